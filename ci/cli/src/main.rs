@@ -1,0 +1,3 @@
+//! The icgate binary.
+
+fn main() {}

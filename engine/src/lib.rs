@@ -1,0 +1,1 @@
+//! The storage engine that the gate guards.
