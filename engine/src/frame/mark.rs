@@ -1,0 +1,129 @@
+//! The payloads that the log writes for itself: how far it is durable, and where it ends.
+
+use super::{Kind, Record, VERSION};
+
+/// The payload bytes of a [`SyncMark`].
+pub const MARK_PAYLOAD_BYTES: usize = 16;
+
+/// The payload bytes of a [`SegmentEnd`].
+const END_PAYLOAD_BYTES: usize = 20;
+
+/// "Everything before `offset` in this segment survives power loss": written with the frames
+/// that follow a successful sync. Damage *before* a later mark's offset is rot, not a torn tail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncMark {
+    /// Bytes of this segment's file that were durable.
+    pub offset: u64,
+    /// Records of the log that were durable.
+    pub lsn: u64,
+}
+
+impl SyncMark {
+    /// The payload.
+    #[must_use]
+    pub fn encode(self) -> [u8; MARK_PAYLOAD_BYTES] {
+        let mut payload = [0; MARK_PAYLOAD_BYTES];
+        payload[..8].copy_from_slice(&self.offset.to_le_bytes());
+        payload[8..].copy_from_slice(&self.lsn.to_le_bytes());
+        payload
+    }
+
+    /// Reads a payload; `None` where it is not 16 bytes long.
+    #[must_use]
+    pub fn decode(payload: &[u8]) -> Option<Self> {
+        let payload: &[u8; MARK_PAYLOAD_BYTES] = payload.try_into().ok()?;
+        Some(Self {
+            offset: u64_at(payload, 0),
+            lsn: u64_at(payload, 8),
+        })
+    }
+
+    /// The frame around `payload`.
+    #[must_use]
+    pub fn record(payload: &[u8; MARK_PAYLOAD_BYTES]) -> Record<'_> {
+        Record {
+            kind: Kind::SYNC_MARK,
+            version: VERSION,
+            payload,
+        }
+    }
+}
+
+/// The last frame of a sealed segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentEnd {
+    /// How many records the segment holds.
+    pub records: u64,
+    /// The LSN after its last record, which is the next segment's first.
+    pub end_lsn: u64,
+    /// The chain over the checksums of all frames before this one.
+    pub chain: u32,
+}
+
+impl SegmentEnd {
+    /// The payload.
+    #[must_use]
+    pub fn encode(self) -> [u8; END_PAYLOAD_BYTES] {
+        let mut payload = [0; END_PAYLOAD_BYTES];
+        payload[..8].copy_from_slice(&self.records.to_le_bytes());
+        payload[8..16].copy_from_slice(&self.end_lsn.to_le_bytes());
+        payload[16..].copy_from_slice(&self.chain.to_le_bytes());
+        payload
+    }
+
+    /// Reads a payload; `None` where it is not 20 bytes long.
+    #[must_use]
+    pub fn decode(payload: &[u8]) -> Option<Self> {
+        let payload: &[u8; END_PAYLOAD_BYTES] = payload.try_into().ok()?;
+        let [.., a, b, c, d] = *payload;
+        let chain = u32::from_le_bytes([a, b, c, d]);
+        Some(Self {
+            records: u64_at(payload, 0),
+            end_lsn: u64_at(payload, 8),
+            chain,
+        })
+    }
+
+    /// The frame around `payload`.
+    #[must_use]
+    pub fn record(payload: &[u8; END_PAYLOAD_BYTES]) -> Record<'_> {
+        Record {
+            kind: Kind::SEGMENT_END,
+            version: VERSION,
+            payload,
+        }
+    }
+}
+
+fn u64_at(payload: &[u8], at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&payload[at..at + 8]);
+    u64::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_come_back_as_written() {
+        let mark = SyncMark {
+            offset: 7 << 40,
+            lsn: 9,
+        };
+        assert_eq!(SyncMark::decode(&mark.encode()), Some(mark));
+        let end = SegmentEnd {
+            records: 1,
+            end_lsn: 2 << 33,
+            chain: 0xfeed,
+        };
+        assert_eq!(SegmentEnd::decode(&end.encode()), Some(end));
+    }
+
+    #[test]
+    fn payloads_of_another_length_are_refused() {
+        assert_eq!(SyncMark::decode(&[0; 15]), None);
+        assert_eq!(SyncMark::decode(&[0; 17]), None);
+        assert_eq!(SegmentEnd::decode(&[0; 16]), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! What can go wrong, by operation. Each error says what, where, and what to do about it.
+
+use std::path::PathBuf;
+
+use super::lsn::Lsn;
+use super::segment::BadHeader;
+use super::walk::Stop;
+use crate::vfs::IoError;
+
+/// A log could not be opened. Nothing was changed, unless an [`Io`](Self::Io) error interrupted
+/// recovery, which can simply be run again.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another log, in this process or another, has the directory open.
+    #[error("`{}` is open elsewhere; close it there first", dir.display())]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The log was not closed, and the policy accepts only logs that were.
+    #[error(
+        "`{}` was not closed (its records end at byte {offset}); open it with the policy TornTail",
+        path.display()
+    )]
+    Unclean {
+        /// The last segment.
+        path: PathBuf,
+        /// Where its frames end.
+        offset: u64,
+    },
+    /// Bytes that were durable have changed or gone.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] IoError),
+}
+
+/// Bytes that were durable have changed or gone. Nothing after them is believed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "`{}` is corrupt at byte {offset}: {reason}; restore it from a copy, or keep what is intact \
+     with `cargo run -p engine --example wal -- repair DIR`",
+    path.display()
+)]
+pub struct Corruption {
+    /// The file.
+    pub path: PathBuf,
+    /// Where in it.
+    pub offset: u64,
+    /// What is wrong there.
+    pub reason: Rot,
+}
+
+/// What is wrong with a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rot {
+    /// Its header.
+    #[error(transparent)]
+    Header(#[from] BadHeader),
+    /// A frame that is known to have been durable.
+    #[error("{0}, within bytes that are known to have been durable")]
+    Frame(Stop),
+    /// A number in the header that its name or the segment before contradicts.
+    #[error("{field} is {found}, where {expected} was expected; a segment is missing or misplaced")]
+    Order {
+        /// Which number.
+        field: &'static str,
+        /// What it should be.
+        expected: u64,
+        /// What it is.
+        found: u64,
+    },
+}
+
+/// A record was not accepted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// It does not fit a segment or a frame. Nothing was written; split it, or open the log with
+    /// larger segments.
+    #[error("a record of {size} bytes is larger than the {max} that fit this log")]
+    TooLarge {
+        /// Its payload.
+        size: usize,
+        /// The largest payload.
+        max: usize,
+    },
+    /// Types below 0x10 belong to the log itself.
+    #[error("record type {kind:#04x} is reserved for the log; use 0x10 or above")]
+    Reserved {
+        /// The type.
+        kind: u8,
+    },
+    /// The log takes nothing more.
+    #[error(transparent)]
+    Poisoned(#[from] Poisoned),
+}
+
+/// An earlier write or sync failed, and the log has been closed for good.
+///
+/// The kernel may have dropped the pages of a failed sync and called them clean, so trying again
+/// would prove nothing. Open the directory anew: recovery keeps every record that was durable.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the log is closed since an earlier failure; open the directory anew to recover it")]
+pub struct Poisoned {
+    /// The first failure.
+    #[source]
+    pub cause: IoError,
+}
+
+/// Records could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// They were cut off below a snapshot.
+    #[error("record {lsn} is gone; the log begins at record {first}")]
+    Truncated {
+        /// The one asked for.
+        lsn: Lsn,
+        /// The first one that is left.
+        first: Lsn,
+    },
+    /// A file changed while it was in use.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] IoError),
+}

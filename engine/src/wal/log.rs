@@ -1,0 +1,336 @@
+//! The log that threads share: accept, write, sync, wait.
+//!
+//! ```text
+//! append ──► State (one short lock) ──► Tape (no lock, one holder) ──► files
+//!            accepted                   written, durable
+//! ```
+//!
+//! Group commit needs no queue and no thread of its own: of those who wait, the first to find the
+//! tape free takes it and becomes the leader, writes and syncs everything accepted so far, puts
+//! the tape back, and wakes the others. While one leader syncs, the next batch gathers.
+//!
+//! Invariants:
+//!
+//! 1. `durable ≤ written ≤ accepted`, and each only rises.
+//! 2. Checksums are computed before the lock is taken; under it, bytes are copied, once.
+//! 3. After a failed write or sync the log accepts nothing more, and everyone who waits is told.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::{AppendError, OpenError, Poisoned};
+use super::lsn::Lsn;
+use super::options::{Mode, Options};
+use super::pending::Pending;
+use super::recover::{self, Recovered};
+use super::segment::lock_path;
+use super::tape::{Progress, SealedSegment, Tape};
+use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, SyncMark};
+use crate::vfs::{Doing, Monitor, Vfs};
+
+/// An open log. Clones are handles to the same log.
+#[derive(Clone)]
+pub struct Wal<V: Vfs> {
+    pub(super) shared: Arc<Shared<V>>,
+}
+
+pub(super) struct Shared<V: Vfs> {
+    pub(super) vfs: V,
+    pub(super) dir: PathBuf,
+    options: Options,
+    pub(super) state: V::Monitor<State<V>>,
+}
+
+impl<V: Vfs> fmt::Debug for Wal<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wal")
+            .field("dir", &self.shared.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything that the lock protects.
+pub(super) struct State<V: Vfs> {
+    /// Absent while a leader has it.
+    tape: Option<Tape<V>>,
+    pub(super) progress: Progress,
+    pub(super) sealed: Vec<SealedSegment>,
+    pending: Pending,
+    /// Bytes accepted since the last sync began.
+    volatile_bytes: u64,
+    failure: Option<Poisoned>,
+    /// Held as long as anyone has the log open.
+    _lock: V::Lock,
+}
+
+/// The records of one append: from `first` up to and without `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The LSN of the first record.
+    pub first: Lsn,
+    /// The LSN after the last record; what to wait for.
+    pub end: Lsn,
+}
+
+/// How far the log has come; each means "every record below".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermarks {
+    /// Accepted: in memory, and in order.
+    pub accepted: Lsn,
+    /// Written: survives the end of the process.
+    pub written: Lsn,
+    /// Durable: survives power loss.
+    pub durable: Lsn,
+}
+
+impl<V: Vfs> Wal<V> {
+    /// Opens the log in `dir`, creating it where there is none, and recovers what a crash left.
+    ///
+    /// Everything recovered is durable, and read by [`entries`](Self::entries).
+    ///
+    /// # Errors
+    /// - [`OpenError::Locked`]: somebody has it open.
+    /// - [`OpenError::Corrupt`]: bytes that were durable have changed.
+    /// - [`OpenError::Unclean`]: it was not closed, and the policy insists on that.
+    /// - [`OpenError::Io`]: the system refused.
+    pub fn open(vfs: V, dir: &Path, options: Options) -> Result<(Self, Recovered), OpenError> {
+        vfs.create_dir(dir).doing("create", dir)?;
+        let lock = vfs.lock(&lock_path(dir)).doing("lock", dir)?;
+        let lock = lock.ok_or_else(|| OpenError::Locked {
+            dir: dir.to_owned(),
+        })?;
+        let remains = recover::recover(&vfs, dir, &options)?;
+        let segment_bytes = options.segment_bytes();
+        let tape = Tape::begin(&vfs, dir, remains.next, segment_bytes)?;
+        let state = State {
+            progress: tape.progress(),
+            tape: Some(tape),
+            sealed: remains.segments,
+            pending: Pending::new(remains.next, segment_bytes),
+            volatile_bytes: 0,
+            failure: None,
+            _lock: lock,
+        };
+        let dir = dir.to_owned();
+        let shared = Shared {
+            vfs,
+            dir,
+            options,
+            state: V::Monitor::new(state),
+        };
+        Ok((
+            Self {
+                shared: Arc::new(shared),
+            },
+            remains.report,
+        ))
+    }
+
+    /// Accepts `record`. It is **not durable** yet: see [`commit`](Self::commit),
+    /// [`wait_written`](Self::wait_written) and [`wait_durable`](Self::wait_durable).
+    ///
+    /// # Errors
+    /// - [`AppendError::TooLarge`]: it does not fit; nothing was written.
+    /// - [`AppendError::Reserved`]: its type belongs to the log.
+    /// - [`AppendError::Poisoned`]: an earlier failure closed the log.
+    pub fn append(&self, record: Record<'_>) -> Result<Appended, AppendError> {
+        if record.kind.is_reserved() {
+            return Err(AppendError::Reserved {
+                kind: record.kind.0,
+            });
+        }
+        self.accept(record, 1)
+    }
+
+    /// Accepts all records of `batch` under one checksum: recovery replays all of them or none.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append).
+    pub fn append_batch(&self, batch: &Batch) -> Result<Appended, AppendError> {
+        self.accept(batch.record(), u64::from(batch.len()))
+    }
+
+    fn accept(&self, record: Record<'_>, records: u64) -> Result<Appended, AppendError> {
+        let size = record.payload.len();
+        let too_large = |max| AppendError::TooLarge { size, max };
+        let frame = Prepared::new(record).ok_or_else(|| too_large(PAYLOAD_BYTES_MAX))?;
+        let mut state = self.shared.state.lock();
+        if let Some(poisoned) = &state.failure {
+            return Err(poisoned.clone().into());
+        }
+        if !state.pending.fits(frame.size()) {
+            let max = state.pending.frame_bytes_max();
+            if frame.size() > max {
+                return Err(too_large(max - OVERHEAD));
+            }
+            state.pending.roll(self.shared.vfs.now_us());
+        }
+        let first = Lsn(state.pending.next_lsn());
+        state.pending.push(&frame, records);
+        state.volatile_bytes += frame.size() as u64;
+        let end = Lsn(state.pending.next_lsn());
+        self.relieve(state)?;
+        Ok(Appended { first, end })
+    }
+
+    /// Keeps what waits in memory, and what a crash may cost, within bounds.
+    fn relieve<'a>(&'a self, mut state: Guard<'a, V>) -> Result<(), Poisoned> {
+        let options = &self.shared.options;
+        loop {
+            let must_sync = match options.mode {
+                Mode::Buffered { max_bytes, .. } => state.volatile_bytes > max_bytes,
+                Mode::Strict => false,
+            };
+            if !must_sync && state.pending.bytes() <= options.buffer_bytes {
+                return Ok(());
+            }
+            state = self.lead_or_wait(state, must_sync)?;
+        }
+    }
+
+    /// Does what the mode promises of a commit for the records below `end`.
+    ///
+    /// # Errors
+    /// [`Poisoned`] where they will not become durable any more.
+    pub fn commit(&self, end: Lsn) -> Result<(), Poisoned> {
+        match self.shared.options.mode {
+            Mode::Buffered { .. } => Ok(()),
+            Mode::Strict => self.wait_durable(end),
+        }
+    }
+
+    /// Returns once the records below `end` survive the end of this process.
+    ///
+    /// # Errors
+    /// [`Poisoned`] where they will not any more.
+    pub fn wait_written(&self, end: Lsn) -> Result<(), Poisoned> {
+        self.wait(end, false)
+    }
+
+    /// Returns once the records below `end` survive power loss.
+    ///
+    /// # Errors
+    /// [`Poisoned`] where they will not any more.
+    pub fn wait_durable(&self, end: Lsn) -> Result<(), Poisoned> {
+        self.wait(end, true)
+    }
+
+    /// Makes everything accepted so far durable.
+    ///
+    /// # Errors
+    /// [`Poisoned`] where that failed, now or earlier.
+    pub fn sync(&self) -> Result<(), Poisoned> {
+        let accepted = self.watermarks().accepted;
+        self.wait_durable(accepted)
+    }
+
+    fn wait(&self, end: Lsn, durable: bool) -> Result<(), Poisoned> {
+        let mut state = self.shared.state.lock();
+        // Nobody can wait for what was never appended.
+        let end = end.0.min(state.pending.next_lsn());
+        loop {
+            let reached = if durable {
+                state.progress.durable
+            } else {
+                state.progress.written
+            };
+            if reached >= end {
+                return Ok(());
+            }
+            state = self.lead_or_wait(state, durable)?;
+        }
+    }
+
+    /// Writes everything accepted, or waits for whoever is doing so.
+    fn lead_or_wait<'a>(
+        &'a self,
+        mut state: Guard<'a, V>,
+        sync: bool,
+    ) -> Result<Guard<'a, V>, Poisoned> {
+        if let Some(poisoned) = &state.failure {
+            return Err(poisoned.clone());
+        }
+        match state.tape.take() {
+            Some(tape) => self.lead(state, tape, sync),
+            None => Ok(self.shared.state.wait(state)),
+        }
+    }
+
+    fn lead<'a>(
+        &'a self,
+        mut state: Guard<'a, V>,
+        mut tape: Tape<V>,
+        sync: bool,
+    ) -> Result<Guard<'a, V>, Poisoned> {
+        let monitor = &self.shared.state;
+        let chunks = state.pending.take();
+        let volatile_bytes = state.volatile_bytes;
+        drop(state);
+        let outcome = tape.write(&chunks, sync);
+        let mut state = monitor.lock();
+        let before = state.progress.durable;
+        state.progress = tape.progress();
+        state.sealed.extend(tape.take_sealed());
+        state.pending.reuse(chunks);
+        if state.progress.durable == state.progress.written {
+            state.volatile_bytes -= volatile_bytes;
+        }
+        let outcome = match outcome {
+            Ok(()) => {
+                state.tape = Some(tape);
+                let Progress {
+                    header,
+                    offset,
+                    durable,
+                    ..
+                } = state.progress;
+                if sync && durable > before {
+                    state.pending.mark(
+                        header.number,
+                        SyncMark {
+                            offset,
+                            lsn: durable,
+                        },
+                    );
+                }
+                Ok(state)
+            }
+            Err(cause) => Err(state.failure.insert(Poisoned { cause }).clone()),
+        };
+        monitor.notify_all();
+        outcome
+    }
+
+    /// How far the log has come.
+    #[must_use]
+    pub fn watermarks(&self) -> Watermarks {
+        let state = self.shared.state.lock();
+        Watermarks {
+            accepted: Lsn(state.pending.next_lsn()),
+            written: Lsn(state.progress.written),
+            durable: Lsn(state.progress.durable),
+        }
+    }
+
+    /// Makes everything durable and closes the last segment, so that the next opening has nothing
+    /// to recover. Dropping the log instead loses what was accepted and not written, and nothing
+    /// else. Other handles find the log as it was, with a new segment begun.
+    ///
+    /// # Errors
+    /// [`Poisoned`] where that failed, now or earlier.
+    pub fn close(self) -> Result<(), Poisoned> {
+        let mut state = self.shared.state.lock();
+        while state.tape.is_none() && state.failure.is_none() {
+            state = self.shared.state.wait(state);
+        }
+        if state.pending.is_untouched() {
+            return Ok(());
+        }
+        state.pending.roll(self.shared.vfs.now_us());
+        self.lead_or_wait(state, true).map(drop)
+    }
+}
+
+/// The locked state.
+type Guard<'a, V> = <<V as Vfs>::Monitor<State<V>> as Monitor<State<V>>>::Guard<'a>;

@@ -1,0 +1,42 @@
+//! The write-ahead log: a change is written here before any reader can see it.
+//!
+//! ```text
+//! Wal ── append ──► pending ── tape ──► 00000000000000000000.wal   sealed
+//!                                       00000000000000081920.wal   sealed
+//!  ▲                                    00000000000000163840.wal   active
+//!  └── entries ◄── mapped, not copied ──┘
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. Records are numbered without a gap, within and across segments, in the order accepted.
+//! 2. Once a commit returns in [`Mode::Strict`], its records survive power loss.
+//! 3. Only the last segment may end in damage, and recovery cuts it there. Damage anywhere else,
+//!    or where a later mark proves that the bytes were durable, is reported and never skipped.
+//! 4. A segment is never written again once sealed, and the log never goes on writing in a file
+//!    that it found when it was opened.
+//! 5. After a failed write or sync the log accepts nothing more.
+//!
+//! Deliberately absent: compression, and a retry of anything that failed.
+
+mod error;
+mod log;
+mod lsn;
+mod options;
+mod pending;
+mod reader;
+mod recover;
+mod segment;
+mod tape;
+mod walk;
+
+pub use self::error::{AppendError, Corruption, OpenError, Poisoned, ReadError, Rot};
+pub use self::log::{Appended, Wal, Watermarks};
+pub use self::lsn::Lsn;
+pub use self::options::{Mode, Options, Policy};
+pub use self::reader::{Entries, Entry};
+pub use self::recover::{Cut, Recovered};
+pub use self::segment::{
+    BadHeader, HEADER_BYTES, Header, SEGMENT_BYTES_MIN, SEGMENT_VERSION, chained,
+};
+pub use self::walk::Stop;

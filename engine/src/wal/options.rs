@@ -1,0 +1,63 @@
+//! What can be chosen when a log is opened.
+
+use std::time::Duration;
+
+use super::segment::SEGMENT_BYTES_MIN;
+
+/// How a log is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What [`commit`](super::Wal::commit) waits for.
+    pub mode: Mode,
+    /// The size of a segment's file; at least 4 KiB.
+    pub segment_bytes: u32,
+    /// How many accepted bytes may wait in memory before an appender has to write them out.
+    pub buffer_bytes: usize,
+    /// What to do with a damaged log.
+    pub policy: Policy,
+    /// How many threads verify segments when the log is opened.
+    pub threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Strict,
+            segment_bytes: 64 << 20,
+            buffer_bytes: 1 << 20,
+            policy: Policy::TornTail,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn segment_bytes(&self) -> u64 {
+        u64::from(self.segment_bytes.max(SEGMENT_BYTES_MIN))
+    }
+}
+
+/// What a commit promises, and what a crash may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Commits return once accepted. A record survives power loss at most `interval` and one sync
+    /// later, or once `max_bytes` more have been accepted, whichever comes first. The interval is
+    /// kept by [`Wal::sync`](super::Wal::sync), which its owner calls that often.
+    Buffered {
+        /// How long a record may stay volatile.
+        interval: Duration,
+        /// How many accepted bytes may be volatile.
+        max_bytes: u64,
+    },
+    /// Commits return once durable. Committers that wait at the same time share one sync.
+    Strict,
+}
+
+/// What to do when a log was not closed, or is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Open only a log that was closed; anything else is an error.
+    Strict,
+    /// Cut a torn tail, which is what a crash leaves behind. Rot is an error.
+    TornTail,
+}

@@ -1,0 +1,271 @@
+//! What has been accepted and not yet been written: the pure half of the writer.
+//!
+//! Frames are laid out here, in order and at their final offsets, before any of them reaches a
+//! file. A segment that is full is sealed here too. Pure: no file, no thread.
+//!
+//! ```text
+//! queue   │ chunk (sealed, segment 7) │ chunk (sealed, segment 8) │
+//! filling │ chunk (segment 9) … frames are appended here          │
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. Chunks lie end to end: each begins where the one before it ended, or after the header of
+//!    the next segment.
+//! 2. A frame never straddles two segments, and the bytes for a segment's end are always kept
+//!    free.
+
+use super::segment::{HEADER_BYTES, Header, chained};
+use crate::frame::{MARK_PAYLOAD_BYTES, OVERHEAD, Prepared, Record, SegmentEnd, SyncMark};
+
+/// Kept free in every segment for its end.
+const END_BYTES: u64 = 30;
+
+/// Bytes for one segment, to be written at once.
+#[derive(Debug, Clone)]
+pub(super) struct Chunk {
+    /// The segment they belong to.
+    pub header: Header,
+    /// Where in the file they begin.
+    pub start: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The LSN after the last record in them.
+    pub end_lsn: u64,
+    /// Whether they end with the segment's end.
+    pub sealed: bool,
+}
+
+/// Accepted frames on their way to the file.
+#[derive(Debug)]
+pub(super) struct Pending {
+    queue: Vec<Chunk>,
+    filling: Chunk,
+    chain: u32,
+    segment_bytes: u64,
+    /// Buffers that were written and can be filled again.
+    spare: Vec<Vec<u8>>,
+}
+
+impl Pending {
+    /// Begins with an empty segment.
+    pub(super) fn new(header: Header, segment_bytes: u64) -> Self {
+        let filling = Chunk {
+            header,
+            start: HEADER_BYTES as u64,
+            bytes: Vec::new(),
+            end_lsn: header.base_lsn,
+            sealed: false,
+        };
+        Self {
+            queue: Vec::new(),
+            filling,
+            chain: 0,
+            segment_bytes,
+            spare: Vec::new(),
+        }
+    }
+
+    /// The largest frame that fits a segment.
+    pub(super) fn frame_bytes_max(&self) -> usize {
+        let room = self.segment_bytes - HEADER_BYTES as u64 - END_BYTES;
+        usize::try_from(room).unwrap_or(usize::MAX)
+    }
+
+    /// The LSN of the next record.
+    pub(super) fn next_lsn(&self) -> u64 {
+        self.filling.end_lsn
+    }
+
+    /// Whether the segment being filled has no frame yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.offset() == HEADER_BYTES as u64
+    }
+
+    /// How many bytes wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.queue
+            .iter()
+            .map(|chunk| chunk.bytes.len())
+            .sum::<usize>()
+            + self.filling.bytes.len()
+    }
+
+    /// Whether a frame of `size` bytes still goes into the segment being filled.
+    pub(super) fn fits(&self, size: usize) -> bool {
+        self.offset() + size as u64 + END_BYTES <= self.segment_bytes
+    }
+
+    /// Lays out a frame of `records` records. It must fit; see [`roll`](Self::roll).
+    pub(super) fn push(&mut self, frame: &Prepared<'_>, records: u64) {
+        frame.write_to(&mut self.filling.bytes, self.filling.header.salt);
+        self.filling.end_lsn += records;
+        self.chain = chained(self.chain, frame.crc());
+    }
+
+    /// Seals the segment being filled and begins the next.
+    pub(super) fn roll(&mut self, created_us: u64) {
+        let header = self.filling.header;
+        let end_lsn = self.filling.end_lsn;
+        let chain = self.chain;
+        let end = SegmentEnd {
+            records: end_lsn - header.base_lsn,
+            end_lsn,
+            chain,
+        }
+        .encode();
+        self.push_small(SegmentEnd::record(&end));
+        self.filling.sealed = true;
+        let next = Chunk {
+            header: header.next(end_lsn, chain, created_us),
+            start: HEADER_BYTES as u64,
+            bytes: self.spare.pop().unwrap_or_default(),
+            end_lsn,
+            sealed: false,
+        };
+        self.queue.push(std::mem::replace(&mut self.filling, next));
+        self.chain = 0;
+    }
+
+    /// Notes that the bytes before `mark.offset` of segment `number` are durable. Says nothing
+    /// where that segment is no longer being filled: its successor is proof enough.
+    pub(super) fn mark(&mut self, number: u64, mark: SyncMark) {
+        if self.filling.header.number == number && self.fits(MARK_PAYLOAD_BYTES + OVERHEAD) {
+            self.push_small(SyncMark::record(&mark.encode()));
+        }
+    }
+
+    fn push_small(&mut self, record: Record<'_>) {
+        if let Some(frame) = Prepared::new(record) {
+            self.push(&frame, 0);
+        }
+    }
+
+    /// Takes all chunks, the one being filled included, and goes on filling after it.
+    pub(super) fn take(&mut self) -> Vec<Chunk> {
+        let rest = Chunk {
+            start: self.offset(),
+            bytes: self.spare.pop().unwrap_or_default(),
+            ..self.filling.clone_empty()
+        };
+        let mut chunks = std::mem::take(&mut self.queue);
+        chunks.push(std::mem::replace(&mut self.filling, rest));
+        chunks
+    }
+
+    /// Gives back the buffers of chunks that are written.
+    pub(super) fn reuse(&mut self, chunks: Vec<Chunk>) {
+        // Two are enough: one is filled while the other is written.
+        for mut chunk in chunks.into_iter().rev() {
+            if self.spare.len() < 2 && chunk.bytes.capacity() > 0 {
+                chunk.bytes.clear();
+                self.spare.push(chunk.bytes);
+            }
+        }
+    }
+
+    fn offset(&self) -> u64 {
+        self.filling.start + self.filling.bytes.len() as u64
+    }
+}
+
+impl Chunk {
+    /// The same place without the bytes.
+    fn clone_empty(&self) -> Self {
+        Self {
+            bytes: Vec::new(),
+            ..*self
+        }
+    }
+
+    /// Where in the file they end.
+    pub(super) fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Kind;
+    use crate::wal::walk;
+
+    const SEGMENT: u64 = 4096;
+
+    fn filled(payloads: &[&[u8]]) -> Pending {
+        let mut pending = Pending::new(Header::first(1), SEGMENT);
+        for payload in payloads {
+            let record = Record {
+                kind: Kind::KV_PUT,
+                version: 1,
+                payload,
+            };
+            let frame = Prepared::new(record).unwrap();
+            if !pending.fits(frame.size()) {
+                pending.roll(2);
+            }
+            pending.push(&frame, 1);
+        }
+        pending
+    }
+
+    /// The file that chunks of one segment make.
+    fn file(chunks: &[Chunk]) -> Vec<u8> {
+        let mut file = chunks[0].header.encode().to_vec();
+        for chunk in chunks {
+            assert_eq!(file.len() as u64, chunk.start);
+            file.extend_from_slice(&chunk.bytes);
+        }
+        file
+    }
+
+    #[test]
+    fn chunks_lie_end_to_end() {
+        let mut pending = filled(&[b"a", b"b"]);
+        let mut chunks = pending.take();
+        pending.mark(
+            0,
+            SyncMark {
+                offset: chunks[0].end(),
+                lsn: 2,
+            },
+        );
+        chunks.extend(pending.take());
+        let verified = walk::verify(&file(&chunks), &chunks[0].header);
+        assert_eq!((verified.last.lsn, verified.last.frames), (2, 3));
+        assert_eq!(verified.stop, Some(walk::Stop::Empty));
+    }
+
+    #[test]
+    fn a_full_segment_is_sealed_and_the_next_continues_it() {
+        let payload = [7; 1000];
+        let mut pending = filled(&[&payload[..]; 4]);
+        let chunks = pending.take();
+        assert_eq!(chunks.len(), 2);
+        let sealed = walk::verify(&file(&chunks[..1]), &chunks[0].header);
+        assert_eq!((sealed.stop, sealed.last.lsn), (None, 3));
+        assert_eq!(chunks[1].header.base_lsn, 3);
+        assert_eq!(chunks[1].header.prev_chain, sealed.last.chain);
+        assert_eq!(chunks[1].end_lsn, 4);
+    }
+
+    #[test]
+    fn the_largest_frame_fills_a_segment_to_the_last_byte() {
+        let pending = Pending::new(Header::first(1), SEGMENT);
+        let largest = vec![1; pending.frame_bytes_max() - OVERHEAD];
+        let mut pending = filled(&[&largest]);
+        assert!(!pending.fits(OVERHEAD));
+        pending.roll(2);
+        assert_eq!(pending.take()[0].end(), SEGMENT);
+    }
+
+    #[test]
+    fn a_mark_for_an_earlier_segment_is_not_written() {
+        let mut pending = filled(&[&[7; 1000][..]; 4]);
+        pending.take();
+        pending.mark(0, SyncMark { offset: 64, lsn: 0 });
+        assert_eq!(pending.bytes(), 0);
+        pending.mark(1, SyncMark { offset: 64, lsn: 3 });
+        assert_eq!(pending.bytes(), MARK_PAYLOAD_BYTES + OVERHEAD);
+    }
+}

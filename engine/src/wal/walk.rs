@@ -1,0 +1,208 @@
+//! A segment's frames in order: the one place that knows which frames may follow which.
+//!
+//! The walk checks frames (checksum, lengths) and grammar (batches well formed, the segment's
+//! end telling the truth), counts records, and folds checksums into the chain. It stops at the
+//! first thing it cannot accept and says why; what that means is for recovery to judge.
+
+use super::segment::{HEADER_BYTES, Header, chained};
+use crate::frame::{self, BatchItems, Damage, Frame, Kind, Next, Record, SegmentEnd, SyncMark};
+
+/// Where a walk stands: after the frames it has accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    /// Bytes from the beginning of the file.
+    pub at: usize,
+    /// The LSN of the next record.
+    pub lsn: u64,
+    /// The chain over the frames so far.
+    pub chain: u32,
+    /// How many frames there were.
+    pub frames: u64,
+}
+
+/// An accepted frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step<'a> {
+    /// Records: one, or a batch's.
+    Records(Record<'a>),
+    /// Everything before the mark was durable.
+    Mark(SyncMark),
+    /// The segment is complete.
+    End,
+}
+
+/// Why a walk went no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// The bytes end here, or only zeros follow.
+    #[error("the frames end")]
+    Empty,
+    /// What follows is not a frame.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// The frame is intact and says something it must not.
+    #[error("the checksum holds, but {0}")]
+    Malformed(&'static str),
+    /// The frame is intact and from a newer engine.
+    #[error("frame type {kind:#04x} version {version} is unknown to this engine")]
+    Unknown {
+        /// Its type.
+        kind: u8,
+        /// Its version.
+        version: u8,
+    },
+}
+
+/// Walks over the frames of `segment`, which is a whole file.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    segment: &'a [u8],
+    salt: u32,
+    base_lsn: u64,
+    position: Position,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins after the header.
+    pub(super) fn new(segment: &'a [u8], header: &Header) -> Self {
+        let at = HEADER_BYTES;
+        let position = Position {
+            at,
+            lsn: header.base_lsn,
+            chain: 0,
+            frames: 0,
+        };
+        Self {
+            segment,
+            salt: header.salt,
+            base_lsn: header.base_lsn,
+            position,
+        }
+    }
+
+    /// After the last accepted frame.
+    pub(super) fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Accepts the next frame.
+    pub(super) fn step(&mut self) -> Result<Step<'a>, Stop> {
+        let rest = self.segment.get(self.position.at..).unwrap_or_default();
+        let frame = match frame::decode(rest, self.salt) {
+            Next::Frame(frame) => frame,
+            Next::End => return Err(Stop::Empty),
+            Next::Damaged(damage) => return Err(Stop::Damaged(damage)),
+        };
+        let (step, records) = self.read(&frame)?;
+        self.position.at += frame.size;
+        self.position.lsn += records;
+        self.position.chain = chained(self.position.chain, frame.crc);
+        self.position.frames += 1;
+        Ok(step)
+    }
+
+    fn read(&self, frame: &Frame<'a>) -> Result<(Step<'a>, u64), Stop> {
+        let Record {
+            kind,
+            version,
+            payload,
+        } = frame.record;
+        if kind.is_reserved() && version != frame::VERSION {
+            return Err(Stop::Unknown {
+                kind: kind.0,
+                version,
+            });
+        }
+        match kind {
+            Kind::BATCH => {
+                let items = BatchItems::new(payload);
+                let items = items.ok_or(Stop::Malformed("the batch is too short for its count"))?;
+                let count = u64::from(items.left());
+                if !items.is_well_formed() {
+                    return Err(Stop::Malformed("an item does not fit its batch"));
+                }
+                Ok((Step::Records(frame.record), count))
+            }
+            Kind::SYNC_MARK => {
+                let mark = SyncMark::decode(payload);
+                Ok((
+                    Step::Mark(mark.ok_or(Stop::Malformed("the sync mark has a bad length"))?),
+                    0,
+                ))
+            }
+            Kind::SEGMENT_END => {
+                let end = SegmentEnd::decode(payload);
+                let end = end.ok_or(Stop::Malformed("the segment's end has a bad length"))?;
+                let lsn = self.position.lsn;
+                let chain = self.position.chain;
+                let truth = SegmentEnd {
+                    records: lsn - self.base_lsn,
+                    end_lsn: lsn,
+                    chain,
+                };
+                if end != truth {
+                    return Err(Stop::Malformed(
+                        "the segment's end disagrees with its frames",
+                    ));
+                }
+                Ok((Step::End, 0))
+            }
+            kind if kind.is_reserved() => Err(Stop::Unknown {
+                kind: kind.0,
+                version,
+            }),
+            _ => Ok((Step::Records(frame.record), 1)),
+        }
+    }
+}
+
+/// What a walk over a whole segment found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Verified {
+    /// After the last accepted frame; for a sealed segment before its end frame.
+    pub last: Position,
+    /// `None` where the segment is sealed.
+    pub stop: Option<Stop>,
+}
+
+/// Walks over a whole segment.
+pub(super) fn verify(segment: &[u8], header: &Header) -> Verified {
+    let mut walk = Walk::new(segment, header);
+    loop {
+        let last = walk.position();
+        match walk.step() {
+            Ok(Step::End) => return Verified { last, stop: None },
+            Ok(Step::Records(_) | Step::Mark(_)) => {}
+            Err(stop) => {
+                return Verified {
+                    last,
+                    stop: Some(stop),
+                };
+            }
+        }
+    }
+}
+
+/// Looks for proof that bytes at or beyond `at` were durable: an intact sync mark further on that
+/// says so. Only needed where a walk stopped, so its cost does not matter.
+pub(super) fn durable_beyond(segment: &[u8], salt: u32, at: usize) -> Option<SyncMark> {
+    let pattern = mark_pattern();
+    let rest = segment.get(at..)?;
+    memchr::memmem::find_iter(rest, &pattern).find_map(|found| {
+        let Next::Frame(frame) = frame::decode(&rest[found..], salt) else {
+            return None;
+        };
+        let mark = SyncMark::decode(frame.record.payload)?;
+        (mark.offset > at as u64).then_some(mark)
+    })
+}
+
+/// The bytes before a sync mark's payload, which are always the same.
+fn mark_pattern() -> [u8; 6] {
+    let mut pattern = [0; 6];
+    let len = frame::MARK_PAYLOAD_BYTES + frame::OVERHEAD - 4;
+    pattern[0] = u8::try_from(len).unwrap_or_default();
+    pattern[4] = Kind::SYNC_MARK.0;
+    pattern[5] = frame::VERSION;
+    pattern
+}

@@ -1,0 +1,141 @@
+//! The bytes on disk are the ones that `FORMAT.md` shows.
+//!
+//! Each fenced block there that begins with `golden NAME` is compared with what the engine
+//! writes. A change of these bytes is a change of format: it needs a new version, and the old
+//! block stays.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::Path;
+
+use engine::frame::{Batch, Kind, Prepared, Record, SegmentEnd, SyncMark};
+use engine::kv::Change;
+use engine::vfs::Memory;
+use engine::wal::{Header, Options, Wal};
+
+/// The bytes of a golden block: hex digits, with comments after `#`.
+fn golden(name: &str) -> Vec<u8> {
+    let text = include_str!("../FORMAT.md");
+    let begin = format!("```golden {name}\n");
+    let (_, block) = text
+        .split_once(&begin)
+        .unwrap_or_else(|| panic!("no block {name}"));
+    let (block, _) = block.split_once("```").unwrap();
+    let code = block.lines().map(|line| line.split('#').next().unwrap());
+    let digits: Vec<char> = code
+        .flat_map(str::chars)
+        .filter(|c| !c.is_whitespace())
+        .collect();
+    let pair = |pair: &[char]| {
+        u8::from_str_radix(&pair.iter().collect::<String>(), 16).expect("two hex digits")
+    };
+    digits.chunks(2).map(pair).collect()
+}
+
+#[track_caller]
+fn check(name: &str, written: &[u8]) {
+    let hex = |bytes: &[u8]| {
+        let lines = bytes.chunks(16).map(|line| {
+            line.iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        hex(&golden(name)),
+        hex(written),
+        "block {name} of FORMAT.md"
+    );
+}
+
+fn frame(record: Record<'_>, salt: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Prepared::new(record).unwrap().write_to(&mut bytes, salt);
+    bytes
+}
+
+#[test]
+fn frames() {
+    let record = Record {
+        kind: Kind(0x30),
+        version: 1,
+        payload: b"hello",
+    };
+    check("frame", &frame(record, 0));
+    check("frame-salted", &frame(record, 0x0102_0304));
+}
+
+#[test]
+fn batches() {
+    let mut batch = Batch::default();
+    assert!(batch.push(Record {
+        kind: Kind(0x30),
+        version: 1,
+        payload: b"one"
+    }));
+    assert!(batch.push(Record {
+        kind: Kind(0x31),
+        version: 2,
+        payload: b""
+    }));
+    check("batch", &frame(batch.record(), 0));
+}
+
+#[test]
+fn marks() {
+    let mark = SyncMark {
+        offset: 4096,
+        lsn: 17,
+    };
+    check("sync-mark", &frame(SyncMark::record(&mark.encode()), 0));
+    let end = SegmentEnd {
+        records: 17,
+        end_lsn: 117,
+        chain: 0xaabb_ccdd,
+    };
+    check("segment-end", &frame(SegmentEnd::record(&end.encode()), 0));
+}
+
+#[test]
+fn headers() {
+    let header = Header {
+        number: 2,
+        base_lsn: 700,
+        salt: 0xcafe,
+        prev_chain: 0xbeef,
+        created_us: 1_000_000,
+    };
+    check("segment-header", &header.encode());
+}
+
+#[test]
+fn changes() {
+    let mut payload = Vec::new();
+    check(
+        "kv-put",
+        Change::put(&mut payload, b"tea", b"sencha").payload,
+    );
+    check("kv-delete", Change::delete(b"tea").payload);
+}
+
+#[test]
+fn a_whole_segment() {
+    let vfs = Memory::default();
+    let options = Options {
+        segment_bytes: 4096,
+        ..Options::default()
+    };
+    let (wal, _) = Wal::open(vfs.clone(), Path::new("log"), options).unwrap();
+    let mut payload = Vec::new();
+    wal.append(Change::put(&mut payload, b"tea", b"sencha"))
+        .unwrap();
+    wal.sync().unwrap();
+    wal.append(Change::delete(b"tea")).unwrap();
+    wal.close().unwrap();
+    let file = vfs.read(Path::new("log/00000000000000000000.wal")).unwrap();
+    let (used, rest) = file.split_at(golden("segment").len());
+    check("segment", used);
+    assert!(rest.iter().all(|byte| *byte == 0));
+}
