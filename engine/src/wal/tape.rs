@@ -24,6 +24,8 @@ pub(super) struct Tape<V: Vfs> {
     dir: PathBuf,
     segment_bytes: u64,
     file: V::File,
+    /// The file's name, for whoever reads an error.
+    path: PathBuf,
     header: Header,
     /// Whether the rest of the file is filled with zeros already.
     filled: bool,
@@ -69,6 +71,7 @@ impl<V: Vfs> Tape<V> {
             dir: dir.to_owned(),
             segment_bytes,
             file,
+            path: segment_path(dir, lsn),
             header,
             filled: false,
             progress: Progress {
@@ -86,6 +89,7 @@ impl<V: Vfs> Tape<V> {
         for chunk in chunks {
             if chunk.header.number != self.header.number {
                 self.file = begin_segment(&self.vfs, &self.dir, &chunk.header)?;
+                self.path = segment_path(&self.dir, chunk.header.base_lsn);
                 self.header = chunk.header;
                 self.filled = false;
             }
@@ -106,15 +110,14 @@ impl<V: Vfs> Tape<V> {
 
     fn write_chunk(&mut self, chunk: &Chunk) -> Result<(), IoError> {
         if !chunk.bytes.is_empty() {
-            let path = || segment_path(&self.dir, self.header.base_lsn);
             if !self.filled {
                 let filled = self.file.fill(chunk.start, self.segment_bytes);
-                filled.doing("preallocate", &path())?;
+                filled.doing("preallocate", &self.path)?;
                 self.filled = true;
             }
             self.file
                 .write_at(&chunk.bytes, chunk.start)
-                .doing("write", &path())?;
+                .doing("write", &self.path)?;
         }
         self.progress.header = chunk.header;
         self.progress.offset = chunk.end();
@@ -123,8 +126,7 @@ impl<V: Vfs> Tape<V> {
     }
 
     fn sync(&mut self) -> Result<(), IoError> {
-        let path = segment_path(&self.dir, self.header.base_lsn);
-        self.file.sync_data().doing("sync", &path)?;
+        self.file.sync_data().doing("sync", &self.path)?;
         self.progress.durable = self.progress.written;
         Ok(())
     }

@@ -1,0 +1,40 @@
+//! Instructions of the log. Wiring only.
+
+#![expect(
+    missing_docs,
+    reason = "the harness's macros generate undocumented items"
+)]
+
+use benches::wal::{
+    Append, Replay, append_check, append_setup, batches_setup, replay_check, replay_setup,
+};
+use iai_callgrind::{library_benchmark, library_benchmark_group, main};
+
+#[library_benchmark(setup = append_setup, teardown = append_check)]
+#[bench::b64(64)]
+#[bench::kib1(1 << 10)]
+fn append(input: Append) -> Append {
+    benches::wal::append(input)
+}
+
+#[library_benchmark(teardown = append_check)]
+#[bench::n100(batches_setup())]
+fn append_batch(input: Append) -> Append {
+    benches::wal::append_batch(input)
+}
+
+#[library_benchmark(setup = append_setup, teardown = append_check)]
+#[bench::b64(64)]
+fn commit(input: Append) -> Append {
+    benches::wal::commit(input)
+}
+
+#[library_benchmark(setup = replay_setup, teardown = replay_check)]
+#[bench::n1000(0)]
+#[bench::n1000_torn(30)]
+fn replay(input: Replay) -> Replay {
+    benches::wal::replay(input)
+}
+
+library_benchmark_group!(name = wal; benchmarks = append, append_batch, commit, replay);
+main!(library_benchmark_groups = wal);

@@ -1,0 +1,306 @@
+//! Workloads of the store.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a workload panics where its setup or its check fails"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "harnesses hand a result to its check by value"
+)]
+
+use std::path::Path;
+
+use bytes::Bytes;
+use engine::kv::{Change, Store};
+use engine::vfs::Memory;
+use engine::wal::{Options, Wal};
+
+use crate::data;
+use crate::workload::Workload;
+
+/// How many keys a store holds before a run.
+const KEYS: usize = 2000;
+/// How many operations a run performs.
+const OPERATIONS: usize = 1000;
+
+/// The workloads of this suite.
+#[must_use]
+pub fn workloads() -> Vec<Workload> {
+    vec![
+        Workload::new("kv/put/new", || points_setup(Keys::New), put, put_check),
+        Workload::new(
+            "kv/put/update",
+            || points_setup(Keys::Present),
+            put,
+            put_check,
+        ),
+        Workload::new("kv/get/hit", || points_setup(Keys::Present), get, get_check),
+        Workload::new("kv/get/miss", || points_setup(Keys::New), get, get_check),
+        Workload::new(
+            "kv/delete/hit",
+            || points_setup(Keys::Present),
+            delete,
+            delete_check,
+        ),
+        Workload::new(
+            "kv/exists/hit",
+            || points_setup(Keys::Present),
+            exists,
+            get_check,
+        ),
+        Workload::new(
+            "kv/prefix_scan/n10",
+            || scan_setup(10),
+            prefix_scan,
+            scan_check,
+        ),
+        Workload::new(
+            "kv/prefix_scan/n1000",
+            || scan_setup(1000),
+            prefix_scan,
+            scan_check,
+        ),
+        Workload::new("kv/rebuild/n1000", rebuild_setup, rebuild, rebuild_check),
+    ]
+}
+
+/// Which keys a run works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// Keys that the store holds.
+    Present,
+    /// Keys that it does not.
+    New,
+}
+
+/// A store, and the pairs to work on.
+pub struct Points {
+    store: Store,
+    pairs: Vec<(Bytes, Bytes)>,
+    keys: Keys,
+    found: usize,
+}
+
+fn pairs(numbers: std::ops::Range<usize>) -> Vec<(Bytes, Bytes)> {
+    let mut pairs: Vec<_> = numbers
+        .map(|number| {
+            let key = data::key(number);
+            (key.clone(), data::value(&key))
+        })
+        .collect();
+    data::Random::new(4).shuffle(&mut pairs);
+    pairs
+}
+
+fn filled() -> Store {
+    let mut store = Store::default();
+    for (key, value) in pairs(0..KEYS) {
+        store.put(key, value);
+    }
+    store
+}
+
+/// A store of 2,000 keys, and 1,000 pairs that it holds, or does not.
+#[must_use]
+pub fn points_setup(keys: Keys) -> Points {
+    let numbers = match keys {
+        Keys::Present => 0..OPERATIONS,
+        Keys::New => KEYS..KEYS + OPERATIONS,
+    };
+    Points {
+        store: filled(),
+        pairs: pairs(numbers),
+        keys,
+        found: 0,
+    }
+}
+
+/// Puts each pair.
+#[must_use]
+pub fn put(mut input: Points) -> Points {
+    for (key, value) in &input.pairs {
+        let before = input.store.put(key.clone(), value.clone());
+        input.found += usize::from(before.is_some());
+    }
+    input
+}
+
+/// Gets each key.
+#[must_use]
+pub fn get(mut input: Points) -> Points {
+    for (key, value) in &input.pairs {
+        let found = input
+            .store
+            .get(key)
+            .is_some_and(|found| found.len() == value.len());
+        input.found += usize::from(found);
+    }
+    input
+}
+
+/// Asks for each key.
+#[must_use]
+pub fn exists(mut input: Points) -> Points {
+    for (key, _) in &input.pairs {
+        input.found += usize::from(input.store.exists(key));
+    }
+    input
+}
+
+/// Deletes each key.
+#[must_use]
+pub fn delete(mut input: Points) -> Points {
+    for (key, _) in &input.pairs {
+        input.found += usize::from(input.store.delete(key).is_some());
+    }
+    input
+}
+
+fn check_found(output: &Points) {
+    let expected = if output.keys == Keys::Present {
+        OPERATIONS
+    } else {
+        0
+    };
+    assert_eq!(output.found, expected, "keys that were found");
+}
+
+/// The store must hold every pair.
+pub fn put_check(output: Points) {
+    check_found(&output);
+    let all = if output.keys == Keys::Present {
+        KEYS
+    } else {
+        KEYS + OPERATIONS
+    };
+    assert_eq!(output.store.prefix(b"").count(), all);
+    assert!(
+        output
+            .pairs
+            .iter()
+            .all(|(key, value)| output.store.get(key) == Some(value))
+    );
+}
+
+/// The right number of keys must have been found, and the store be as it was.
+pub fn get_check(output: Points) {
+    check_found(&output);
+    assert_eq!(output.store.len(), KEYS);
+}
+
+/// The keys must be gone.
+pub fn delete_check(output: Points) {
+    check_found(&output);
+    assert_eq!(output.store.prefix(b"").count(), KEYS - OPERATIONS);
+    assert!(!output.pairs.iter().any(|(key, _)| output.store.exists(key)));
+}
+
+/// A store, a prefix, and what was found under it.
+pub struct Scan {
+    store: Store,
+    prefix: Bytes,
+    rounds: usize,
+    matches: usize,
+    found: Vec<(Bytes, Bytes)>,
+}
+
+/// A store of 2,000 keys, and a prefix of `matches` of them, to be scanned until 1,000 pairs
+/// were seen.
+#[must_use]
+pub fn scan_setup(matches: usize) -> Scan {
+    let digits = matches.to_string().len() - 1;
+    let mut prefix = data::key(1000);
+    prefix.truncate(prefix.len() - digits);
+    let found = Vec::with_capacity(OPERATIONS);
+    Scan {
+        store: filled(),
+        prefix,
+        rounds: OPERATIONS / matches,
+        matches,
+        found,
+    }
+}
+
+/// Collects the pairs under the prefix.
+#[must_use]
+pub fn prefix_scan(mut input: Scan) -> Scan {
+    for _ in 0..input.rounds {
+        let pairs = input.store.prefix(&input.prefix);
+        input
+            .found
+            .extend(pairs.map(|(key, value)| (key.clone(), value.clone())));
+    }
+    input
+}
+
+/// The pairs must be those of the prefix, in order, once a round.
+pub fn scan_check(output: Scan) {
+    assert_eq!(output.found.len(), OPERATIONS);
+    for round in output.found.chunks(output.matches) {
+        for (number, (key, value)) in (1000..).zip(round) {
+            assert_eq!((key, value), (&data::key(number), &data::value(key)));
+        }
+    }
+}
+
+/// A log of changes, then the store built from it.
+pub struct Rebuild {
+    wal: Wal<Memory>,
+    store: Store,
+}
+
+/// 1,000 changes in a log: 800 puts to 700 keys, and 200 deletions.
+#[must_use]
+pub fn rebuild_setup() -> Rebuild {
+    let options = Options {
+        segment_bytes: 1 << 20,
+        threads: 1,
+        ..Options::default()
+    };
+    let open = Wal::open(Memory::default(), Path::new("log"), options);
+    let (wal, _) = open.expect("memory can be opened");
+    let mut payload = Vec::new();
+    for number in 0..800 {
+        let key = data::key(number % 700);
+        let change = Change::put(&mut payload, &key, &data::value(&key));
+        wal.append(change).expect("the log accepts it");
+    }
+    for number in 0..200 {
+        wal.append(Change::delete(&data::key(number)))
+            .expect("the log accepts it");
+    }
+    wal.sync().expect("memory can be synced");
+    Rebuild {
+        wal,
+        store: Store::default(),
+    }
+}
+
+/// Builds the store.
+#[must_use]
+pub fn rebuild(mut input: Rebuild) -> Rebuild {
+    if let Ok(store) = Store::rebuild(input.wal.entries()) {
+        input.store = store;
+    }
+    input
+}
+
+/// The store must be what the changes make.
+pub fn rebuild_check(output: Rebuild) {
+    assert_eq!(output.wal.watermarks().durable.0, 1000);
+    let expected = (200..700).map(data::key);
+    assert!(
+        output
+            .store
+            .prefix(b"")
+            .map(|(key, _)| key.clone())
+            .eq(expected)
+    );
+    assert!(
+        output
+            .store
+            .prefix(b"")
+            .all(|(key, value)| *value == data::value(key))
+    );
+}
