@@ -35,3 +35,7 @@ pub mod frame;
 pub mod wal;
 
 pub mod kv;
+
+mod planted;
+#[cfg(test)]
+mod torture;

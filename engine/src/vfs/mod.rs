@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! wal, snapshot ──► Vfs ──┬── Disk      the operating system
-//!                         └── Memory    files in memory, the same at every path and hour
+//!                         ├── Memory    files in memory, the same at every path and hour
+//!                         └── Sim       a disk that loses, tears, lies and fails, by seed
 //! ```
 //!
 //! Invariants:
@@ -18,6 +19,7 @@
 mod disk;
 mod mapped;
 mod memory;
+mod sim;
 
 use std::io;
 use std::ops::DerefMut;
@@ -26,7 +28,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 pub use self::disk::{Disk, ParkingMonitor};
-pub use self::memory::Memory;
+pub use self::memory::{Memory, MemoryFile, MemoryLock};
+pub use self::sim::{Calls, Failure, Plan, Sim, SimFile, SimLock};
 
 /// Files, directories, locks, time and waiting.
 pub trait Vfs: Clone + Send + Sync + 'static {

@@ -27,6 +27,7 @@ use super::recover::{self, Recovered};
 use super::segment::lock_path;
 use super::tape::{Progress, SealedSegment, Tape};
 use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, SyncMark};
+use crate::planted::{Bug, planted};
 use crate::vfs::{Doing, Monitor, Vfs};
 
 /// An open log. Clones are handles to the same log.
@@ -286,6 +287,11 @@ impl<V: Vfs> Wal<V> {
                     ..
                 } = state.progress;
                 if sync && durable > before {
+                    let offset = if planted(Bug::SyncMarkStuckAtZero) {
+                        0
+                    } else {
+                        offset
+                    };
                     state.pending.mark(
                         header.number,
                         SyncMark {

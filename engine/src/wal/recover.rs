@@ -28,6 +28,7 @@ use super::segment::{FileKind, Header, draft_path, file_kind};
 use super::tape::{SealedSegment, put_in_place};
 use super::walk::{self, Stop, Verified};
 use crate::frame::{Prepared, SegmentEnd};
+use crate::planted::{Bug, planted};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 
 /// What opening a log found and did.
@@ -98,7 +99,7 @@ pub(super) fn recover<V: Vfs>(
             next = Some(segment.header);
             continue;
         }
-        if is_last {
+        if is_last && !planted(Bug::ResumeInPlace) {
             seal_copy(vfs, dir, segment)?;
         }
         segments.push(SealedSegment {

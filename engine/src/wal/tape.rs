@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use super::pending::Chunk;
 use super::segment::{HEADER_BYTES, Header, draft_path, segment_path};
+use crate::planted::{Bug, planted};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 
 /// The active segment's file.
@@ -122,11 +123,18 @@ impl<V: Vfs> Tape<V> {
         self.progress.header = chunk.header;
         self.progress.offset = chunk.end();
         self.progress.written = chunk.end_lsn;
+        if planted(Bug::PublishBeforeDurable) {
+            self.progress.durable = chunk.end_lsn;
+        }
         Ok(())
     }
 
     fn sync(&mut self) -> Result<(), IoError> {
-        self.file.sync_data().doing("sync", &self.path)?;
+        let mut synced = self.file.sync_data();
+        if planted(Bug::RetryFailedSync) && synced.is_err() {
+            synced = self.file.sync_data();
+        }
+        synced.doing("sync", &self.path)?;
         self.progress.durable = self.progress.written;
         Ok(())
     }
@@ -161,5 +169,8 @@ pub(super) fn put_in_place<V: Vfs>(
 ) -> Result<(), IoError> {
     let path = segment_path(dir, base_lsn);
     vfs.rename(draft, &path).doing("rename", draft)?;
+    if planted(Bug::SkipDirectorySync) {
+        return Ok(());
+    }
     vfs.sync_dir(dir).doing("sync", dir)
 }

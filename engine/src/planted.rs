@@ -1,0 +1,52 @@
+//! Bugs planted on purpose, to prove that the tests would find them.
+//!
+//! A test plants one for its own thread. Outside of tests [`planted`] is `false` at compile time,
+//! and nothing of this is left in the library.
+
+/// A mistake that real logs have made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bug {
+    /// A new segment's name is not made durable.
+    SkipDirectorySync,
+    /// A frame is believed although its checksum does not hold.
+    IgnoreChecksum,
+    /// A failed sync is tried again, and believed if that succeeds.
+    RetryFailedSync,
+    /// Marks never say that anything was durable.
+    SyncMarkStuckAtZero,
+    /// Records are called durable once they are written.
+    PublishBeforeDurable,
+    /// Recovery goes on with the file that it found.
+    ResumeInPlace,
+}
+
+#[cfg(not(test))]
+pub(crate) const fn planted(_bug: Bug) -> bool {
+    false
+}
+
+#[cfg(test)]
+pub(crate) use self::switch::{plant, planted};
+
+#[cfg(test)]
+mod switch {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    pub(crate) fn planted(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+
+    /// Runs `test` with a bug in the engine.
+    pub(crate) fn plant<T>(bug: Bug, test: impl FnOnce() -> T) -> T {
+        PLANTED.set(Some(bug));
+        let result = test();
+        PLANTED.set(None);
+        result
+    }
+}

@@ -1,0 +1,159 @@
+//! Crash after every call, fail every call once, and crash during recovery too.
+//!
+//! `TORTURE_SEED` and `TORTURE_BUDGET_SECONDS` run more scripts than the ordinary tests do.
+
+use std::time::{Duration, Instant};
+
+use super::model::{Checked, Model, check, dir, options, run};
+use super::script::{Operation, script};
+use crate::vfs::{Failure, Plan, Sim};
+use crate::wal::Wal;
+
+/// Operations in a script.
+pub(super) const SCRIPT: usize = 200;
+
+/// What was tried.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    calls: u64,
+    crashes: u64,
+    recovery_crashes: u64,
+    failures: u64,
+}
+
+/// How many calls a script makes where nothing goes wrong.
+fn calls(seed: u64, operations: &[Operation]) -> Result<u64, String> {
+    let sim = Sim::default();
+    run(&sim, seed, operations, &mut Model::default())?;
+    Ok(sim.calls().all)
+}
+
+/// Crashes at every call, on disks of several fates, and again at every call of recovery.
+pub(super) fn crash_everywhere(seed: u64, fates: &[u64], tried: &mut Tried) -> Checked {
+    let operations = script(seed, SCRIPT);
+    tried.calls += calls(seed, &operations)?;
+    for call in 1.. {
+        let sim = Sim::default();
+        sim.plan(Plan::CrashAt(call));
+        let mut model = Model::default();
+        let story = |what: String| format!("seed {seed}, crash at call {call}, {what}");
+        run(&sim, seed, &operations, &mut model).map_err(&story)?;
+        for &fate in fates {
+            let story = |what| story(format!("fate {fate}: {what}"));
+            // Recovery itself is interrupted for one fate after another.
+            if fates[usize::try_from(call).unwrap_or(0) % fates.len()] == fate {
+                let disk = sim.crash(fate);
+                crash_in_recovery(&disk, seed, fate + call, &model, tried).map_err(story)?;
+            }
+            check(&sim.crash(fate), seed, &model).map_err(story)?;
+            tried.crashes += 1;
+        }
+        if !sim.has_crashed() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Crashes at one call of recovery after another, and lets a second recovery finish.
+fn crash_in_recovery(
+    disk: &Sim,
+    seed: u64,
+    fate: u64,
+    model: &Model,
+    tried: &mut Tried,
+) -> Checked {
+    for call in 1.. {
+        let sim = disk.crash(1);
+        sim.plan(Plan::CrashAt(call));
+        let opened = Wal::open(sim.clone(), dir(), options(seed));
+        if !sim.has_crashed() {
+            return opened
+                .map(drop)
+                .map_err(|error| format!("recovery fails: {error}"));
+        }
+        let again = check(&sim.crash(fate % 5), seed, model);
+        again.map_err(|what| format!("crash at call {call} of recovery: {what}"))?;
+        tried.recovery_crashes += 1;
+    }
+    Ok(())
+}
+
+/// Fails every call once, in both ways. The log is then opened anew, once as a new process on
+/// the same system, whose cache may lie, and once after the power went.
+pub(super) fn fail_everywhere(seed: u64, fates: &[u64], tried: &mut Tried) -> Checked {
+    let operations = script(seed, SCRIPT);
+    let calls = calls(seed, &operations)?;
+    for call in 1..=calls {
+        for failure in [Failure::Refused, Failure::Partial] {
+            let sim = Sim::default();
+            sim.plan(Plan::FailAt(call, failure));
+            let mut model = Model::default();
+            let story = |what| format!("seed {seed}, {failure:?} at call {call}: {what}");
+            run(&sim, seed, &operations, &mut model).map_err(story)?;
+            sim.plan(Plan::Fair);
+            for &fate in fates {
+                check(&sim.crash(fate), seed, &model).map_err(story)?;
+            }
+            check(&sim, seed, &model).map_err(story)?;
+            tried.failures += 1;
+        }
+    }
+    Ok(())
+}
+
+#[track_caller]
+pub(super) fn holds(checked: Checked) {
+    if let Err(what) = checked {
+        panic!("{what}");
+    }
+}
+
+#[test]
+fn nothing_is_lost_by_a_crash_at_any_call() {
+    for seed in 0..2 {
+        holds(crash_everywhere(seed, &[0, 1, 2, 3], &mut Tried::default()));
+    }
+}
+
+#[test]
+fn nothing_is_lost_by_a_failure_of_any_call() {
+    for seed in 0..2 {
+        holds(fail_everywhere(seed, &[0, 4], &mut Tried::default()));
+    }
+}
+
+/// The long run: scripts of further seeds until the budget is spent. Without a budget it tries
+/// one, so that it cannot rot.
+#[test]
+fn further_seeds_until_the_budget_is_spent() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse().ok())
+    };
+    let first: u64 = number("TORTURE_SEED").unwrap_or(1000);
+    let budget = Duration::from_secs(number("TORTURE_BUDGET_SECONDS").unwrap_or(0));
+    let begun = Instant::now();
+    let mut tried = Tried::default();
+    let mut seed = first;
+    loop {
+        holds(crash_everywhere(seed, &[0, 1, seed + 2], &mut tried));
+        holds(fail_everywhere(seed, &[seed], &mut tried));
+        seed += 1;
+        if begun.elapsed() >= budget {
+            break;
+        }
+    }
+    let Tried {
+        calls,
+        crashes,
+        recovery_crashes,
+        failures,
+    } = tried;
+    println!(
+        "tried seeds {first} to {}: {calls} calls, {crashes} crashes, {recovery_crashes} crashes \
+         in recovery, {failures} failures; nothing was lost",
+        seed - 1
+    );
+}

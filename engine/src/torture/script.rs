@@ -1,0 +1,73 @@
+//! A workload as data: the same seed gives the same operations.
+
+use std::sync::LazyLock;
+
+/// A splitmix64 generator.
+#[derive(Debug, Clone)]
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
+
+/// Something that is done to a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// Append a record.
+    Append,
+    /// Append a record and commit it.
+    Commit,
+    /// Append a batch of records.
+    Batch(u64),
+    /// Wait until everything is written.
+    Write,
+    /// Wait until everything is durable.
+    Sync,
+    /// The process ends without a word, and another one opens the log.
+    Restart,
+    /// The log is closed, and opened again.
+    Close,
+}
+
+/// `len` operations.
+pub(super) fn script(seed: u64, len: usize) -> Vec<Operation> {
+    let mut random = Random::new(seed);
+    let operation = |_| match random.below(40) {
+        0..=17 => Operation::Append,
+        18..=25 => Operation::Commit,
+        26..=32 => Operation::Batch(1 + random.below(6)),
+        33..=35 => Operation::Write,
+        36..=37 => Operation::Sync,
+        38 => Operation::Restart,
+        _ => Operation::Close,
+    };
+    (0..len).map(operation).collect()
+}
+
+/// The payload of the record with a number, below 4,096: its length and bytes follow from it.
+pub(super) fn payload(lsn: u64) -> &'static [u8] {
+    static PAYLOADS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| (0..4096).map(make).collect());
+    &PAYLOADS[usize::try_from(lsn).unwrap_or(usize::MAX)]
+}
+
+fn make(lsn: u64) -> Vec<u8> {
+    let mut random = Random::new(lsn);
+    // Mostly small, sometimes longer than a sector.
+    let bound = if random.below(8) == 0 { 900 } else { 120 };
+    let len = usize::try_from(random.below(bound)).unwrap_or(0);
+    lsn.to_le_bytes()
+        .iter()
+        .copied()
+        .cycle()
+        .take(len)
+        .collect()
+}

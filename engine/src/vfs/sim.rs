@@ -1,0 +1,603 @@
+//! A disk that loses, tears, lies and fails, by seed.
+//!
+//! ```text
+//! write ─► live bytes ──────────────────────────► what the running system reads
+//!      └─► unsynced operations ── sync ─► durable bytes
+//!                     └── crash: each 512-byte sector, each length and each name is kept or
+//!                         lost for itself
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. [`Sim::crash`] gives an independent disk on which everything synced is present, and of
+//!    everything else an arbitrary subset, chosen by the seed. Names and data are durable apart.
+//! 2. A failed sync may mark the bytes clean: they are then read back until the power goes, and
+//!    never reach the disk, however often a sync succeeds afterwards.
+//! 3. The same calls with the same plan give the same results. Time stands still unless told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{ParkingMonitor, Vfs, VfsFile};
+
+/// What a disk writes as one piece.
+const SECTOR: usize = 512;
+
+/// A simulated disk and the system on top of it. Clones are handles to the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Sim {
+    world: Arc<Mutex<World>>,
+}
+
+/// What goes wrong, and at which call. Calls are counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plan {
+    /// Nothing.
+    #[default]
+    Fair,
+    /// The call does not happen, nor does any after it.
+    CrashAt(u64),
+    /// The call fails; the ones after it do not.
+    FailAt(u64, Failure),
+}
+
+/// How a call fails. Calls that are neither a write nor a sync fail without an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Without an effect; what a failed sync should have made durable stays unsynced.
+    Refused,
+    /// A write writes half of its bytes (the disk is full); a sync marks the bytes clean and
+    /// loses them.
+    Partial,
+}
+
+/// How many calls of each kind there were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Calls {
+    /// All of them.
+    pub all: u64,
+    /// Writes to a file.
+    pub writes: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Syncs of a file.
+    pub syncs: u64,
+    /// Syncs of a directory.
+    pub dir_syncs: u64,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    files: Vec<Inode>,
+    names: BTreeMap<PathBuf, usize>,
+    durable_names: BTreeMap<PathBuf, usize>,
+    unsynced_names: Vec<NameChange>,
+    locks: BTreeSet<PathBuf>,
+    plan: Plan,
+    crashed: bool,
+    calls: Calls,
+    now_us: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Inode {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    unsynced: Vec<Change>,
+}
+
+/// Bytes on their way to the disk. A change beyond the end also changes the length.
+#[derive(Debug, Clone)]
+struct Change {
+    offset: usize,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug, Clone)]
+enum NameChange {
+    Set(PathBuf, usize),
+    Unset(PathBuf),
+    Rename(PathBuf, PathBuf, usize),
+}
+
+/// The call's outcome according to the plan.
+enum Fate {
+    Happens,
+    Fails(Failure),
+}
+
+impl World {
+    fn call(&mut self) -> io::Result<Fate> {
+        if self.crashed {
+            return Err(io::Error::other("the system has crashed"));
+        }
+        self.calls.all += 1;
+        match self.plan {
+            Plan::CrashAt(call) if call == self.calls.all => {
+                self.crashed = true;
+                Err(io::Error::other("the system has crashed"))
+            }
+            Plan::FailAt(call, failure) if call == self.calls.all => Ok(Fate::Fails(failure)),
+            _ => Ok(Fate::Happens),
+        }
+    }
+
+    /// For calls that have no effect when they fail.
+    fn simple_call(&mut self) -> io::Result<()> {
+        match self.call()? {
+            Fate::Happens => Ok(()),
+            Fate::Fails(_) => Err(io::Error::other("injected failure")),
+        }
+    }
+
+    fn inode(&self, path: &Path) -> io::Result<usize> {
+        self.names
+            .get(path)
+            .copied()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl NameChange {
+    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
+        match self {
+            Self::Set(name, inode) => {
+                names.insert(name.clone(), *inode);
+            }
+            Self::Unset(name) => {
+                names.remove(name);
+            }
+            Self::Rename(from, to, inode) => {
+                names.remove(from);
+                names.insert(to.clone(), *inode);
+            }
+        }
+    }
+
+    fn is_in(&self, dir: &Path) -> bool {
+        let (Self::Set(name, _) | Self::Unset(name) | Self::Rename(name, _, _)) = self;
+        name.parent() == Some(dir)
+    }
+}
+
+impl Inode {
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        put(&mut self.live, offset, bytes);
+        self.unsynced.push(Change {
+            offset,
+            bytes: bytes.to_vec(),
+        });
+    }
+
+    fn sync(&mut self) {
+        for change in self.unsynced.drain(..) {
+            put(&mut self.durable, change.offset, &change.bytes);
+        }
+    }
+
+    /// What is left on the disk if the power goes now.
+    fn after_crash(&self, luck: &mut Luck) -> Vec<u8> {
+        let mut image = self.durable.clone();
+        let mut len = image.len();
+        for change in &self.unsynced {
+            let end = change.offset + change.bytes.len();
+            if end > len && luck.keeps() {
+                len = end;
+            }
+            let mut at = change.offset;
+            while at < end {
+                let sector_end = (at / SECTOR + 1) * SECTOR;
+                let piece_end = sector_end.min(end);
+                if luck.keeps() {
+                    let piece = &change.bytes[at - change.offset..piece_end - change.offset];
+                    put(&mut image, at, piece);
+                }
+                at = piece_end;
+            }
+        }
+        image.resize(len, 0);
+        image
+    }
+}
+
+fn put(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+    let end = offset + bytes.len();
+    if file.len() < end {
+        file.resize(end, 0);
+    }
+    file[offset..end].copy_from_slice(bytes);
+}
+
+/// Decides what a crash keeps.
+struct Luck {
+    state: u64,
+    /// Of 8 unsynced pieces, how many are kept.
+    kept_of_8: u64,
+}
+
+impl Luck {
+    /// Seed 0 keeps nothing and seed 1 everything; others keep a share of their own.
+    fn new(seed: u64) -> Self {
+        let kept_of_8 = match seed {
+            0 => 0,
+            1 => 8,
+            seed => [4, 1, 7, 6, 2][usize::try_from(seed % 5).unwrap_or(0)],
+        };
+        Self {
+            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            kept_of_8,
+        }
+    }
+
+    fn keeps(&mut self) -> bool {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % 8 < self.kept_of_8
+    }
+}
+
+impl Sim {
+    /// Decides what goes wrong from here on, and counts calls anew.
+    pub fn plan(&self, plan: Plan) {
+        let mut world = self.world.lock();
+        world.plan = plan;
+        world.calls = Calls::default();
+    }
+
+    /// The calls since the last [`plan`](Self::plan).
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.world.lock().calls
+    }
+
+    /// Whether a planned crash has happened.
+    #[must_use]
+    pub fn has_crashed(&self) -> bool {
+        self.world.lock().crashed
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, us: u64) {
+        self.world.lock().now_us += us;
+    }
+
+    /// The disk after the power went: a fair system that has just started. This one goes on
+    /// undisturbed, so that one run serves many seeds.
+    #[must_use]
+    pub fn crash(&self, seed: u64) -> Self {
+        let world = self.world.lock();
+        let mut luck = Luck::new(seed);
+        let mut names = world.durable_names.clone();
+        for change in &world.unsynced_names {
+            if luck.keeps() {
+                change.apply(&mut names);
+            }
+        }
+        let files = world.files.iter().map(|file| {
+            let durable = file.after_crash(&mut luck);
+            Inode {
+                live: durable.clone(),
+                durable,
+                unsynced: Vec::new(),
+            }
+        });
+        let after = World {
+            files: files.collect(),
+            durable_names: names.clone(),
+            names,
+            now_us: world.now_us,
+            ..World::default()
+        };
+        Self {
+            world: Arc::new(Mutex::new(after)),
+        }
+    }
+
+    /// Changes a file behind everybody's back, on the disk and in memory.
+    ///
+    /// # Panics
+    /// Where there is no such file.
+    pub fn damage(&self, path: &Path, damage: impl Fn(&mut Vec<u8>)) {
+        let mut world = self.world.lock();
+        let inode = world
+            .inode(path)
+            .unwrap_or_else(|_| panic!("no file {}", path.display()));
+        damage(&mut world.files[inode].live);
+        damage(&mut world.files[inode].durable);
+    }
+
+    /// The bytes that the running system sees.
+    #[must_use]
+    pub fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        let world = self.world.lock();
+        let inode = world.inode(path).ok()?;
+        Some(world.files[inode].live.clone())
+    }
+}
+
+impl Vfs for Sim {
+    type File = SimFile;
+    type Lock = SimLock;
+    type Monitor<T: Send + 'static> = ParkingMonitor<T>;
+
+    fn create(&self, path: &Path) -> io::Result<SimFile> {
+        let mut world = self.world.lock();
+        world.simple_call()?;
+        let inode = world.files.len();
+        world.files.push(Inode::default());
+        world.names.insert(path.to_owned(), inode);
+        world
+            .unsynced_names
+            .push(NameChange::Set(path.to_owned(), inode));
+        Ok(SimFile {
+            world: Arc::clone(&self.world),
+            inode,
+        })
+    }
+
+    fn open(&self, path: &Path) -> io::Result<SimFile> {
+        let mut world = self.world.lock();
+        world.simple_call()?;
+        let inode = world.inode(path)?;
+        Ok(SimFile {
+            world: Arc::clone(&self.world),
+            inode,
+        })
+    }
+
+    fn map(&self, path: &Path) -> io::Result<Bytes> {
+        let mut world = self.world.lock();
+        world.simple_call()?;
+        let inode = world.inode(path)?;
+        Ok(Bytes::copy_from_slice(&world.files[inode].live))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut world = self.world.lock();
+        world.simple_call()?;
+        let inode = world.inode(from)?;
+        let change = NameChange::Rename(from.to_owned(), to.to_owned(), inode);
+        change.apply(&mut world.names);
+        world.unsynced_names.push(change);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut world = self.world.lock();
+        world.simple_call()?;
+        world.inode(path)?;
+        world.names.remove(path);
+        world
+            .unsynced_names
+            .push(NameChange::Unset(path.to_owned()));
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut world = self.world.lock();
+        world.simple_call()?;
+        let inside = world.names.keys().filter(|path| path.parent() == Some(dir));
+        let names = inside.filter_map(|path| path.file_name()?.to_str());
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    fn create_dir(&self, _dir: &Path) -> io::Result<()> {
+        self.world.lock().simple_call()
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut world = self.world.lock();
+        world.calls.dir_syncs += 1;
+        world.simple_call()?;
+        let (synced, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut world.unsynced_names)
+            .into_iter()
+            .partition(|name| name.is_in(dir));
+        world.unsynced_names = rest;
+        for change in synced {
+            change.apply(&mut world.durable_names);
+        }
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<SimLock>> {
+        let mut world = self.world.lock();
+        world.simple_call()?;
+        let free = world.locks.insert(path.to_owned());
+        Ok(free.then(|| SimLock {
+            world: Arc::clone(&self.world),
+            path: path.to_owned(),
+        }))
+    }
+
+    fn now_us(&self) -> u64 {
+        self.world.lock().now_us
+    }
+}
+
+/// An open file of [`Sim`].
+#[derive(Debug, Clone)]
+pub struct SimFile {
+    world: Arc<Mutex<World>>,
+    inode: usize,
+}
+
+impl VfsFile for SimFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut world = self.world.lock();
+        world.simple_call()?;
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = world.files[self.inode]
+            .live
+            .get(start..)
+            .unwrap_or_default();
+        let read = rest.len().min(buffer.len());
+        buffer[..read].copy_from_slice(&rest[..read]);
+        Ok(read)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let mut world = self.world.lock();
+        world.calls.writes += 1;
+        world.calls.bytes += bytes.len() as u64;
+        let fate = world.call()?;
+        let file = &mut world.files[self.inode];
+        match fate {
+            Fate::Happens => {
+                file.write(offset, bytes);
+                Ok(())
+            }
+            Fate::Fails(Failure::Refused) => Err(io::Error::other("injected failure")),
+            Fate::Fails(Failure::Partial) => {
+                file.write(offset, &bytes[..bytes.len() / 2]);
+                Err(io::ErrorKind::StorageFull.into())
+            }
+        }
+    }
+
+    fn fill(&self, start: u64, end: u64) -> io::Result<()> {
+        let len = usize::try_from(end.saturating_sub(start)).unwrap_or_default();
+        self.write_at(&vec![0; len], start)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut world = self.world.lock();
+        world.calls.syncs += 1;
+        let fate = world.call()?;
+        let file = &mut world.files[self.inode];
+        match fate {
+            Fate::Happens => {
+                file.sync();
+                Ok(())
+            }
+            Fate::Fails(failure) => {
+                if failure == Failure::Partial {
+                    file.unsynced.clear();
+                }
+                Err(io::Error::other("injected failure"))
+            }
+        }
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        let mut world = self.world.lock();
+        world.simple_call()?;
+        Ok(world.files[self.inode].live.len() as u64)
+    }
+}
+
+/// A held lock of [`Sim`]; it ends with the process, however that ends.
+#[derive(Debug)]
+pub struct SimLock {
+    world: Arc<Mutex<World>>,
+    path: PathBuf,
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        self.world.lock().locks.remove(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIR: &str = "d";
+
+    fn path() -> PathBuf {
+        Path::new(DIR).join("file")
+    }
+
+    /// A file with `synced` durable and `unsynced` not.
+    fn written(synced: &[u8], unsynced: &[u8]) -> Sim {
+        let sim = Sim::default();
+        let file = sim.create(&path()).unwrap();
+        file.write_at(synced, 0).unwrap();
+        file.sync_data().unwrap();
+        sim.sync_dir(Path::new(DIR)).unwrap();
+        file.write_at(unsynced, synced.len() as u64).unwrap();
+        sim
+    }
+
+    #[test]
+    fn a_crash_keeps_what_was_synced_and_some_of_the_rest() {
+        let sim = written(&[1; 700], &[2; 3000]);
+        assert_eq!(sim.crash(0).read(&path()).unwrap(), [1; 700]);
+        assert_eq!(sim.crash(1).read(&path()), sim.read(&path()));
+        let mut torn = 0;
+        for seed in 2..50 {
+            let image = sim.crash(seed).read(&path()).unwrap();
+            assert_eq!(image[..700], [1; 700]);
+            assert!(image[700..].iter().all(|byte| [0, 2].contains(byte)));
+            torn += usize::from(image[700..].contains(&0) && image[700..].contains(&2));
+        }
+        assert!(torn > 10, "{torn} of 48 seeds tear");
+    }
+
+    #[test]
+    fn a_synced_file_without_a_synced_name_can_be_lost() {
+        let sim = Sim::default();
+        let file = sim.create(&path()).unwrap();
+        file.write_at(b"bytes", 0).unwrap();
+        file.sync_data().unwrap();
+        assert_eq!(sim.crash(0).read(&path()), None);
+        sim.sync_dir(Path::new(DIR)).unwrap();
+        assert_eq!(sim.crash(0).read(&path()).unwrap(), b"bytes");
+    }
+
+    #[test]
+    fn an_unsynced_rename_happens_whole_or_not_at_all() {
+        let sim = written(b"old", b"");
+        let draft = Path::new(DIR).join("draft");
+        let file = sim.create(&draft).unwrap();
+        file.write_at(b"new", 0).unwrap();
+        file.sync_data().unwrap();
+        sim.rename(&draft, &path()).unwrap();
+        assert_eq!(sim.read(&path()).unwrap(), b"new");
+        let mut seen = BTreeSet::new();
+        for seed in 0..20 {
+            seen.insert(sim.crash(seed).read(&path()).unwrap());
+        }
+        assert_eq!(seen, BTreeSet::from([b"old".to_vec(), b"new".to_vec()]));
+    }
+
+    #[test]
+    fn a_failed_sync_that_marks_clean_lies_until_the_power_goes() {
+        let sim = written(b"kept", b"lost");
+        let file = sim.open(&path()).unwrap();
+        sim.plan(Plan::FailAt(1, Failure::Partial));
+        file.sync_data().unwrap_err();
+        file.sync_data().unwrap();
+        assert_eq!(sim.read(&path()).unwrap(), b"keptlost");
+        assert_eq!(sim.crash(1).read(&path()).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn a_full_disk_takes_half_of_a_write() {
+        let sim = written(b"", b"");
+        let file = sim.open(&path()).unwrap();
+        sim.plan(Plan::FailAt(1, Failure::Partial));
+        file.write_at(b"abcd", 0).unwrap_err();
+        assert_eq!(sim.read(&path()).unwrap(), b"ab");
+    }
+
+    #[test]
+    fn nothing_happens_from_the_crash_on() {
+        let sim = written(b"a", b"");
+        let file = sim.open(&path()).unwrap();
+        sim.plan(Plan::CrashAt(2));
+        file.write_at(b"b", 0).unwrap();
+        file.write_at(b"c", 0).unwrap_err();
+        file.write_at(b"d", 0).unwrap_err();
+        assert!(sim.has_crashed());
+        assert_eq!(sim.read(&path()).unwrap(), b"b");
+        assert_eq!(sim.calls().all, 2);
+    }
+}
