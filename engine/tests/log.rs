@@ -230,14 +230,17 @@ fn what_a_buffered_log_may_lose_is_bounded() {
 #[test]
 fn a_record_that_does_not_fit_is_refused_and_nothing_changes() {
     let wal = open(&Memory::default(), &log_dir());
-    let max = SEGMENT - HEADER_BYTES - 30 - OVERHEAD;
-    match wal.append(record(&vec![0; max + 1])) {
+    let max = SEGMENT - HEADER_BYTES - 30;
+    match wal.append(record(&vec![0; max + 1 - OVERHEAD])) {
         Err(AppendError::TooLarge { size, max: limit }) => {
             assert_eq!((size, limit), (max + 1, max));
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(wal.append(record(&vec![0; max])).unwrap().first, Lsn(0));
+    assert_eq!(
+        wal.append(record(&vec![0; max - OVERHEAD])).unwrap().first,
+        Lsn(0)
+    );
     let reserved = wal.append(Record {
         kind: Kind::BATCH,
         version: 1,

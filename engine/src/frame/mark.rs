@@ -1,4 +1,5 @@
-//! The payloads that the log writes for itself: how far it is durable, and where it ends.
+//! The payloads that the log writes for itself: how far it is durable, where it ends, and which
+//! records are one transaction.
 
 use super::{Kind, Record, VERSION};
 
@@ -95,6 +96,87 @@ impl SegmentEnd {
     }
 }
 
+/// The payload bytes of a [`TxBegin`].
+const BEGIN_PAYLOAD_BYTES: usize = 8;
+
+/// The payload bytes of a [`TxCommit`].
+const COMMIT_PAYLOAD_BYTES: usize = 12;
+
+/// The records up to the commit are one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TxBegin {
+    /// How many records it has.
+    pub records: u64,
+}
+
+impl TxBegin {
+    /// The payload.
+    #[must_use]
+    pub fn encode(self) -> [u8; BEGIN_PAYLOAD_BYTES] {
+        self.records.to_le_bytes()
+    }
+
+    /// Reads a payload; `None` where it is not 8 bytes long.
+    #[must_use]
+    pub fn decode(payload: &[u8]) -> Option<Self> {
+        let payload: &[u8; BEGIN_PAYLOAD_BYTES] = payload.try_into().ok()?;
+        Some(Self {
+            records: u64::from_le_bytes(*payload),
+        })
+    }
+
+    /// The frame around `payload`.
+    #[must_use]
+    pub fn record(payload: &[u8; BEGIN_PAYLOAD_BYTES]) -> Record<'_> {
+        Record {
+            kind: Kind::TX_BEGIN,
+            version: VERSION,
+            payload,
+        }
+    }
+}
+
+/// The transaction is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TxCommit {
+    /// How many records it has.
+    pub records: u64,
+    /// The chain over the segment's frames up to the last one of the transaction.
+    pub chain: u32,
+}
+
+impl TxCommit {
+    /// The payload.
+    #[must_use]
+    pub fn encode(self) -> [u8; COMMIT_PAYLOAD_BYTES] {
+        let mut payload = [0; COMMIT_PAYLOAD_BYTES];
+        payload[..8].copy_from_slice(&self.records.to_le_bytes());
+        payload[8..].copy_from_slice(&self.chain.to_le_bytes());
+        payload
+    }
+
+    /// Reads a payload; `None` where it is not 12 bytes long.
+    #[must_use]
+    pub fn decode(payload: &[u8]) -> Option<Self> {
+        let payload: &[u8; COMMIT_PAYLOAD_BYTES] = payload.try_into().ok()?;
+        let [.., a, b, c, d] = *payload;
+        Some(Self {
+            records: u64_at(payload, 0),
+            chain: u32::from_le_bytes([a, b, c, d]),
+        })
+    }
+
+    /// The frame around `payload`.
+    #[must_use]
+    pub fn record(payload: &[u8; COMMIT_PAYLOAD_BYTES]) -> Record<'_> {
+        Record {
+            kind: Kind::TX_COMMIT,
+            version: VERSION,
+            payload,
+        }
+    }
+}
+
 fn u64_at(payload: &[u8], at: usize) -> u64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&payload[at..at + 8]);
@@ -118,6 +200,13 @@ mod tests {
             chain: 0xfeed,
         };
         assert_eq!(SegmentEnd::decode(&end.encode()), Some(end));
+        let begin = TxBegin { records: 5 };
+        assert_eq!(TxBegin::decode(&begin.encode()), Some(begin));
+        let commit = TxCommit {
+            records: 5,
+            chain: 77,
+        };
+        assert_eq!(TxCommit::decode(&commit.encode()), Some(commit));
     }
 
     #[test]
@@ -125,5 +214,7 @@ mod tests {
         assert_eq!(SyncMark::decode(&[0; 15]), None);
         assert_eq!(SyncMark::decode(&[0; 17]), None);
         assert_eq!(SegmentEnd::decode(&[0; 16]), None);
+        assert_eq!(TxBegin::decode(&[0; 12]), None);
+        assert_eq!(TxCommit::decode(&[0; 8]), None);
     }
 }

@@ -19,10 +19,12 @@
 
 mod batch;
 mod mark;
+mod transaction;
 
 pub(crate) use self::batch::ITEM_HEAD;
 pub use self::batch::{BATCH_BYTES_MAX, Batch, BatchItems};
-pub use self::mark::{MARK_PAYLOAD_BYTES, SegmentEnd, SyncMark};
+pub use self::mark::{MARK_PAYLOAD_BYTES, SegmentEnd, SyncMark, TxBegin, TxCommit};
+pub use self::transaction::Transaction;
 
 use crate::planted::{Bug, planted};
 
@@ -45,12 +47,16 @@ const CRC: usize = 4;
 pub struct Kind(pub u8);
 
 impl Kind {
+    /// The transaction before it is complete.
+    pub const TX_COMMIT: Self = Self(0x00);
     /// Many records under one checksum, replayed all or none.
     pub const BATCH: Self = Self(0x03);
     /// Up to where the segment is known to be durable.
     pub const SYNC_MARK: Self = Self(0x04);
     /// The last frame of a sealed segment.
     pub const SEGMENT_END: Self = Self(0x05);
+    /// A transaction begins.
+    pub const TX_BEGIN: Self = Self(0x06);
     /// A key got a value.
     pub const KV_PUT: Self = Self(0x10);
     /// A key went away.

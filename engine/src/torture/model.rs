@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::script::{Operation, payload};
-use crate::frame::{Batch, Kind, Record};
+use crate::frame::{Batch, Kind, Record, Transaction};
 use crate::vfs::Sim;
 use crate::wal::{Appended, Mode, Options, Wal};
 
@@ -162,6 +162,15 @@ fn step(wal: &Wal<Sim>, operation: Operation, model: &mut Model) -> Result<(), (
             model.attempted += count;
             model.groups.push(next..next + count);
             wal.append_batch(&batch).map_err(drop)?;
+        }
+        Operation::Transaction(count) => {
+            let mut transaction = Transaction::default();
+            for lsn in next..next + count {
+                assert!(transaction.push(record(payload(lsn))), "a small record");
+            }
+            model.attempted += count;
+            model.groups.push(next..next + count);
+            wal.append_transaction(&transaction).map_err(drop)?;
         }
         Operation::Write => wal.wait_written(wal.watermarks().accepted).map_err(drop)?,
         Operation::Sync => wal.sync().map_err(drop)?,

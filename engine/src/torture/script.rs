@@ -28,6 +28,8 @@ pub(super) enum Operation {
     Commit,
     /// Append a batch of records.
     Batch(u64),
+    /// Append a transaction of so many records.
+    Transaction(u64),
     /// Wait until everything is written.
     Write,
     /// Wait until everything is durable.
@@ -44,7 +46,8 @@ pub(super) fn script(seed: u64, len: usize) -> Vec<Operation> {
     let operation = |_| match random.below(40) {
         0..=17 => Operation::Append,
         18..=25 => Operation::Commit,
-        26..=32 => Operation::Batch(1 + random.below(6)),
+        26..=29 => Operation::Batch(1 + random.below(6)),
+        30..=32 => Operation::Transaction(1 + random.below(9)),
         33..=35 => Operation::Write,
         36..=37 => Operation::Sync,
         38 => Operation::Restart,

@@ -78,11 +78,11 @@ pub enum Rot {
 pub enum AppendError {
     /// It does not fit a segment or a frame. Nothing was written; split it, or open the log with
     /// larger segments.
-    #[error("a record of {size} bytes is larger than the {max} that fit this log")]
+    #[error("{size} bytes with their frames are more than the {max} that fit this log")]
     TooLarge {
-        /// Its payload.
+        /// What it takes, frames included.
         size: usize,
-        /// The largest payload.
+        /// What there is room for.
         max: usize,
     },
     /// Types below 0x10 belong to the log itself.

@@ -22,11 +22,11 @@ use std::sync::Arc;
 use super::error::{AppendError, OpenError, Poisoned};
 use super::lsn::Lsn;
 use super::options::{Mode, Options};
-use super::pending::Pending;
+use super::pending::{BRACKET_BYTES, Pending};
 use super::recover::{self, Recovered};
 use super::segment::lock_path;
 use super::tape::{Progress, SealedSegment, Tape};
-use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, SyncMark};
+use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, SyncMark, Transaction};
 use crate::planted::{Bug, planted};
 use crate::vfs::{Doing, Monitor, Vfs};
 
@@ -141,7 +141,7 @@ impl<V: Vfs> Wal<V> {
                 kind: record.kind.0,
             });
         }
-        self.accept(record, 1)
+        self.accept_frame(record, 1)
     }
 
     /// Accepts all records of `batch` under one checksum: recovery replays all of them or none.
@@ -149,27 +149,52 @@ impl<V: Vfs> Wal<V> {
     /// # Errors
     /// As for [`append`](Self::append).
     pub fn append_batch(&self, batch: &Batch) -> Result<Appended, AppendError> {
-        self.accept(batch.record(), u64::from(batch.len()))
+        self.accept_frame(batch.record(), u64::from(batch.len()))
     }
 
-    fn accept(&self, record: Record<'_>, records: u64) -> Result<Appended, AppendError> {
-        let size = record.payload.len();
-        let too_large = |max| AppendError::TooLarge { size, max };
-        let frame = Prepared::new(record).ok_or_else(|| too_large(PAYLOAD_BYTES_MAX))?;
+    /// Accepts all records of `transaction`: recovery replays all of them or none.
+    ///
+    /// It has to fit one segment, and is held in memory until then; within that, it may be as
+    /// large as it likes.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append).
+    pub fn append_transaction(&self, transaction: &Transaction) -> Result<Appended, AppendError> {
+        let frames: Vec<_> = transaction.frames().collect();
+        let size = frames.iter().map(|(frame, _)| frame.size()).sum::<usize>() + BRACKET_BYTES;
+        self.accept(size, |pending| {
+            pending.push_transaction(transaction.begin(), &frames);
+        })
+    }
+
+    fn accept_frame(&self, record: Record<'_>, records: u64) -> Result<Appended, AppendError> {
+        let size = record.payload.len() + OVERHEAD;
+        let frame = Prepared::new(record);
+        let max = PAYLOAD_BYTES_MAX + OVERHEAD;
+        let frame = frame.ok_or(AppendError::TooLarge { size, max })?;
+        self.accept(size, |pending| pending.push(&frame, records))
+    }
+
+    /// Makes room for `size` bytes and lets `push` lay them out.
+    fn accept(
+        &self,
+        size: usize,
+        push: impl FnOnce(&mut Pending),
+    ) -> Result<Appended, AppendError> {
         let mut state = self.shared.state.lock();
         if let Some(poisoned) = &state.failure {
             return Err(poisoned.clone().into());
         }
-        if !state.pending.fits(frame.size()) {
+        if !state.pending.fits(size) {
             let max = state.pending.frame_bytes_max();
-            if frame.size() > max {
-                return Err(too_large(max - OVERHEAD));
+            if size > max {
+                return Err(AppendError::TooLarge { size, max });
             }
             state.pending.roll(self.shared.vfs.now_us());
         }
         let first = Lsn(state.pending.next_lsn());
-        state.pending.push(&frame, records);
-        state.volatile_bytes += frame.size() as u64;
+        push(&mut state.pending);
+        state.volatile_bytes += size as u64;
         let end = Lsn(state.pending.next_lsn());
         self.relieve(state)?;
         Ok(Appended { first, end })

@@ -16,10 +16,15 @@
 //!    free.
 
 use super::segment::{HEADER_BYTES, Header, chained};
-use crate::frame::{MARK_PAYLOAD_BYTES, OVERHEAD, Prepared, Record, SegmentEnd, SyncMark};
+use crate::frame::{
+    MARK_PAYLOAD_BYTES, OVERHEAD, Prepared, Record, SegmentEnd, SyncMark, TxBegin, TxCommit,
+};
 
 /// Kept free in every segment for its end.
 const END_BYTES: u64 = 30;
+
+/// What a transaction adds to its frames.
+pub(super) const BRACKET_BYTES: usize = 18 + 22;
 
 /// Bytes for one segment, to be written at once.
 #[derive(Debug, Clone)]
@@ -101,6 +106,19 @@ impl Pending {
         frame.write_to(&mut self.filling.bytes, self.filling.header.salt);
         self.filling.end_lsn += records;
         self.chain = chained(self.chain, frame.crc());
+    }
+
+    /// Lays out a transaction: its begin, its frames, and its commit. All of it must fit.
+    pub(super) fn push_transaction(&mut self, begin: TxBegin, frames: &[(Prepared<'_>, u64)]) {
+        self.push_small(TxBegin::record(&begin.encode()));
+        for (frame, records) in frames {
+            self.push(frame, *records);
+        }
+        let commit = TxCommit {
+            records: begin.records,
+            chain: self.chain,
+        };
+        self.push_small(TxCommit::record(&commit.encode()));
     }
 
     /// Seals the segment being filled and begins the next.

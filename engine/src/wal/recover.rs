@@ -221,11 +221,11 @@ fn judge(segment: &Found, is_last: bool, policy: Policy) -> Result<Option<Cut>, 
     let Some(stop) = verified.stop else {
         return Ok(None);
     };
-    let at = verified.last.at;
-    let offset = at as u64;
+    let at = verified.at;
+    let offset = verified.last.at as u64;
     let whole = matches!(stop, Stop::Malformed(_) | Stop::Unknown { .. });
     if whole || !is_last || walk::durable_beyond(bytes, header.salt, at).is_some() {
-        return Err(corruption(path, offset, Rot::Frame(stop)).into());
+        return Err(corruption(path, at as u64, Rot::Frame(stop)).into());
     }
     let has_records = verified.last.lsn > header.base_lsn;
     if policy == Policy::Strict && (has_records || stop != Stop::Empty) {
@@ -234,7 +234,7 @@ fn judge(segment: &Found, is_last: bool, policy: Policy) -> Result<Option<Cut>, 
             offset,
         });
     }
-    let torn = matches!(stop, Stop::Damaged(_));
+    let torn = matches!(stop, Stop::Damaged(_) | Stop::Unfinished);
     Ok(torn.then(|| Cut {
         path: path.clone(),
         offset,

@@ -5,7 +5,9 @@
 //! first thing it cannot accept and says why; what that means is for recovery to judge.
 
 use super::segment::{HEADER_BYTES, Header, chained};
-use crate::frame::{self, BatchItems, Damage, Frame, Kind, Next, Record, SegmentEnd, SyncMark};
+use crate::frame::{
+    self, BatchItems, Damage, Frame, Kind, Next, Record, SegmentEnd, SyncMark, TxBegin, TxCommit,
+};
 
 /// Where a walk stands: after the frames it has accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(super) enum Step<'a> {
     Records(Record<'a>),
     /// Everything before the mark was durable.
     Mark(SyncMark),
+    /// A transaction begins or is complete.
+    Bracket,
     /// The segment is complete.
     End,
 }
@@ -40,6 +44,9 @@ pub enum Stop {
     /// What follows is not a frame.
     #[error(transparent)]
     Damaged(#[from] Damage),
+    /// A transaction has no commit.
+    #[error("a transaction has no commit")]
+    Unfinished,
     /// The frame is intact and says something it must not.
     #[error("the checksum holds, but {0}")]
     Malformed(&'static str),
@@ -60,6 +67,8 @@ pub(super) struct Walk<'a> {
     salt: u32,
     base_lsn: u64,
     position: Position,
+    /// Within a transaction: where it begins, and how many records it promises.
+    transaction: Option<(Position, u64)>,
 }
 
 impl<'a> Walk<'a> {
@@ -77,12 +86,18 @@ impl<'a> Walk<'a> {
             salt: header.salt,
             base_lsn: header.base_lsn,
             position,
+            transaction: None,
         }
     }
 
-    /// After the last accepted frame.
+    /// After the last accepted frame that is no part of an unfinished transaction.
     pub(super) fn position(&self) -> Position {
-        self.position
+        self.transaction.map_or(self.position, |(begin, _)| begin)
+    }
+
+    /// The offset of the next frame.
+    pub(super) fn at(&self) -> usize {
+        self.position.at
     }
 
     /// Accepts the next frame.
@@ -93,7 +108,16 @@ impl<'a> Walk<'a> {
             Next::End => return Err(Stop::Empty),
             Next::Damaged(damage) => return Err(Stop::Damaged(damage)),
         };
+        let begin = self.position;
         let (step, records) = self.read(&frame)?;
+        match frame.record.kind {
+            Kind::TX_BEGIN => {
+                let records = TxBegin::decode(frame.record.payload).map_or(0, |tx| tx.records);
+                self.transaction = Some((begin, records));
+            }
+            Kind::TX_COMMIT => self.transaction = None,
+            _ => {}
+        }
         self.position.at += frame.size;
         self.position.lsn += records;
         self.position.chain = chained(self.position.chain, frame.crc);
@@ -113,7 +137,30 @@ impl<'a> Walk<'a> {
                 version,
             });
         }
+        let is_data = kind == Kind::BATCH || !kind.is_reserved();
+        if self.transaction.is_some() && !is_data && kind != Kind::TX_COMMIT {
+            return Err(Stop::Malformed("a transaction is interrupted"));
+        }
         match kind {
+            Kind::TX_BEGIN if TxBegin::decode(payload).is_some() => Ok((Step::Bracket, 0)),
+            Kind::TX_BEGIN => Err(Stop::Malformed("the transaction's begin has a bad length")),
+            Kind::TX_COMMIT => {
+                let (begin, promised) = self
+                    .transaction
+                    .ok_or(Stop::Malformed("a commit ends no transaction"))?;
+                let commit = TxCommit::decode(payload);
+                let records = self.position.lsn - begin.lsn;
+                if commit
+                    != Some(TxCommit {
+                        records,
+                        chain: self.position.chain,
+                    })
+                    || promised != records
+                {
+                    return Err(Stop::Malformed("the commit disagrees with its transaction"));
+                }
+                Ok((Step::Bracket, 0))
+            }
             Kind::BATCH => {
                 let items = BatchItems::new(payload);
                 let items = items.ok_or(Stop::Malformed("the batch is too short for its count"))?;
@@ -159,9 +206,11 @@ impl<'a> Walk<'a> {
 /// What a walk over a whole segment found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Verified {
-    /// After the last accepted frame; for a sealed segment before its end frame.
+    /// After the last frame to keep; for a sealed segment before its end frame.
     pub last: Position,
-    /// `None` where the segment is sealed.
+    /// Where the walk stopped. Beyond `last` where that is inside a transaction.
+    pub at: usize,
+    /// Why it stopped; `None` where the segment is sealed.
     pub stop: Option<Stop>,
 }
 
@@ -169,13 +218,23 @@ pub(super) struct Verified {
 pub(super) fn verify(segment: &[u8], header: &Header) -> Verified {
     let mut walk = Walk::new(segment, header);
     loop {
-        let last = walk.position();
+        let (last, at) = (walk.position(), walk.at());
         match walk.step() {
-            Ok(Step::End) => return Verified { last, stop: None },
-            Ok(Step::Records(_) | Step::Mark(_)) => {}
-            Err(stop) => {
+            Ok(Step::End) => {
                 return Verified {
                     last,
+                    at,
+                    stop: None,
+                };
+            }
+            Ok(Step::Records(_) | Step::Mark(_) | Step::Bracket) => {}
+            Err(stop) => {
+                // A transaction that merely ends too early is as torn as a frame that does.
+                let torn = at > last.at && stop == Stop::Empty;
+                let stop = if torn { Stop::Unfinished } else { stop };
+                return Verified {
+                    last,
+                    at,
                     stop: Some(stop),
                 };
             }
