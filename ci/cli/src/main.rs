@@ -1,3 +1,49 @@
-//! The icgate binary.
+//! icgate: a gate in CI that fails a pull request when a hot path executes more instructions.
+//!
+//! One executable plays three parts, told apart by the name under which it is called:
+//!
+//! - `icgate`: the command line.
+//! - `iai-callgrind-runner`: the harness's own runner, linked in, so that nobody installs it.
+//! - `valgrind`: the shim that notes what the harness would run (see [`shim`]).
+//!
+//! This package has all the effects; what is decided is decided in `icgate-core`.
 
-fn main() {}
+mod args;
+mod cargo;
+mod chamber;
+mod command;
+mod error;
+mod git;
+mod inline_stacks;
+mod interrupt;
+mod measure;
+mod output;
+mod runner;
+mod shim;
+mod store;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let program = std::env::args_os()
+        .next()
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    match program.file_name().and_then(OsStr::to_str) {
+        Some(shim::NAME) => shim::main(&program),
+        Some(runner::NAME) => runner::main(),
+        _ => command::main(),
+    }
+}
+
+/// The path of this executable, for links to it.
+fn own_path() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+/// The directory of a path that has one.
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}

@@ -1,1 +1,36 @@
-//! The pure part of icgate.
+//! The pure part of icgate: profiles, baselines and policy in; verdicts and reports out.
+//!
+//! Data flows one way, and a module imports only from modules declared above it:
+//!
+//! ```text
+//! parse → compare → judge → attribute → report → render
+//! ```
+//!
+//! Deliberately absent: files, the clock, the environment, processes, the network. Those are the
+//! `icgate` binary's; here everything arrives as a value, so every decision can be tested as one.
+
+pub mod bench_id;
+pub mod function_name;
+pub mod functions;
+pub mod metric;
+
+pub mod harness;
+pub mod parse;
+pub mod source;
+
+pub mod chamber;
+pub mod run;
+
+pub mod baseline;
+pub mod compare;
+
+pub mod policy;
+
+pub mod judge;
+
+pub mod diff;
+
+pub mod attribute;
+pub mod report;
+
+pub mod render;

@@ -1,0 +1,47 @@
+# One word per task; CI calls the same ones. Bare `make` lists them.
+#
+# Every target sets up what it needs, and is quick when nothing is missing.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup gate test check update-baseline bench doctor speed determinism
+
+ICGATE := target/release/icgate
+# Handed on through the environment, so that no quoting is needed whatever the text.
+export REASON
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing (valgrind, a C compiler), or say how
+	@.ci/setup
+
+gate: setup $(ICGATE) ## measure, compare with the baselines, verdict, exit code
+	$(ICGATE) check $(ARGS)
+
+test: setup ## all tests
+	cargo test --workspace $(ARGS)
+
+check: setup ## formatting, lints, documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+update-baseline: setup $(ICGATE) ## accept what is measured: make update-baseline REASON="why"
+	$(ICGATE) update $${REASON:+--reason "$$REASON"} $(ARGS)
+
+bench: setup ## wall-clock benchmarks of the same workloads (shown, never judged)
+	cargo bench --package benches --features wall-time --bench wall_time $(ARGS)
+
+doctor: setup $(ICGATE) ## what this machine lacks, and the chamber
+	$(ICGATE) doctor
+
+speed: setup $(ICGATE) ## wall time of `icgate check` against `cargo bench` with iai-callgrind alone
+	@.ci/speed $(ICGATE)
+
+determinism: setup $(ICGATE) ## equal counts at another path, as another user, with other jobs
+	@.ci/determinism $(ICGATE)
+
+# Phony in effect: cargo knows whether there is anything to do.
+.PHONY: $(ICGATE)
+$(ICGATE):
+	@cargo build --release --quiet --package icgate

@@ -1,0 +1,50 @@
+//! The probe: run under Callgrind in the chamber, it shows what no version number tells.
+//!
+//! It prints the CPU that Valgrind shows to programs (which is not the host's), and calls the
+//! memory functions whose variants the C library chooses by that CPU, so that the profile names
+//! the variants. It is compiled with the flags of the benchmarks and linked as they are.
+
+use std::hint::black_box;
+
+#[cfg(target_arch = "x86_64")]
+fn print_cpu() {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+
+    let vendor = __cpuid(0);
+    let words = [vendor.ebx, vendor.edx, vendor.ecx];
+    let name: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    let signature = __cpuid(1);
+    let base = |shift: u32, bits: u32| signature.eax >> shift & ((1 << bits) - 1);
+    let family = base(8, 4) + if base(8, 4) == 15 { base(20, 8) } else { 0 };
+    let model = base(4, 4) + (base(16, 4) << 4);
+    println!("cpu {} {family}-{model}-{}", String::from_utf8_lossy(&name), base(0, 4));
+
+    let extended = __cpuid_count(7, 0);
+    let amd = __cpuid(0x8000_0001);
+    println!(
+        "features {:08x} {:08x} {:08x} {:08x} {:08x} {:08x} {:08x}",
+        signature.ecx, signature.edx, extended.ebx, extended.ecx, extended.edx, amd.ecx, amd.edx
+    );
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn print_cpu() {
+    println!("cpu {} unknown", std::env::consts::ARCH);
+    println!("features none");
+}
+
+fn main() {
+    print_cpu();
+    // Sizes on both sides of every threshold at which an implementation changes its way.
+    for size in [1_usize, 15, 40, 100, 300, 2_000, 70_000] {
+        let source = vec![black_box(7_u8); size];
+        let mut target = vec![0_u8; size];
+        target.copy_from_slice(black_box(&source));
+        let same = black_box(&source[..]) == black_box(&target[..]);
+        target.copy_within(0..size - size / 2, size / 2);
+        target.fill(black_box(3));
+        assert!(same && black_box(&target).iter().all(|byte| *byte == 3));
+    }
+    let text = std::ffi::CString::new(vec![black_box(b'x'); 100]).expect("no byte is zero");
+    assert_eq!(black_box(&text).as_bytes().len(), 100);
+}

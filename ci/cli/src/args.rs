@@ -1,0 +1,167 @@
+//! The command line: types only.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A gate in CI that fails a pull request when a hot path executes more instructions.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    pass
+  1    regression
+  2    usage or configuration
+  3    measuring failed
+  4    not comparable
+  5    a baseline is out of step
+  130  interrupted
+
+Of several, the first of 3, 4, 1, 5 counts.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measure, compare with the baselines, report
+    #[command(after_help = "Example:\n  icgate check --format markdown 'wal/**'")]
+    Check {
+        #[command(flatten)]
+        project: Project,
+        #[command(flatten)]
+        measuring: Measuring,
+        #[command(flatten)]
+        against: Against,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Measure only, and write run.json
+    #[command(after_help = "Example:\n  icgate measure --output /tmp/before")]
+    Measure {
+        #[command(flatten)]
+        project: Project,
+        #[command(flatten)]
+        measuring: Measuring,
+        #[command(flatten)]
+        output: OutputDirectory,
+    },
+    /// Compare a stored run with the baselines; needs no Valgrind
+    #[command(after_help = "Example:\n  icgate compare target/icgate/run.json --format json")]
+    Compare {
+        /// The run to judge
+        run: Utf8PathBuf,
+        #[command(flatten)]
+        project: Project,
+        #[command(flatten)]
+        against: Against,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Measure, and write what was measured into the baselines
+    #[command(after_help = "Example:\n  icgate update --reason 'checksums are verified on read'")]
+    Update {
+        #[command(flatten)]
+        project: Project,
+        #[command(flatten)]
+        measuring: Measuring,
+        #[command(flatten)]
+        against: Against,
+        #[command(flatten)]
+        output: OutputDirectory,
+        /// Why a worsening beyond the limit is accepted
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// List the ids of all benchmarks
+    #[command(after_help = "Example:\n  icgate list 'kv/**'")]
+    List {
+        #[command(flatten)]
+        project: Project,
+        /// Only benchmarks whose id matches one of these patterns
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+    },
+    /// Print the chamber, and what the machine lacks with the command that mends it
+    #[command(after_help = "Example:\n  icgate doctor")]
+    Doctor {
+        #[command(flatten)]
+        project: Project,
+    },
+}
+
+/// Which project and which of its benches.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Project")]
+pub(crate) struct Project {
+    /// Path to the project's Cargo.toml
+    #[arg(long, value_name = "PATH")]
+    pub(crate) manifest_path: Option<Utf8PathBuf>,
+    /// Only benches of these packages
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) package: Vec<String>,
+    /// Only these bench targets
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bench: Vec<String>,
+    /// Features to build with, as for cargo
+    #[arg(long, short = 'F', value_name = "FEATURES")]
+    pub(crate) features: Vec<String>,
+    /// Where the baselines are [default: baselines/ beside the workspace's Cargo.toml]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) baselines: Option<Utf8PathBuf>,
+}
+
+/// How to measure.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Measuring")]
+pub(crate) struct Measuring {
+    /// Benchmarks to measure at once [default: the number of processors]
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// Only benchmarks whose id matches one of these patterns
+    #[arg(value_name = "PATTERN")]
+    pub(crate) patterns: Vec<String>,
+}
+
+/// What to compare with.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Base")]
+pub(crate) struct Against {
+    /// Revision whose policy and baselines judge [default: where this branch left its target]
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) base: Option<String>,
+}
+
+/// Where files go.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputDirectory {
+    /// Where run.json and reports are written [default: icgate/ in cargo's target directory]
+    #[arg(long = "output", value_name = "DIRECTORY")]
+    pub(crate) directory: Option<Utf8PathBuf>,
+}
+
+/// Where files go and what is printed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    #[command(flatten)]
+    pub(crate) directory: OutputDirectory,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// What to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For a terminal
+    Text,
+    /// The whole report, for programs
+    Json,
+    /// A pull request's comment
+    Markdown,
+    /// Annotations for GitHub Actions, and the job's summary
+    Github,
+}

@@ -1,0 +1,355 @@
+//! Cargo: which project and bench targets there are, and their executables.
+//!
+//! The build is told all that may move a count and that a checkout or a user could differ in:
+//! one codegen unit, no incremental state, the sources' paths mapped to fixed ones, the static C
+//! library where the probe could be linked so. Flags from the environment (`RUSTFLAGS`,
+//! `CARGO_PROFILE_…`) are taken out, so that every user builds the same executable.
+
+use std::collections::BTreeSet;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use cargo_metadata::{Message, Metadata, MetadataCommand, TargetKind};
+
+use crate::args::{OutputDirectory, Project as Selection};
+use crate::chamber::{Linkage, Toolchain};
+use crate::error::BuildError;
+use crate::{interrupt, runner};
+
+/// Where the workspace's sources seem to lie, for debug information and panic messages.
+pub(crate) const WORKSPACE_PREFIX: &str = "/workspace";
+/// Where cargo's home seems to lie.
+const CARGO_PREFIX: &str = "/cargo";
+
+/// What every build is told beyond the project's own profile.
+const PROFILE: [&str; 4] = [
+    "profile.bench.codegen-units=1",
+    "profile.bench.debug=\"limited\"",
+    "profile.bench.incremental=false",
+    "profile.bench.strip=\"none\"",
+];
+
+/// A cargo project and the selection of its benches.
+#[derive(Debug)]
+pub(crate) struct Project {
+    metadata: Metadata,
+    selection: Selection,
+}
+
+/// A bench target that can be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BenchTarget {
+    pub(crate) package: String,
+    pub(crate) name: String,
+    /// Directory of the package: cargo runs benches there.
+    directory: Utf8PathBuf,
+}
+
+/// A bench target's executable.
+#[derive(Debug, Clone)]
+pub(crate) struct BenchExecutable {
+    pub(crate) target: BenchTarget,
+    pub(crate) path: PathBuf,
+}
+
+impl BenchTarget {
+    /// Where cargo would run it.
+    pub(crate) fn directory(&self) -> &Utf8Path {
+        &self.directory
+    }
+}
+
+impl Project {
+    /// Reads the project's manifest.
+    pub(crate) fn open(selection: &Selection) -> Result<Self, BuildError> {
+        let manifest = manifest(selection);
+        let mut command = MetadataCommand::new();
+        command.no_deps();
+        if let Some(path) = &selection.manifest_path {
+            command.manifest_path(path);
+        }
+        let metadata = command.exec().map_err(|error| BuildError::Metadata {
+            manifest,
+            what: match error {
+                cargo_metadata::Error::CargoMetadata { stderr } => stderr.trim().to_owned(),
+                other => other.to_string(),
+            },
+        })?;
+        Ok(Self {
+            metadata,
+            selection: selection.clone(),
+        })
+    }
+
+    /// The workspace's directory.
+    pub(crate) fn root(&self) -> &Path {
+        self.metadata.workspace_root.as_std_path()
+    }
+
+    /// Where baselines and policy are.
+    pub(crate) fn baselines(&self) -> PathBuf {
+        match &self.selection.baselines {
+            Some(directory) => directory.clone().into_std_path_buf(),
+            None => self.root().join("baselines"),
+        }
+    }
+
+    /// Where runs and reports go.
+    pub(crate) fn output_directory(&self, asked: &OutputDirectory) -> PathBuf {
+        asked
+            .directory
+            .as_ref()
+            .map_or_else(|| self.output(), |it| it.as_std_path().to_owned())
+    }
+
+    /// Where icgate keeps its files in the target directory.
+    pub(crate) fn output(&self) -> PathBuf {
+        self.metadata
+            .target_directory
+            .join("icgate")
+            .into_std_path_buf()
+    }
+
+    /// Whether all benches of the project are selected.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.selection.package.is_empty() && self.selection.bench.is_empty()
+    }
+
+    /// The selected bench targets that the selected features enable, in name order.
+    fn targets(&self) -> Result<Vec<BenchTarget>, BuildError> {
+        let Selection {
+            package: packages,
+            bench: benches,
+            features,
+            ..
+        } = &self.selection;
+        let enabled: BTreeSet<&str> = features
+            .iter()
+            .flat_map(|list| list.split([',', ' ']))
+            .collect();
+        let selected =
+            |list: &[String], name: &str| list.is_empty() || list.iter().any(|it| it == name);
+        let mut targets = Vec::new();
+        for package in self.metadata.workspace_packages() {
+            if !selected(packages, &package.name) {
+                continue;
+            }
+            for target in &package.targets {
+                let is_bench = target.kind.contains(&TargetKind::Bench);
+                let on = |feature: &String| {
+                    let qualified = format!("{}/{feature}", package.name);
+                    enabled.contains(feature.as_str()) || enabled.contains(qualified.as_str())
+                };
+                if is_bench
+                    && selected(benches, &target.name)
+                    && target.required_features.iter().all(on)
+                {
+                    let directory = package.manifest_path.parent().unwrap_or(Utf8Path::new("."));
+                    targets.push(BenchTarget {
+                        package: package.name.to_string(),
+                        name: target.name.clone(),
+                        directory: directory.to_owned(),
+                    });
+                }
+            }
+        }
+        targets.sort_by(|a, b| (&a.name, &a.package).cmp(&(&b.name, &b.package)));
+        if let Some([first, second]) = targets.array_windows().find(|[a, b]| a.name == b.name) {
+            return Err(BuildError::SameName {
+                name: first.name.clone(),
+                first: first.package.clone(),
+                second: second.package.clone(),
+            });
+        }
+        if targets.is_empty() {
+            return Err(BuildError::NoTargets {
+                manifest: manifest(&self.selection),
+            });
+        }
+        Ok(targets)
+    }
+
+    /// What the build is told, for the fingerprint.
+    pub(crate) fn build_description(&self, linkage: Linkage) -> String {
+        let linkage = match linkage {
+            Linkage::Static => "linked statically",
+            Linkage::Dynamic => "linked dynamically",
+        };
+        let mut parts = vec![linkage.to_owned()];
+        parts.extend(PROFILE.map(|option| option.replace("profile.bench.", "").replace('"', "")));
+        if !self.selection.features.is_empty() {
+            parts.push(format!("features={}", self.selection.features.join(",")));
+        }
+        parts.join(", ")
+    }
+
+    /// Builds the selected benches, and returns those that the harness runs.
+    pub(crate) fn build(
+        &self,
+        toolchain: &Toolchain,
+        linkage: Linkage,
+    ) -> Result<Vec<BenchExecutable>, BuildError> {
+        let targets = self.targets()?;
+        let mut command = self.build_command(&targets, toolchain, linkage);
+        let start = |source| BuildError::Start {
+            program: "cargo".to_owned(),
+            source,
+        };
+        let (messages, status) = interrupt::read_stdout(&mut command, |stdout| {
+            Message::parse_stream(BufReader::new(stdout))
+                .filter_map(Result::ok)
+                .collect::<Vec<_>>()
+        })
+        .map_err(start)?;
+        if !status.success() {
+            return Err(BuildError::Compile);
+        }
+        let mut executables = Vec::new();
+        let mut harness = None;
+        for message in messages {
+            let Message::CompilerArtifact(artifact) = message else {
+                continue;
+            };
+            if artifact.target.name == "iai_callgrind" {
+                let id = artifact.package_id.repr;
+                harness = id.rsplit_once('@').map(|(_, version)| version.to_owned());
+            }
+            let is_bench = artifact.target.kind.contains(&TargetKind::Bench);
+            let target = targets
+                .iter()
+                .find(|target| is_bench && target.name == artifact.target.name);
+            if let (Some(target), Some(path)) = (target, artifact.executable) {
+                executables.push(BenchExecutable {
+                    target: target.clone(),
+                    path: path.into(),
+                });
+            }
+        }
+        keep_harness_benches(executables, harness.as_deref())
+    }
+
+    fn build_command(
+        &self,
+        targets: &[BenchTarget],
+        toolchain: &Toolchain,
+        linkage: Linkage,
+    ) -> Command {
+        let mut command = Command::new("cargo");
+        command.current_dir(self.root()).stdin(Stdio::null());
+        command.args([
+            "bench",
+            "--no-run",
+            "--message-format=json-render-diagnostics",
+        ]);
+        command.arg(format!("--target={}", toolchain.target));
+        if let Some(path) = &self.selection.manifest_path {
+            let absolute = path.canonicalize_utf8().unwrap_or_else(|_| path.clone());
+            command.arg("--manifest-path").arg(absolute);
+        }
+        for target in targets {
+            command.arg(format!("--package={}", target.package));
+            command.arg(format!("--bench={}", target.name));
+        }
+        for features in &self.selection.features {
+            command.arg(format!("--features={features}"));
+        }
+        for option in PROFILE {
+            command.args(["--config", option]);
+        }
+        let flags: Vec<String> = self
+            .rustflags(linkage)
+            .iter()
+            .map(|flag| format!("{flag:?}"))
+            .collect();
+        let flags = format!(
+            "target.{}.rustflags=[{}]",
+            toolchain.target,
+            flags.join(",")
+        );
+        command.args(["--config", &flags]);
+        for (name, _) in std::env::vars_os() {
+            let Some(text) = name.to_str() else { continue };
+            let moves_counts = matches!(
+                text,
+                "RUSTFLAGS"
+                    | "CARGO_ENCODED_RUSTFLAGS"
+                    | "CARGO_INCREMENTAL"
+                    | "CARGO_BUILD_TARGET"
+            ) || text.starts_with("CARGO_PROFILE_")
+                || text.starts_with("CARGO_TARGET_") && text.ends_with("_RUSTFLAGS")
+                || text == "IAI_CALLGRIND_RUNNER";
+            if moves_counts {
+                command.env_remove(&name);
+            }
+        }
+        command
+    }
+
+    fn rustflags(&self, linkage: Linkage) -> Vec<String> {
+        let mut flags = Vec::new();
+        if linkage == Linkage::Static {
+            flags.push("-Ctarget-feature=+crt-static".to_owned());
+        }
+        // The later of two mappings wins, so the workspace comes last: it may lie in cargo's home.
+        if let Some(home) = cargo_home() {
+            flags.push(format!(
+                "--remap-path-prefix={}={CARGO_PREFIX}",
+                home.display()
+            ));
+        }
+        let root = &self.metadata.workspace_root;
+        flags.push(format!("--remap-path-prefix={root}={WORKSPACE_PREFIX}"));
+        flags
+    }
+}
+
+fn manifest(selection: &Selection) -> String {
+    selection
+        .manifest_path
+        .as_ref()
+        .map_or_else(|| "Cargo.toml".to_owned(), ToString::to_string)
+}
+
+/// Where cargo keeps the sources of dependencies.
+fn cargo_home() -> Option<PathBuf> {
+    let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    set.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
+}
+
+/// Keeps the executables that call the harness's runner, which they name.
+fn keep_harness_benches(
+    executables: Vec<BenchExecutable>,
+    version: Option<&str>,
+) -> Result<Vec<BenchExecutable>, BuildError> {
+    let names: Vec<String> = executables
+        .iter()
+        .map(|it| format!("`{}`", it.target.name))
+        .collect();
+    let mut kept = Vec::new();
+    for executable in executables {
+        let bytes = std::fs::read(&executable.path).map_err(|source| BuildError::Executable {
+            path: executable.path.clone(),
+            source,
+        })?;
+        if memchr::memmem::find(&bytes, runner::NAME.as_bytes()).is_none() {
+            continue;
+        }
+        if let Some(found) = version.filter(|version| *version != runner::VERSION) {
+            return Err(BuildError::HarnessVersion {
+                target: executable.target.name,
+                found: found.to_owned(),
+                expected: runner::VERSION,
+            });
+        }
+        kept.push(executable);
+    }
+    if kept.is_empty() {
+        return Err(BuildError::NoHarness {
+            targets: names.join(", "),
+        });
+    }
+    kept.sort_by(|a, b| a.target.name.cmp(&b.target.name));
+    Ok(kept)
+}

@@ -1,0 +1,158 @@
+//! The chamber's directory, `/tmp/icgate.NNNNNN`: a path of the same length for every process.
+//!
+//! The executable's path is copied to the top of its stack, and its length moves all that lies
+//! below. So it must not depend on where the project was checked out. The number is the lowest
+//! that is free, which makes nearly all runs use the very same path. A lock shows which
+//! directories are in use; one whose owner died is taken over.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::error::ChamberError;
+use crate::interrupt;
+
+/// More measurements at once on one machine than this are unlikely to be meant.
+const DIRECTORIES_MAX: u32 = 1_000;
+
+/// A chamber's directory, removed when dropped.
+#[derive(Debug)]
+pub(crate) struct ChamberDirectory {
+    path: PathBuf,
+    /// Held for as long as the directory is in use.
+    _lock: File,
+}
+
+impl ChamberDirectory {
+    /// Takes the first directory that is free.
+    pub(crate) fn take() -> Result<Self, ChamberError> {
+        Self::take_in(Path::new("/tmp"))
+    }
+
+    fn take_in(parent: &Path) -> Result<Self, ChamberError> {
+        for number in 0..DIRECTORIES_MAX {
+            let path = parent.join(format!("icgate.{number:06}"));
+            let lock = try_take(&path).map_err(|source| ChamberError::Directory {
+                path: path.clone(),
+                source,
+            })?;
+            if let Some(lock) = lock {
+                interrupt::guard_directory(&path);
+                return Ok(Self { path, _lock: lock });
+            }
+        }
+        Err(ChamberError::Full(DIRECTORIES_MAX))
+    }
+
+    /// The directory's path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A new directory in it.
+    pub(crate) fn create(&self, name: &str) -> Result<PathBuf, ChamberError> {
+        let path = self.path.join(name);
+        fs::create_dir_all(&path).map_err(|source| ChamberError::Directory {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+}
+
+impl Drop for ChamberDirectory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+        interrupt::release_directory(&self.path);
+    }
+}
+
+/// Takes `path` if nobody uses it: makes it, or empties what a dead owner left. `None` if somebody
+/// else has it.
+fn try_take(path: &Path) -> io::Result<Option<File>> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // Only a real directory of our own: /tmp is everybody's, and this could be a trap.
+            let data = fs::symlink_metadata(path)?;
+            if !data.is_dir() || data.uid() != nix::unistd::geteuid().as_raw() {
+                return Ok(None);
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    let lock_path = path.join("lock");
+    let lock = match File::create(&lock_path) {
+        Ok(lock) => lock,
+        // Its owner removed it between the two steps.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    // The lock may be that of a file which its owner has just removed.
+    if !fs::metadata(&lock_path)
+        .is_ok_and(|data| lock.metadata().is_ok_and(|own| own.ino() == data.ino()))
+    {
+        return Ok(None);
+    }
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() == "lock" {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(Some(lock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_owners_get_two_directories_of_equal_length() {
+        let parent = tempfile::tempdir().unwrap();
+        let first = ChamberDirectory::take_in(parent.path()).unwrap();
+        let second = ChamberDirectory::take_in(parent.path()).unwrap();
+        assert!(first.path().ends_with("icgate.000000"));
+        assert!(second.path().ends_with("icgate.000001"));
+        let path = first.path().to_owned();
+        drop(first);
+        assert!(!path.exists());
+        let again = ChamberDirectory::take_in(parent.path()).unwrap();
+        assert_eq!(again.path(), path);
+    }
+
+    #[test]
+    fn what_a_dead_owner_left_is_cleared() {
+        let parent = tempfile::tempdir().unwrap();
+        let stale = parent.path().join("icgate.000000");
+        fs::create_dir_all(stale.join("bin")).unwrap();
+        fs::write(stale.join("bin/frame"), "old").unwrap();
+        fs::write(stale.join("lock"), "").unwrap();
+        let taken = ChamberDirectory::take_in(parent.path()).unwrap();
+        assert_eq!(taken.path(), stale);
+        assert!(!stale.join("bin").exists());
+    }
+
+    #[test]
+    fn a_trap_is_stepped_around() {
+        let parent = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::write(elsewhere.path().join("precious"), "").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), parent.path().join("icgate.000000")).unwrap();
+        fs::write(parent.path().join("icgate.000001"), "a file").unwrap();
+        let taken = ChamberDirectory::take_in(parent.path()).unwrap();
+        assert!(taken.path().ends_with("icgate.000002"));
+        assert!(elsewhere.path().join("precious").exists());
+    }
+}

@@ -1,0 +1,129 @@
+//! The fingerprint: what the chamber cannot fix is at least named, a field per cause.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use icgate_core::chamber::Chamber;
+
+use crate::chamber::{CACHES, Linkage, Probe, TUNABLES, Valgrind};
+use crate::error::BuildError;
+use crate::interrupt;
+
+/// The compiler that builds a project, and for what.
+#[derive(Debug, Clone)]
+pub(crate) struct Toolchain {
+    /// The project's directory, by which rustup chooses the compiler.
+    pub(crate) directory: PathBuf,
+    /// Version, commit and LLVM.
+    pub(crate) rustc: String,
+    /// The host's triple, for which benchmarks are built.
+    pub(crate) target: String,
+}
+
+/// Asks the compiler of the project in `directory` who it is.
+pub(crate) fn toolchain(directory: &Path) -> Result<Toolchain, BuildError> {
+    let program = || "rustc".to_owned();
+    let mut command = Command::new("rustc");
+    let output =
+        interrupt::output(command.arg("-vV").current_dir(directory)).map_err(|source| {
+            BuildError::Start {
+                program: program(),
+                source,
+            }
+        })?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+    };
+    let (Some(version), Some(target)) = (text.lines().next(), field("host:")) else {
+        let source = std::io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned());
+        return Err(BuildError::Start {
+            program: program(),
+            source,
+        });
+    };
+    let llvm = field("LLVM version:").map_or_else(String::new, |llvm| format!(", LLVM {llvm}"));
+    Ok(Toolchain {
+        directory: directory.to_owned(),
+        rustc: format!("{}{llvm}", version.trim_start_matches("rustc ")),
+        target: target.to_owned(),
+    })
+}
+
+/// The fingerprint of a chamber. `build` are the flags beyond the project's profile.
+pub(crate) fn fingerprint(
+    toolchain: &Toolchain,
+    valgrind: &Valgrind,
+    probe: &Probe,
+    build: String,
+    harness: String,
+) -> Chamber {
+    let variants = if probe.memory_functions.is_empty() {
+        "not named in the profile".to_owned()
+    } else {
+        probe.memory_functions.join(" ")
+    };
+    Chamber {
+        target: toolchain.target.clone(),
+        rustc: toolchain.rustc.clone(),
+        valgrind: valgrind.version.clone(),
+        libc: libc(probe),
+        cpu: probe.cpu.clone(),
+        memory_functions: variants,
+        tunables: TUNABLES.to_owned(),
+        caches: CACHES
+            .map(|option| option.trim_start_matches('-'))
+            .join(" "),
+        build,
+        harness,
+    }
+}
+
+/// How the C library is linked, its version as it calls itself, and a digest of its file.
+fn libc(probe: &Probe) -> String {
+    let (linked, path) = match probe.linkage {
+        Linkage::Static => ("static", static_libc()),
+        Linkage::Dynamic => ("dynamic", probe.libc.clone()),
+    };
+    let Some(bytes) = path.and_then(|path| std::fs::read(path).ok()) else {
+        return format!("{linked}, unknown");
+    };
+    let digest = blake3::hash(&bytes).to_hex();
+    format!(
+        "{linked}, {}, {}",
+        libc_version(&bytes).unwrap_or("unknown"),
+        &digest[..16]
+    )
+}
+
+/// The static C library that the linker takes.
+fn static_libc() -> Option<PathBuf> {
+    let output = interrupt::output(Command::new("cc").arg("-print-file-name=libc.a")).ok()?;
+    Some(PathBuf::from(
+        String::from_utf8(output.stdout).ok()?.trim_end(),
+    ))
+}
+
+/// `Debian GLIBC 2.36-9+deb12u14`, from the banner `GNU C Library (…) …` that glibc prints when
+/// it is run.
+fn libc_version(bytes: &[u8]) -> Option<&str> {
+    let banner = b"GNU C Library (";
+    let start = memchr::memmem::find(bytes, banner)? + banner.len();
+    let rest = &bytes[start..bytes.len().min(start + 100)];
+    std::str::from_utf8(&rest[..memchr::memchr(b')', rest)?]).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_c_library_says_its_version() {
+        let file = b"\0x\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n\0";
+        assert_eq!(libc_version(file), Some("Debian GLIBC 2.36-9"));
+        assert_eq!(libc_version(b"musl"), None);
+        assert_eq!(libc_version(b"GNU C Library (cut"), None);
+    }
+}

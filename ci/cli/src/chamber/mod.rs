@@ -1,0 +1,105 @@
+//! The chamber: the fixed surroundings in which every benchmark executes.
+//!
+//! What moves a count although no code changed, and what is done about it here:
+//!
+//! | cause | remedy |
+//! |---|---|
+//! | the executable's path: its length moves the stack | one path of fixed length: [`directory`] |
+//! | the environment, likewise | exactly [`TUNABLES`] and what the harness declares |
+//! | the C library picks `memcpy` by CPU | tunables that leave only SSE2; the [`probe`] proves it |
+//! | malloc arenas by thread | `glibc.malloc.arena_max=1` |
+//! | the host's caches | a fixed geometry: [`CACHES`] |
+//! | address space randomisation | switched off: [`disable_address_randomisation`] |
+//! | Valgrind's configuration files | `--command-line-only=yes` |
+//! | the stack's limit | `--main-stacksize` |
+//! | compiler, Valgrind, C library, CPU model | cannot be fixed: named in the fingerprint |
+
+mod directory;
+mod fingerprint;
+mod probe;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use directory::ChamberDirectory;
+pub(crate) use fingerprint::{Toolchain, fingerprint, toolchain};
+pub(crate) use probe::{Linkage, Probe, build_probe, run_probe};
+
+use crate::error::ChamberError;
+use crate::interrupt;
+
+/// Leaves only SSE2 variants of the memory functions: they are the same on every x86-64 host,
+/// whereas AVX2 is missing on some. `-AVX_Fast_Unaligned_Load` is needed besides `-AVX2`, else
+/// glibc 2.36 still picks `__memcpy_avx_unaligned`. The copy thresholds would otherwise follow the
+/// cache sizes that the CPU reports.
+pub(crate) const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-AVX_Fast_Unaligned_Load,\
+    -Prefer_No_VZEROUPPER,-ERMS,-FSRM,-AVX512F,-AVX512VL,-AVX512BW,-SSSE3,-Fast_Unaligned_Copy\
+    :glibc.cpu.x86_non_temporal_threshold=0xc0000:glibc.cpu.x86_rep_movsb_threshold=0x800\
+    :glibc.malloc.arena_max=1";
+
+/// Geometry of the simulated caches: those of iai-callgrind, so that its users see its numbers.
+pub(crate) const CACHES: [&str; 3] = ["--I1=32768,8,64", "--D1=32768,8,64", "--LL=8388608,16,64"];
+
+/// Options of every Callgrind run in the chamber, after the harness's own.
+pub(crate) const CALLGRIND_OPTIONS: [&str; 6] = [
+    "--command-line-only=yes",
+    "--main-stacksize=8388608",
+    "--dump-instr=yes",
+    "--dump-line=yes",
+    "--compress-strings=yes",
+    "--compress-pos=yes",
+];
+
+/// The installed Valgrind.
+#[derive(Debug, Clone)]
+pub(crate) struct Valgrind {
+    pub(crate) path: PathBuf,
+    pub(crate) version: String,
+}
+
+impl Valgrind {
+    /// Finds Valgrind on PATH and asks it for its version.
+    pub(crate) fn find() -> Result<Self, ChamberError> {
+        let path = find_program("valgrind", |_| true).ok_or(ChamberError::NoValgrind)?;
+        let mut command = std::process::Command::new(&path);
+        let output = interrupt::output(command.arg("--version")).map_err(|error| {
+            ChamberError::Valgrind {
+                what: error.to_string(),
+            }
+        })?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        match text.trim().strip_prefix("valgrind-") {
+            Some(version) if output.status.success() => Ok(Self {
+                path,
+                version: version.to_owned(),
+            }),
+            _ => {
+                let what = format!("`valgrind --version` printed `{}`", text.trim());
+                Err(ChamberError::Valgrind { what })
+            }
+        }
+    }
+}
+
+/// The first executable file called `name` in a directory of PATH that `accept` accepts.
+pub(crate) fn find_program(name: &str, accept: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .filter(|directory| directory.is_absolute() && accept(directory))
+        .map(|directory| directory.join(name))
+        .find(|program| {
+            let executable = |data: std::fs::Metadata| data.permissions().mode() & 0o111 != 0;
+            std::fs::metadata(program).is_ok_and(|data| data.is_file() && executable(data))
+        })
+}
+
+/// Switches address space randomisation off for this process's children. Some containers forbid
+/// it; returns whether it worked.
+pub(crate) fn disable_address_randomisation() -> bool {
+    use nix::sys::personality::{self, Persona};
+
+    personality::get()
+        .and_then(|persona| personality::set(persona | Persona::ADDR_NO_RANDOMIZE))
+        .is_ok()
+}

@@ -1,0 +1,201 @@
+//! Builds and runs the probe (`probe/probe.rs`), and reads what it shows.
+//!
+//! It is also what decides how benchmarks are linked: statically where that works, since Valgrind
+//! then starts in a third of the time.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use icgate_core::parse::callgrind;
+
+use crate::chamber::{CACHES, CALLGRIND_OPTIONS, ChamberDirectory, TUNABLES, Toolchain, Valgrind};
+use crate::error::ChamberError;
+use crate::interrupt;
+
+const SOURCE: &str = include_str!("../../probe/probe.rs");
+
+/// How benchmarks are linked with the C library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Linkage {
+    Static,
+    Dynamic,
+}
+
+/// What the probe showed.
+#[derive(Debug, Clone)]
+pub(crate) struct Probe {
+    pub(crate) linkage: Linkage,
+    /// The CPU as programs under Valgrind see it.
+    pub(crate) cpu: String,
+    /// Variants of memory functions in use, sorted.
+    pub(crate) memory_functions: Vec<String>,
+    /// The C library's file, where it is linked dynamically.
+    pub(crate) libc: Option<PathBuf>,
+}
+
+/// A probe that was compiled.
+#[derive(Debug)]
+pub(crate) struct ProbeExecutable {
+    path: PathBuf,
+    /// How it could be linked, and so how benchmarks are.
+    pub(crate) linkage: Linkage,
+}
+
+/// Builds the probe, or finds the one that this compiler built before in `cache`.
+pub(crate) fn build_probe(
+    toolchain: &Toolchain,
+    cache: &Path,
+) -> Result<ProbeExecutable, ChamberError> {
+    let key =
+        blake3::hash(format!("{SOURCE}\0{}\0{}", toolchain.rustc, toolchain.target).as_bytes());
+    let directory = cache.join(&key.to_hex()[..16]);
+    let failed = |what: String| ChamberError::ProbeBuild { what };
+    std::fs::create_dir_all(&directory).map_err(|error| failed(error.to_string()))?;
+    let source = directory.join("probe.rs");
+    crate::store::write(&source, SOURCE).map_err(|error| failed(error.to_string()))?;
+    let mut what = String::new();
+    for linkage in [Linkage::Static, Linkage::Dynamic] {
+        let path = directory.join(match linkage {
+            Linkage::Static => "probe-static",
+            Linkage::Dynamic => "probe-dynamic",
+        });
+        if path.exists() {
+            return Ok(ProbeExecutable { path, linkage });
+        }
+        // Compiled under another name and renamed: a half-written executable is never found.
+        let unfinished = path.with_extension(std::process::id().to_string());
+        let mut command = Command::new("rustc");
+        command
+            .current_dir(&toolchain.directory)
+            .args(["--edition=2024", "-Copt-level=2"]);
+        command.arg(format!("--target={}", toolchain.target));
+        if linkage == Linkage::Static {
+            command.arg("-Ctarget-feature=+crt-static");
+        }
+        command.arg("-o").arg(&unfinished).arg(&source);
+        let output = interrupt::output(&mut command).map_err(|error| failed(error.to_string()))?;
+        if output.status.success() {
+            std::fs::rename(&unfinished, &path).map_err(|error| failed(error.to_string()))?;
+            return Ok(ProbeExecutable { path, linkage });
+        }
+        String::from_utf8_lossy(&output.stderr)
+            .trim()
+            .clone_into(&mut what);
+    }
+    Err(failed(what))
+}
+
+/// Runs the probe in the chamber.
+pub(crate) fn run_probe(
+    executable: &ProbeExecutable,
+    valgrind: &Valgrind,
+    chamber: &ChamberDirectory,
+) -> Result<Probe, ChamberError> {
+    let failed = |what: String| ChamberError::ProbeRun { what };
+    let directory = chamber.create("probe")?;
+    let copy = directory.join("probe");
+    std::fs::copy(&executable.path, &copy).map_err(|error| failed(error.to_string()))?;
+    let profile_path = directory.join("profile");
+    let mut command = Command::new(&valgrind.path);
+    command
+        .current_dir(&directory)
+        .env_clear()
+        .env("GLIBC_TUNABLES", TUNABLES);
+    command
+        .arg("--tool=callgrind")
+        .args(CALLGRIND_OPTIONS)
+        .args(CACHES);
+    command.arg(format!("--callgrind-out-file={}", profile_path.display()));
+    command
+        .arg(format!("--log-file={}", directory.join("log").display()))
+        .arg(&copy);
+    let output = interrupt::output(&mut command).map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
+        return Err(failed(format!("{}\n{}", output.status, log.trim())));
+    }
+    let text = std::fs::read(&profile_path).map_err(|error| failed(error.to_string()))?;
+    let profile = callgrind::parse(&text).map_err(|error| failed(error.to_string()))?;
+    let functions = profile
+        .symbols()
+        .map(|(_, symbol)| symbol.function.as_str());
+    let memory_functions: BTreeSet<&str> = functions.filter(|name| is_variant(name)).collect();
+    let mut objects = profile
+        .symbols()
+        .map(|(_, symbol)| profile.object(symbol.object));
+    Ok(Probe {
+        linkage: executable.linkage,
+        cpu: cpu(&String::from_utf8_lossy(&output.stdout))
+            .ok_or_else(|| failed("it did not print the CPU".to_owned()))?,
+        memory_functions: memory_functions.into_iter().map(str::to_owned).collect(),
+        libc: objects.find(|object| is_libc(object)).map(PathBuf::from),
+    })
+}
+
+/// A memory or string function of which the C library has several: `__memcpy_sse2_unaligned`.
+fn is_variant(name: &str) -> bool {
+    let name = name.trim_start_matches('_');
+    let known = ["memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen"];
+    let variants = ["sse2", "sse4", "ssse3", "avx", "evex", "erms"];
+    known.iter().any(|prefix| name.starts_with(prefix))
+        && variants.iter().any(|variant| name.contains(variant))
+        && !name.contains("ifunc")
+}
+
+fn is_libc(object: &str) -> bool {
+    object
+        .rsplit('/')
+        .next()
+        .is_some_and(|file| file.starts_with("libc.so") || file.starts_with("libc-"))
+}
+
+/// The probe's lines as one text; the features by their digest, since nobody reads bits.
+fn cpu(printed: &str) -> Option<String> {
+    let line = |name: &str| printed.lines().find_map(|line| line.strip_prefix(name));
+    let features = blake3::hash(line("features ")?.as_bytes()).to_hex();
+    Some(format!("{}, features {}", line("cpu ")?, &features[..16]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variants_are_told_from_their_selectors() {
+        for name in [
+            "__memcpy_sse2_unaligned",
+            "__memset_avx2_unaligned_erms",
+            "__strlen_evex",
+        ] {
+            assert!(is_variant(name), "{name}");
+        }
+        for name in [
+            "memcpy",
+            "__new_memcpy_ifunc",
+            "std::memory_sse2",
+            "main",
+            "memcpy_ifunc.avx2",
+        ] {
+            assert!(!is_variant(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn equal_features_read_equal() {
+        let first = cpu("cpu GenuineIntel 6-60-3\nfeatures 1 2\n").unwrap();
+        assert!(
+            first.starts_with("GenuineIntel 6-60-3, features "),
+            "{first}"
+        );
+        assert_eq!(
+            cpu("cpu GenuineIntel 6-60-3\nfeatures 1 2\n").unwrap(),
+            first
+        );
+        assert_ne!(
+            cpu("cpu GenuineIntel 6-60-3\nfeatures 1 3\n").unwrap(),
+            first
+        );
+        assert_eq!(cpu("features 1"), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! `icgate compare`: judges a stored run. Needs neither Valgrind nor a build.
+
+use camino::Utf8Path;
+use icgate_core::run::Run;
+
+use super::judge::Bench;
+use crate::args::{Against, Output, Project as Selection};
+use crate::cargo::Project;
+use crate::error::CliError;
+use crate::{output, store};
+
+pub(crate) fn compare(
+    path: &Utf8Path,
+    selection: &Selection,
+    against: &Against,
+    output: &Output,
+) -> Result<u8, CliError> {
+    let project = Project::open(selection)?;
+    let run = Run::from_json(path.as_str(), &store::read(path.as_std_path())?)?;
+    let bench = Bench::open(&project, against, &run.chamber.platform())?;
+    let report = bench.report(&run, &[]);
+    output::write_report(&project.output_directory(&output.directory), &report)?;
+    output::print_report(&report, output.format)?;
+    Ok(report.exit_code)
+}

@@ -1,0 +1,164 @@
+//! `icgate doctor`: what this machine lacks, with the command that mends it, and the chamber.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::args::Project as Selection;
+use crate::cargo::Project;
+use crate::chamber::{
+    ChamberDirectory, Linkage, Valgrind, build_probe, disable_address_randomisation, fingerprint,
+    run_probe, toolchain,
+};
+use crate::error::{BuildError, ChamberError, CliError};
+use crate::{interrupt, runner};
+
+/// A thing that measuring needs: what was found, or what to do.
+struct Finding {
+    what: &'static str,
+    found: Result<String, String>,
+    /// Whether measuring is impossible without it.
+    needed: bool,
+}
+
+pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
+    let project = Project::open(selection);
+    let here = Path::new(".");
+    let directory = project.as_ref().map_or(here, |project| project.root());
+    let toolchain = toolchain(directory);
+    let valgrind = Valgrind::find();
+    let chamber = ChamberDirectory::take();
+    let output = project
+        .as_ref()
+        .map_or_else(|_| std::env::temp_dir(), Project::output);
+    let probed = match (&toolchain, &valgrind, &chamber) {
+        (Ok(toolchain), Ok(valgrind), Ok(chamber)) => Some(
+            build_probe(toolchain, &output.join("probe"))
+                .and_then(|probe| run_probe(&probe, valgrind, chamber)),
+        ),
+        _ => None,
+    };
+    let findings = [
+        needed(
+            "project",
+            &project,
+            |it| it.root().display().to_string(),
+            BuildError::fix,
+        ),
+        needed("rustc", &toolchain, |it| it.rustc.clone(), BuildError::fix),
+        needed(
+            "valgrind",
+            &valgrind,
+            |it| it.version.clone(),
+            ChamberError::fix,
+        ),
+        needed(
+            "chamber",
+            &chamber,
+            |it| it.path().display().to_string(),
+            ChamberError::fix,
+        ),
+        program("cc", &["--version"], "apt-get install gcc", true),
+        program("git", &["--version"], "apt-get install git", false),
+        Finding {
+            what: "fixed addresses",
+            found: if disable_address_randomisation() {
+                Ok("address space randomisation is off for what icgate starts".to_owned())
+            } else {
+                Err(
+                    "allow the personality system call (docker: --security-opt seccomp=…)"
+                        .to_owned(),
+                )
+            },
+            needed: false,
+        },
+        match &probed {
+            Some(probed) => needed(
+                "probe",
+                probed,
+                |it| linkage(it.linkage).to_owned(),
+                ChamberError::fix,
+            ),
+            None => Finding {
+                what: "probe",
+                found: Err("first mend what is above".to_owned()),
+                needed: true,
+            },
+        },
+    ];
+    let mut lacking = Vec::new();
+    for Finding {
+        what,
+        found,
+        needed,
+    } in &findings
+    {
+        match found {
+            Ok(found) => println!("ok       {what:<16} {found}"),
+            Err(fix) => {
+                println!(
+                    "{}  {what:<16} {fix}",
+                    if *needed { "missing" } else { "warning" }
+                );
+                lacking.extend(needed.then_some(*what));
+            }
+        }
+    }
+    if let (Ok(toolchain), Ok(valgrind), Some(Ok(probed)), Ok(project)) =
+        (&toolchain, &valgrind, &probed, &project)
+    {
+        let build = project.build_description(probed.linkage);
+        let harness = format!("iai-callgrind {}", runner::VERSION);
+        println!("\nchamber");
+        for (name, value) in fingerprint(toolchain, valgrind, probed, build, harness).fields() {
+            println!("  {name:<16} {value}");
+        }
+    }
+    if lacking.is_empty() {
+        Ok(0)
+    } else {
+        Err(CliError::Doctor(lacking.join(", ")))
+    }
+}
+
+/// A finding of something that has its own error.
+fn needed<T, E: std::fmt::Display>(
+    what: &'static str,
+    found: &Result<T, E>,
+    show: impl FnOnce(&T) -> String,
+    fix: impl FnOnce(&E) -> Option<String>,
+) -> Finding {
+    let found = found.as_ref().map(show).map_err(|error| {
+        let fix = fix(error).map_or_else(String::new, |fix| format!("; fix: {fix}"));
+        format!("{error}{fix}")
+    });
+    Finding {
+        what,
+        found,
+        needed: true,
+    }
+}
+
+fn program(name: &'static str, arguments: &[&str], fix: &str, needed: bool) -> Finding {
+    let output = interrupt::output(Command::new(name).args(arguments));
+    let found = match output {
+        Ok(output) if output.status.success() => {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            Ok(text.lines().next().unwrap_or_default().to_owned())
+        }
+        _ => Err(fix.to_owned()),
+    };
+    Finding {
+        what: name,
+        found,
+        needed,
+    }
+}
+
+const fn linkage(linkage: Linkage) -> &'static str {
+    match linkage {
+        Linkage::Static => "benches are linked statically",
+        Linkage::Dynamic => {
+            "benches are linked dynamically: a static C library would make valgrind start faster"
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a run is judged by, and judging it: shared by all verbs that give a verdict.
+
+use icgate_core::baseline::Baselines;
+use icgate_core::compare::compare;
+use icgate_core::diff::ChangedLines;
+use icgate_core::judge::judge;
+use icgate_core::policy::Policy;
+use icgate_core::report::{Report, report};
+use icgate_core::run::Run;
+
+use crate::args::Against;
+use crate::cargo::Project;
+use crate::error::CliError;
+use crate::git::{self, Repository};
+use crate::store;
+
+/// Policy and baselines of base, and head's own baselines.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) policy: Policy,
+    pub(crate) base: Baselines,
+    pub(crate) committed: Baselines,
+    changed: ChangedLines,
+    /// What base is, in words.
+    found: String,
+}
+
+impl Bench {
+    /// Reads all that a run on `platform` is judged by.
+    ///
+    /// Policy and baselines come from base; outside of a git repository the tree's own are all
+    /// there is, and the report says so. A base without a policy is judged by the tree's, since
+    /// that is the change which introduces it.
+    pub(crate) fn open(
+        project: &Project,
+        against: &Against,
+        platform: &str,
+    ) -> Result<Self, CliError> {
+        let directory = project.baselines();
+        let own_policy = store::read_policy(&directory)?;
+        let committed = store::read_baselines(&directory, platform)?;
+        let repository = Repository::open(project.root());
+        let Some(repository) = repository.filter(|it| it.holds(&directory)) else {
+            return Ok(Self {
+                policy: own_policy,
+                base: committed.clone(),
+                committed,
+                changed: ChangedLines::default(),
+                found: "the baselines as they are (git has no history of them)".to_owned(),
+            });
+        };
+        let target = std::env::var("GITHUB_BASE_REF")
+            .ok()
+            .filter(|target| !target.is_empty());
+        let base = repository.base(against.base.as_deref(), target.as_deref())?;
+        Ok(Self {
+            policy: repository.policy(&base, &directory)?.unwrap_or(own_policy),
+            base: repository.baselines(&base, &directory, platform)?,
+            committed,
+            changed: repository.changed_lines(&base)?,
+            found: format!("{} ({})", git::short(&base), base.found),
+        })
+    }
+
+    /// Compares and judges a run.
+    pub(crate) fn report(&self, run: &Run, warnings: &[String]) -> Report {
+        let comparison = compare(&self.base, &self.committed, run);
+        let judgements = judge(&comparison, &self.policy);
+        let mut report = report(
+            run,
+            &comparison,
+            &judgements,
+            &self.policy,
+            &self.changed,
+            &self.found,
+        );
+        for warning in warnings {
+            report.warn(warning.clone());
+        }
+        report
+    }
+}

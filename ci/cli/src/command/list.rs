@@ -1,0 +1,21 @@
+//! `icgate list`: the ids of all benchmarks, as the harness knows them.
+
+use crate::args::{Measuring, Project as Selection};
+use crate::cargo::Project;
+use crate::chamber::toolchain;
+use crate::error::CliError;
+use crate::measure::Session;
+
+pub(crate) fn list(selection: &Selection, patterns: &[String]) -> Result<u8, CliError> {
+    let project = Project::open(selection)?;
+    let toolchain = toolchain(project.root())?;
+    let measuring = Measuring {
+        jobs: None,
+        patterns: patterns.to_vec(),
+    };
+    let session = Session::open(&project, &toolchain, &measuring)?;
+    for id in session.ids() {
+        println!("{id}");
+    }
+    Ok(0)
+}

@@ -1,0 +1,33 @@
+//! `icgate measure`: a run, and no verdict.
+
+use icgate_core::chamber::platform;
+
+use super::print_failures;
+use crate::args::{Measuring, OutputDirectory, Project as Selection};
+use crate::cargo::Project;
+use crate::chamber::toolchain;
+use crate::error::CliError;
+use crate::measure::Session;
+use crate::{output, store};
+
+pub(crate) fn measure(
+    selection: &Selection,
+    measuring: &Measuring,
+    output: &OutputDirectory,
+) -> Result<u8, CliError> {
+    let project = Project::open(selection)?;
+    let toolchain = toolchain(project.root())?;
+    let baselines = store::read_baselines(&project.baselines(), &platform(&toolchain.target))?;
+    let directory = project.output_directory(output);
+    store::prepare(&directory)?;
+    let session = Session::open(&project, &toolchain, measuring)?;
+    let measured = session.measure(&baselines)?;
+    output::write_run(&directory, &measured.run)?;
+    for benchmark in &measured.run.benchmarks {
+        println!("{} {}", benchmark.id, benchmark.instructions());
+    }
+    for warning in &measured.warnings {
+        eprintln!("icgate: warning: {warning}");
+    }
+    Ok(print_failures(&measured.failures).unwrap_or(0))
+}

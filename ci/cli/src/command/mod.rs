@@ -1,0 +1,80 @@
+//! One verb each; here they are told apart, and what goes wrong is printed.
+
+mod check;
+mod compare;
+mod doctor;
+mod judge;
+mod list;
+mod measure;
+mod update;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+use crate::error::{CliError, MEASURING};
+use crate::interrupt;
+use crate::measure::Failure;
+
+/// Reads the command line and does what it says.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    interrupt::install();
+    let code = match &cli.command {
+        Command::Check {
+            project,
+            measuring,
+            against,
+            output,
+        } => check::check(project, measuring, against, output),
+        Command::Measure {
+            project,
+            measuring,
+            output,
+        } => measure::measure(project, measuring, output),
+        Command::Compare {
+            run,
+            project,
+            against,
+            output,
+        } => compare::compare(run, project, against, output),
+        Command::Update {
+            project,
+            measuring,
+            against,
+            output,
+            reason,
+        } => update::update(project, measuring, against, output, reason.as_deref()),
+        Command::List { project, patterns } => list::list(project, patterns),
+        Command::Doctor { project } => doctor::doctor(project),
+    };
+    ExitCode::from(code.unwrap_or_else(|error| {
+        print_error(&error);
+        error.exit_code()
+    }))
+}
+
+fn print_error(error: &CliError) {
+    eprintln!("icgate: {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        // Most messages quote their cause already.
+        let text = source.to_string();
+        if !error.to_string().contains(&text) {
+            eprintln!("  because {text}");
+        }
+        cause = source.source();
+    }
+    if let Some(fix) = error.fix() {
+        eprintln!("fix: {fix}");
+    }
+}
+
+/// Prints what could not be measured, and gives the exit code for it.
+fn print_failures(failures: &[Failure]) -> Option<u8> {
+    for Failure { id, error } in failures {
+        eprintln!("icgate: cannot measure `{id}`: {error}");
+    }
+    (!failures.is_empty()).then_some(MEASURING)
+}

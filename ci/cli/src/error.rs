@@ -1,0 +1,318 @@
+//! The errors of the command line: what went wrong and where, what to do, and the exit code.
+//!
+//! Each part has an enum of its own with the errors that can happen to it; [`CliError`] collects
+//! them for the one place that prints them. A regression is not among them: it is a verdict.
+
+use std::io;
+use std::path::PathBuf;
+
+use icgate_core::baseline::BaselineError;
+use icgate_core::harness::CommandError;
+use icgate_core::parse::ProfileError;
+use icgate_core::policy::PolicyError;
+use icgate_core::run::RunError;
+use thiserror::Error;
+
+use crate::inline_stacks::InlineStacksError;
+
+/// Exit code for usage and configuration.
+pub(crate) const USAGE: u8 = 2;
+/// Exit code when something could not be measured.
+pub(crate) const MEASURING: u8 = 3;
+
+/// Anything that keeps icgate from a verdict.
+#[derive(Debug, Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error(transparent)]
+    Chamber(#[from] ChamberError),
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+    #[error("this machine lacks {0}")]
+    Doctor(String),
+}
+
+impl CliError {
+    /// The process's exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Build(error) => error.exit_code(),
+            Self::Measure(error) => error.exit_code(),
+            Self::Chamber(_) | Self::Doctor(_) => MEASURING,
+            Self::Store(_)
+            | Self::Git(_)
+            | Self::Baseline(_)
+            | Self::Policy(_)
+            | Self::Run(_)
+            | Self::Update(_) => USAGE,
+        }
+    }
+
+    /// What to do about it, if anything sensible can be said.
+    pub(crate) fn fix(&self) -> Option<String> {
+        match self {
+            Self::Build(error) => error.fix(),
+            Self::Chamber(error) => error.fix(),
+            Self::Measure(error) => error.fix(),
+            Self::Store(error) => error.fix(),
+            Self::Git(error) => error.fix(),
+            Self::Baseline(error) => Some(error.fix()),
+            Self::Policy(error) => Some(error.fix()),
+            Self::Run(error) => Some(error.fix()),
+            Self::Update(error) => Some(error.fix()),
+            Self::Doctor(_) => None,
+        }
+    }
+}
+
+/// Why the benches could not be built.
+#[derive(Debug, Error)]
+pub(crate) enum BuildError {
+    #[error("cannot start `{program}`: {source}")]
+    Start { program: String, source: io::Error },
+    #[error("cannot read the project of `{manifest}`: {what}")]
+    Metadata { manifest: String, what: String },
+    #[error("no bench target is selected in `{manifest}`")]
+    NoTargets { manifest: String },
+    #[error("none of the bench targets {targets} uses iai-callgrind")]
+    NoHarness { targets: String },
+    #[error("two bench targets are called `{name}`, in packages `{first}` and `{second}`")]
+    SameName {
+        name: String,
+        first: String,
+        second: String,
+    },
+    #[error("a bench does not compile (see above)")]
+    Compile,
+    #[error(
+        "bench target `{target}` is built for iai-callgrind {found}, this icgate serves {expected}"
+    )]
+    HarnessVersion {
+        target: String,
+        found: String,
+        expected: &'static str,
+    },
+    #[error("cannot read `{}`: {source}", path.display())]
+    Executable { path: PathBuf, source: io::Error },
+}
+
+impl BuildError {
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Metadata { .. }
+            | Self::NoTargets { .. }
+            | Self::NoHarness { .. }
+            | Self::SameName { .. }
+            | Self::HarnessVersion { .. } => USAGE,
+            Self::Start { .. } | Self::Compile | Self::Executable { .. } => MEASURING,
+        }
+    }
+
+    pub(crate) fn fix(&self) -> Option<String> {
+        Some(match self {
+            Self::Start { program, .. } => format!("install {program} and see that it is on PATH"),
+            Self::Metadata { .. } => {
+                "run icgate inside a cargo project, or give `--manifest-path`".to_owned()
+            }
+            Self::NoTargets { .. } => {
+                "add a `[[bench]]` with `harness = false`, or select other ones with `--package` and `--bench`".to_owned()
+            }
+            Self::NoHarness { .. } => {
+                "end a bench with `iai_callgrind::main!(library_benchmark_groups = …)`".to_owned()
+            }
+            Self::SameName { .. } => {
+                "rename one of them: a bench target's name is its suite".to_owned()
+            }
+            Self::Compile => "mend the errors that cargo printed".to_owned(),
+            Self::HarnessVersion { expected, .. } => {
+                format!("set `iai-callgrind = \"={expected}\"` in Cargo.toml")
+            }
+            Self::Executable { .. } => return None,
+        })
+    }
+}
+
+/// Why the chamber could not be set up.
+#[derive(Debug, Error)]
+pub(crate) enum ChamberError {
+    #[error("valgrind is not on PATH")]
+    NoValgrind,
+    #[error("valgrind does not run: {what}")]
+    Valgrind { what: String },
+    #[error("cannot set up `{}`: {source}", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("all {0} chamber directories under /tmp are in use")]
+    Full(u32),
+    #[error("cannot build the probe: {what}")]
+    ProbeBuild { what: String },
+    #[error("the probe does not run under valgrind: {what}")]
+    ProbeRun { what: String },
+}
+
+impl ChamberError {
+    pub(crate) fn fix(&self) -> Option<String> {
+        match self {
+            Self::NoValgrind => {
+                Some("apt-get install valgrind (or your system's package of it)".to_owned())
+            }
+            Self::Directory { .. } => Some(
+                "make /tmp writable; the chamber's path is fixed so that counts are".to_owned(),
+            ),
+            Self::Full(_) => Some("wait for other icgate processes to end".to_owned()),
+            Self::Valgrind { .. } | Self::ProbeBuild { .. } => Some("icgate doctor".to_owned()),
+            Self::ProbeRun { .. } => None,
+        }
+    }
+}
+
+/// Why a benchmark could not be measured.
+#[derive(Debug, Error)]
+pub(crate) enum MeasureError {
+    #[error("the harness of bench `{target}` failed ({status}):\n{output}")]
+    Harness {
+        target: String,
+        status: String,
+        output: String,
+    },
+    #[error("the harness of bench `{target}` starts no benchmark")]
+    NoBenchmarks { target: String },
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    #[error("no benchmark matches {patterns}")]
+    NoMatch { patterns: String },
+    #[error("`{pattern}` is not a pattern: {source}")]
+    Pattern {
+        pattern: String,
+        source: globset::Error,
+    },
+    #[error("cannot use `{}`: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("cannot start valgrind: {source}")]
+    Start { source: io::Error },
+    #[error("valgrind ended with {status}; the benchmark printed:\n{output}")]
+    Ended { status: String, output: String },
+    #[error("valgrind wrote no profile")]
+    NoProfile,
+    #[error("valgrind's profile cannot be read: {0}")]
+    Profile(#[from] ProfileError),
+    #[error(
+        "the functions found add up to {functions}, not to the {instructions} instructions executed"
+    )]
+    Sum { functions: u64, instructions: u64 },
+    #[error(transparent)]
+    Symbols(#[from] Box<InlineStacksError>),
+}
+
+impl MeasureError {
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoMatch { .. } | Self::Pattern { .. } => USAGE,
+            _ => MEASURING,
+        }
+    }
+
+    fn fix(&self) -> Option<String> {
+        match self {
+            Self::NoMatch { .. } => Some("icgate list".to_owned()),
+            Self::NoBenchmarks { .. } => {
+                Some("add a `#[library_benchmark]` to one of its groups".to_owned())
+            }
+            Self::Ended { .. } => {
+                Some("mend the benchmark; `cargo bench` shows the same".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why a file could not be read or written.
+#[derive(Debug, Error)]
+pub(crate) enum StoreError {
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("`{}` holds suite `{suite}`, not the suite it is named for", path.display())]
+    Suite { path: PathBuf, suite: String },
+}
+
+impl StoreError {
+    fn fix(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } => None,
+            Self::Write { .. } => {
+                Some("make it writable, or give `--output` another directory".to_owned())
+            }
+            Self::Suite { suite, .. } => Some(format!("rename it to `{suite}.json`")),
+        }
+    }
+}
+
+/// Why git could not answer.
+#[derive(Debug, Error)]
+pub(crate) enum GitError {
+    #[error("cannot start git: {source}")]
+    Start { source: io::Error },
+    #[error("there is no revision `{revision}`")]
+    NoRevision { revision: String },
+    #[error("the history is too shallow to find where this branch left `{revision}`")]
+    Shallow { revision: String },
+    #[error("git failed: {what}")]
+    Failed { what: String },
+}
+
+impl GitError {
+    fn fix(&self) -> Option<String> {
+        match self {
+            Self::Start { .. } => Some("install git and see that it is on PATH".to_owned()),
+            Self::NoRevision { revision } => {
+                Some(format!("git fetch origin {}", revision.trim_start_matches("origin/")))
+            }
+            Self::Shallow { .. } => Some(
+                "fetch the whole history: `fetch-depth: 0` for actions/checkout, or `git fetch --unshallow`"
+                    .to_owned(),
+            ),
+            Self::Failed { .. } => None,
+        }
+    }
+}
+
+/// Why baselines were not updated.
+#[derive(Debug, Error)]
+pub(crate) enum UpdateError {
+    #[error("{ids} got worse by more than the limit, and no reason was given")]
+    NoReason { ids: String, command: String },
+    #[error("the chamber has changed ({fields}), and only a part of the benchmarks was measured")]
+    PartOfChamber { fields: String },
+    #[error("`{id}` measures next to nothing ({instructions} instructions)")]
+    Vacuous { id: String, instructions: u64 },
+    #[error("some benchmarks could not be measured; no baseline was changed")]
+    Incomplete,
+}
+
+impl UpdateError {
+    fn fix(&self) -> String {
+        match self {
+            Self::NoReason { command, .. } => command.clone(),
+            Self::PartOfChamber { .. } => "update all benchmarks at once".to_owned(),
+            Self::Vacuous { .. } => {
+                "keep its work alive: pass inputs and results through `std::hint::black_box`"
+                    .to_owned()
+            }
+            Self::Incomplete => "mend what is named above".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Executing: the planned commands under Callgrind in the chamber, several at once.
+//!
+//! A benchmark that fails is named and the others go on. Each worker resolves what it measured
+//! before it takes the next, so that no profile outlives its benchmark.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use icgate_core::metric::{Metric, Metrics, add_estimated_cycles};
+use icgate_core::parse::{Profile, callgrind};
+use icgate_core::run::{FunctionLines, Measurement};
+use icgate_core::source::{SourceRoots, source_functions};
+
+use crate::cargo::WORKSPACE_PREFIX;
+use crate::chamber::{CACHES, CALLGRIND_OPTIONS, ChamberDirectory, TUNABLES, Valgrind};
+use crate::error::{CliError, MeasureError};
+use crate::inline_stacks::{Executable, ExecutableStacks};
+use crate::interrupt;
+use crate::measure::Failure;
+use crate::measure::progress::Progress;
+use crate::measure::record::Planned;
+
+/// Lines kept for each function: more than a report shows, few enough for a readable `run.json`.
+const LINES_MAX: usize = 20;
+
+/// Of a failed benchmark's output, this much of the end is shown.
+const OUTPUT_BYTES_MAX: usize = 4_000;
+
+/// How a chamber differs from the ordinary one, to see what moves when nothing should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Disturbance {
+    /// Bytes of environment beyond the ordinary.
+    pub(crate) environment: usize,
+    /// Characters of path beyond the ordinary.
+    pub(crate) path: usize,
+}
+
+impl Disturbance {
+    /// The ordinary chamber.
+    pub(crate) const NONE: Self = Self {
+        environment: 0,
+        path: 0,
+    };
+    /// A larger environment and a longer path, of sizes that no alignment divides: the stack, and
+    /// with it all that depends on its address, lies elsewhere.
+    pub(crate) const USUAL: Self = Self {
+        environment: 3_001,
+        path: 29,
+    };
+}
+
+/// Executes all commands in their order, `jobs` at once.
+pub(crate) fn execute(
+    commands: &[&Planned],
+    valgrind: &Valgrind,
+    chamber: &ChamberDirectory,
+    jobs: NonZeroUsize,
+    disturbance: Disturbance,
+    progress: &Progress,
+) -> Result<(Vec<Measurement>, Vec<Failure>), CliError> {
+    let outputs = chamber.create("out")?;
+    let executables = read_executables(commands)?;
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new((Vec::new(), Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.get().min(commands.len()) {
+            scope.spawn(|| {
+                let mut resolver = Resolver::new(&executables);
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(planned) = commands.get(number) else {
+                        break;
+                    };
+                    progress.begin(&planned.id);
+                    let directory = outputs.join(number.to_string());
+                    let measured = disturbed_path(&planned.path, disturbance).and_then(|path| {
+                        let profile = run(planned, &path, valgrind, &directory, disturbance)?;
+                        resolver.measurement(planned, &path, &profile)
+                    });
+                    let _ = fs::remove_dir_all(&directory);
+                    progress.end();
+                    let mut results = results
+                        .lock()
+                        .expect("no thread panics while it holds this");
+                    match measured {
+                        Ok(measurement) => results.0.push(measurement),
+                        Err(error) => results.1.push(Failure {
+                            id: planned.id.clone(),
+                            error,
+                        }),
+                    }
+                }
+            });
+        }
+    });
+    Ok(results
+        .into_inner()
+        .expect("no thread panics while it holds this"))
+}
+
+/// Runs one benchmark and reads its profile. `directory` is for its output alone.
+fn run(
+    planned: &Planned,
+    path: &Path,
+    valgrind: &Valgrind,
+    directory: &Path,
+    disturbance: Disturbance,
+) -> Result<Profile, MeasureError> {
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| MeasureError::File { path, source }
+    };
+    fs::create_dir_all(directory).map_err(file(directory))?;
+    let printed = directory.join("printed");
+    let output = fs::File::create(&printed).map_err(file(&printed))?;
+    let errors = output.try_clone().map_err(file(&printed))?;
+    let mut command = command(planned, path, valgrind, directory, disturbance);
+    command.stdin(Stdio::null()).stdout(output).stderr(errors);
+    let status =
+        interrupt::status(&mut command).map_err(|source| MeasureError::Start { source })?;
+    if !status.success() {
+        let output = tail(&printed, &directory.join("log"));
+        return Err(MeasureError::Ended {
+            status: status.to_string(),
+            output,
+        });
+    }
+    read_profile(directory)
+}
+
+/// The benchmark's command: the harness's, with what the chamber fixes.
+fn command(
+    planned: &Planned,
+    path: &Path,
+    valgrind: &Valgrind,
+    directory: &Path,
+    disturbance: Disturbance,
+) -> Command {
+    let mut command = Command::new(&valgrind.path);
+    command
+        .current_dir(&planned.directory)
+        .env_clear()
+        .env("GLIBC_TUNABLES", TUNABLES);
+    command.envs(&planned.environment);
+    if disturbance.environment > 0 {
+        command.env("ICGATE_DISTURBANCE", "x".repeat(disturbance.environment));
+    }
+    command.args(planned.options.iter().filter(|option| !is_fixed(option)));
+    command.args(CALLGRIND_OPTIONS).args(CACHES);
+    command.arg(format!(
+        "--callgrind-out-file={}/profile.%p",
+        directory.display()
+    ));
+    command.arg(format!("--log-file={}/log", directory.display()));
+    command.arg(path).args(&planned.arguments);
+    command
+}
+
+/// Options of the harness that the chamber or the output directory decides.
+fn is_fixed(option: &str) -> bool {
+    let name = option.split('=').next().unwrap_or(option);
+    matches!(
+        name,
+        "--I1"
+            | "--D1"
+            | "--LL"
+            | "--callgrind-out-file"
+            | "--log-file"
+            | "--dump-instr"
+            | "--dump-line"
+            | "--compress-strings"
+            | "--compress-pos"
+            | "--command-line-only"
+            | "--main-stacksize"
+    )
+}
+
+/// The executable's path, longer by a directory where a disturbance asks for it.
+fn disturbed_path(path: &Path, disturbance: Disturbance) -> Result<PathBuf, MeasureError> {
+    let (Some(parent), Some(name), 2..) = (path.parent(), path.file_name(), disturbance.path)
+    else {
+        return Ok(path.to_owned());
+    };
+    let directory = parent.join("x".repeat(disturbance.path - 1));
+    let link = directory.join(name);
+    let failed = |source| MeasureError::File {
+        path: link.clone(),
+        source,
+    };
+    fs::create_dir_all(&directory).map_err(failed)?;
+    match fs::hard_link(path, &link) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(error)),
+        _ => Ok(link),
+    }
+}
+
+/// The profiles of all threads and processes of a benchmark, added up.
+fn read_profile(directory: &Path) -> Result<Profile, MeasureError> {
+    let failed = |source| MeasureError::File {
+        path: directory.to_owned(),
+        source,
+    };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("profile."))
+        {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut sum: Option<Profile> = None;
+    for path in paths {
+        let text = fs::read(&path).map_err(failed)?;
+        // Callgrind leaves an empty file beside those of the threads.
+        if text.is_empty() {
+            continue;
+        }
+        let profile = callgrind::parse(&text)?;
+        match &mut sum {
+            None => sum = Some(profile),
+            Some(sum) => sum.merge(&profile)?,
+        }
+    }
+    sum.ok_or(MeasureError::NoProfile)
+}
+
+/// The end of what the benchmark printed; of Valgrind's log if it printed nothing.
+fn tail(printed: &Path, log: &Path) -> String {
+    let read = |path: &Path| fs::read(path).unwrap_or_default();
+    let mut bytes = read(printed);
+    if bytes.is_empty() {
+        bytes = read(log);
+    }
+    let start = bytes.len().saturating_sub(OUTPUT_BYTES_MAX);
+    String::from_utf8_lossy(&bytes[start..]).trim().to_owned()
+}
+
+/// The executables of a plan, by number.
+type Executables = BTreeMap<usize, Executable>;
+
+fn read_executables(commands: &[&Planned]) -> Result<Executables, MeasureError> {
+    let mut executables = Executables::new();
+    for planned in commands {
+        if let Entry::Vacant(entry) = executables.entry(planned.executable) {
+            entry.insert(Executable::read(&planned.built).map_err(Box::new)?);
+        }
+    }
+    Ok(executables)
+}
+
+/// Turns profiles into measurements; keeps the debug information of one executable at hand.
+struct Resolver<'e> {
+    executables: &'e Executables,
+    current: Option<(usize, ExecutableStacks<'e>)>,
+}
+
+impl<'e> Resolver<'e> {
+    const fn new(executables: &'e Executables) -> Self {
+        Self {
+            executables,
+            current: None,
+        }
+    }
+
+    /// The inline stacks of a benchmark's executable, which its profile calls `path`.
+    fn stacks(
+        &mut self,
+        planned: &Planned,
+        path: &Path,
+    ) -> Result<&ExecutableStacks<'e>, MeasureError> {
+        let stacks = match self.current.take() {
+            Some((number, stacks)) if number == planned.executable => stacks,
+            _ => self.executables[&planned.executable]
+                .inline_stacks(path.display().to_string())
+                .map_err(Box::new)?,
+        };
+        let (_, stacks) = self.current.insert((planned.executable, stacks));
+        Ok(stacks)
+    }
+
+    fn measurement(
+        &mut self,
+        planned: &Planned,
+        path: &Path,
+        profile: &Profile,
+    ) -> Result<Measurement, MeasureError> {
+        let stacks = self.stacks(planned, path)?;
+        let roots = SourceRoots {
+            workspace: WORKSPACE_PREFIX.to_owned(),
+            generated: vec!["target".to_owned()],
+        };
+        let sources = source_functions(profile, stacks, &roots);
+        let metrics = metrics(profile);
+        let functions = sources.table();
+        let instructions = metrics.get(&Metric::Instructions).copied().unwrap_or(0);
+        let sum = functions.total().unwrap_or(u64::MAX);
+        if sum != instructions {
+            return Err(MeasureError::Sum {
+                functions: sum,
+                instructions,
+            });
+        }
+        let lines = sources
+            .functions
+            .into_iter()
+            .filter(|function| !function.lines.is_empty())
+            .map(|function| FunctionLines {
+                name: function.cost.name,
+                file: function.cost.file,
+                lines: function.lines.into_iter().take(LINES_MAX).collect(),
+            })
+            .collect();
+        Ok(Measurement {
+            id: planned.id.clone(),
+            metrics,
+            functions,
+            lines,
+        })
+    }
+}
+
+/// The totals of a profile by metric. A profile that collected nothing counts 0 instructions.
+fn metrics(profile: &Profile) -> Metrics {
+    let mut metrics: Metrics = [(Metric::Instructions, 0)].into();
+    for (event, total) in profile.events().iter().zip(profile.totals()) {
+        if let Some(metric) = Metric::from_callgrind_event(event) {
+            metrics.insert(metric, *total);
+        }
+    }
+    add_estimated_cycles(&mut metrics);
+    metrics
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chamber_decides_what_it_fixes_and_nothing_else() {
+        for fixed in [
+            "--I1=1,1,1",
+            "--dump-instr=no",
+            "--log-file=x",
+            "--callgrind-out-file=x",
+        ] {
+            assert!(is_fixed(fixed), "{fixed}");
+        }
+        for kept in [
+            "--cache-sim=no",
+            "--toggle-collect=*::x::*",
+            "--branch-sim=yes",
+            "--I1x=1",
+        ] {
+            assert!(!is_fixed(kept), "{kept}");
+        }
+    }
+
+    #[test]
+    fn a_disturbed_path_is_longer_by_what_was_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("frame");
+        fs::write(&path, "executable").unwrap();
+        let same = disturbed_path(&path, Disturbance::NONE).unwrap();
+        assert_eq!(same, path);
+        for _ in 0..2 {
+            let longer = disturbed_path(&path, Disturbance::USUAL).unwrap();
+            let length = |path: &Path| path.as_os_str().len();
+            assert_eq!(length(&longer), length(&path) + Disturbance::USUAL.path);
+            assert_eq!(fs::read_to_string(longer).unwrap(), "executable");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Measuring: record what the harness would run, then run it in the chamber.
+//!
+//! ```text
+//! build ─→ record ─→ plan ─→ execute ─→ run
+//!   └ probe, at the same time: linkage first, then the fingerprint
+//! ```
+//!
+//! The harness stays the authority over what is run and how; what happens here is when, where,
+//! and how many at once. Counts do not depend on load, so as many run as there are processors.
+
+mod execute;
+mod progress;
+mod record;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use icgate_core::baseline::{Accepted, Baselines};
+use icgate_core::bench_id::BenchId;
+use icgate_core::run::{RUN_FORMAT, Run};
+
+use crate::args::Measuring;
+use crate::cargo::{BenchExecutable, Project};
+use crate::chamber::{
+    ChamberDirectory, Toolchain, Valgrind, build_probe, disable_address_randomisation, fingerprint,
+    run_probe,
+};
+use crate::error::{CliError, MeasureError};
+use crate::git::Repository;
+use crate::runner;
+
+pub(crate) use execute::Disturbance;
+use progress::Progress;
+use record::Planned;
+
+/// What was measured, and what could not be.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) run: Run,
+    /// In id order.
+    pub(crate) failures: Vec<Failure>,
+    /// What the reader should know.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A benchmark that could not be measured.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) id: BenchId,
+    pub(crate) error: MeasureError,
+}
+
+/// A project made ready: built, recorded, and with its chamber open.
+pub(crate) struct Session<'a> {
+    project: &'a Project,
+    valgrind: Valgrind,
+    directory: ChamberDirectory,
+    chamber: icgate_core::chamber::Chamber,
+    plan: Vec<Planned>,
+    /// Whether the plan has all benchmarks of the project.
+    whole: bool,
+    jobs: NonZeroUsize,
+    warnings: Vec<String>,
+}
+
+impl<'a> Session<'a> {
+    /// Builds the project's benches and finds out what its harness would run.
+    pub(crate) fn open(
+        project: &'a Project,
+        toolchain: &Toolchain,
+        measuring: &Measuring,
+    ) -> Result<Self, CliError> {
+        let patterns = patterns(&measuring.patterns)?;
+        let valgrind = Valgrind::find()?;
+        let directory = ChamberDirectory::take()?;
+        let mut warnings = Vec::new();
+        if !disable_address_randomisation() {
+            warnings.push("address space randomisation cannot be switched off here".to_owned());
+        }
+        let probe = build_probe(toolchain, &project.output().join("probe"))?;
+        // The probe runs while cargo builds: only its linkage is needed for that.
+        let (probed, executables) = std::thread::scope(|scope| {
+            let probed = scope.spawn(|| run_probe(&probe, &valgrind, &directory));
+            let executables = project.build(toolchain, probe.linkage);
+            (
+                probed.join().expect("the probe's thread does not panic"),
+                executables,
+            )
+        });
+        let (probed, executables) = (probed?, executables?);
+        let chamber = fingerprint(
+            toolchain,
+            &valgrind,
+            &probed,
+            project.build_description(probed.linkage),
+            format!("iai-callgrind {}", runner::VERSION),
+        );
+        let jobs = measuring.jobs.unwrap_or_else(processors);
+        let mut plan = record::record(&executables, &directory, jobs)?;
+        let all = plan.len();
+        if let Some(patterns) = &patterns {
+            plan.retain(|planned| patterns.is_match(planned.id.as_str()));
+            if plan.is_empty() {
+                let patterns = measuring.patterns.join(" ");
+                return Err(MeasureError::NoMatch { patterns }.into());
+            }
+        }
+        let whole = project.is_whole() && plan.len() == all;
+        Ok(Self {
+            project,
+            valgrind,
+            directory,
+            chamber,
+            plan,
+            whole,
+            jobs,
+            warnings,
+        })
+    }
+
+    /// The ids of the plan, in order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &BenchId> {
+        self.plan.iter().map(|planned| &planned.id)
+    }
+
+    /// Measures the whole plan; `baselines` tell which benchmarks are long.
+    pub(crate) fn measure(&self, baselines: &Baselines) -> Result<Measured, CliError> {
+        self.measure_disturbed(baselines, &|_| true, Disturbance::NONE)
+    }
+
+    /// Measures the part of the plan that `select` selects, in a disturbed chamber.
+    pub(crate) fn measure_disturbed(
+        &self,
+        baselines: &Baselines,
+        select: &dyn Fn(&BenchId) -> bool,
+        disturbance: Disturbance,
+    ) -> Result<Measured, CliError> {
+        let mut commands: Vec<&Planned> = self
+            .plan
+            .iter()
+            .filter(|planned| select(&planned.id))
+            .collect();
+        // Executable by executable, so that few are held in memory; the longest first, so that
+        // none runs alone at the end.
+        commands.sort_by_key(|planned| {
+            let weight = baselines
+                .accepted(&planned.id)
+                .map_or(u64::MAX, Accepted::instructions);
+            (planned.executable, std::cmp::Reverse(weight))
+        });
+        let progress = Progress::new(commands.len());
+        let (mut benchmarks, mut failures) = execute::execute(
+            &commands,
+            &self.valgrind,
+            &self.directory,
+            self.jobs,
+            disturbance,
+            &progress,
+        )?;
+        progress.finish();
+        benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
+        failures.sort_by(|a, b| a.id.cmp(&b.id));
+        let commit = Repository::open(self.project.root()).and_then(|it| it.clean_commit());
+        let run = Run {
+            format: RUN_FORMAT,
+            commit,
+            complete: self.whole && failures.is_empty() && commands.len() == self.plan.len(),
+            chamber: self.chamber.clone(),
+            benchmarks,
+        };
+        Ok(Measured {
+            run,
+            failures,
+            warnings: self.warnings.clone(),
+        })
+    }
+}
+
+/// The patterns as one matcher; `None` selects everything.
+fn patterns(texts: &[String]) -> Result<Option<GlobSet>, MeasureError> {
+    if texts.is_empty() {
+        return Ok(None);
+    }
+    let bad = |pattern: &str, source| MeasureError::Pattern {
+        pattern: pattern.to_owned(),
+        source,
+    };
+    let mut set = GlobSetBuilder::new();
+    for text in texts {
+        set.add(Glob::new(text).map_err(|source| bad(text, source))?);
+    }
+    Ok(Some(
+        set.build()
+            .map_err(|source| bad(&texts.join(" "), source))?,
+    ))
+}
+
+fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Copies an executable to the place from which it runs.
+fn install(executable: &BenchExecutable, directory: &Path) -> Result<(), MeasureError> {
+    let to = directory.join(&executable.target.name);
+    match std::fs::copy(&executable.path, &to) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(MeasureError::File { path: to, source }),
+    }
+}

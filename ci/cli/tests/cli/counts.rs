@@ -1,0 +1,83 @@
+//! Counts that do not move when nothing changed.
+
+use std::path::Path;
+
+use crate::sample::{Answer, Sample};
+
+fn counts(sample: &Sample, set: impl FnOnce(&mut std::process::Command)) -> String {
+    let mut command = sample.command("measure", "steady");
+    set(&mut command);
+    let answer = Answer::of(command.output().unwrap());
+    answer.says(0, &["steady/checksum/n100 "]);
+    answer.stdout
+}
+
+#[test]
+fn neither_jobs_nor_user_nor_environment_move_a_count() {
+    let sample = Sample::new();
+    let ordinary = counts(&sample, |_| {});
+    assert_eq!(ordinary.lines().count(), 3);
+    let one_job = counts(&sample, |command| {
+        command.args(["--jobs", "1"]);
+    });
+    assert_eq!(one_job, ordinary);
+    let home = |name: &str, folder: &str| {
+        std::env::var_os(name).unwrap_or_else(|| {
+            Path::new(&std::env::var_os("HOME").unwrap())
+                .join(folder)
+                .into_os_string()
+        })
+    };
+    let other_user = counts(&sample, |command| {
+        command.env("CARGO_HOME", home("CARGO_HOME", ".cargo"));
+        command.env("RUSTUP_HOME", home("RUSTUP_HOME", ".rustup"));
+        command
+            .env("HOME", sample.path())
+            .env("USER", "somebody")
+            .env("LANG", "de_DE.UTF-8");
+        command.env("PADDING", "x".repeat(5_000));
+        command.env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0");
+        command.env("VALGRIND_OPTS", "--cache-sim=no");
+        command
+            .env("RUSTFLAGS", "-Copt-level=0")
+            .env("CARGO_PROFILE_BENCH_OPT_LEVEL", "0");
+    });
+    assert_eq!(other_user, ordinary);
+}
+
+#[test]
+fn every_instruction_is_in_a_function() {
+    let sample = Sample::new();
+    counts(&sample, |_| {});
+    let run = std::fs::read_to_string(sample.path().join("out/run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    for benchmark in run["benchmarks"].as_array().unwrap() {
+        let rows = benchmark["functions"]["rows"].as_array().unwrap();
+        let sum: u64 = rows
+            .iter()
+            .map(|row| row["instructions"].as_u64().unwrap())
+            .sum();
+        assert_eq!(
+            Some(sum),
+            benchmark["metrics"]["instructions"].as_u64(),
+            "{benchmark}"
+        );
+    }
+    let checksum = &run["benchmarks"][0];
+    assert_eq!(checksum["id"], "steady/checksum/n100");
+    let dearest = &checksum["functions"]["rows"][0];
+    assert_eq!(
+        (&dearest["name"], &dearest["file"]),
+        (&"sample::mix".into(), &"src/lib.rs".into())
+    );
+    assert!(
+        dearest.get("calls").is_none(),
+        "an inlined function has no calls of its own"
+    );
+    let variants = run["chamber"]["memory_functions"].as_str().unwrap();
+    assert!(
+        variants.contains("memcpy_sse2") || variants.contains("memmove_sse2"),
+        "{variants}"
+    );
+    assert!(!variants.contains("avx"), "{variants}");
+}

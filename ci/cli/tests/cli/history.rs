@@ -1,0 +1,232 @@
+//! Base comes from git: a pull request is judged by what it started from.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::sample::{Answer, PLATFORM, Sample, icgate};
+
+/// A git repository with a project, the baselines of the sample, and a stored run.
+struct Repository {
+    directory: tempfile::TempDir,
+    run: PathBuf,
+}
+
+impl Repository {
+    fn new() -> Self {
+        let sample = Sample::with_baselines();
+        sample.check("steady").says(0, &["3 unchanged"]);
+        let directory = tempfile::tempdir().unwrap();
+        let repository = Self {
+            run: directory.path().join("target/run.json"),
+            directory,
+        };
+        repository.write(
+            "Cargo.toml",
+            "[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
+        );
+        repository.write("src/lib.rs", "// nothing\n");
+        repository.write(".gitignore", "target\nCargo.lock\n");
+        repository.write("baselines/policy.toml", "format = 1\n");
+        repository.write(
+            &baseline(),
+            &std::fs::read_to_string(sample.steady()).unwrap(),
+        );
+        let run = std::fs::read_to_string(sample.path().join("out/run.json")).unwrap();
+        repository.write("target/run.json", &run);
+        repository.git(&["init", "--quiet", "--initial-branch=main"]);
+        repository.commit("first");
+        repository
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(name)).unwrap()
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let name = [
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.com",
+            "-c",
+            "commit.gpgsign=false",
+        ];
+        let mut command = Command::new("git");
+        command
+            .arg("-C")
+            .arg(self.path())
+            .args(name)
+            .args(arguments);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+
+    fn commit(&self, message: &str) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", message]);
+    }
+
+    fn compare(&self, arguments: &[&str], set: impl FnOnce(&mut Command)) -> Answer {
+        let mut command = icgate();
+        command
+            .arg("compare")
+            .arg(&self.run)
+            .args(arguments)
+            .current_dir(self.path());
+        set(&mut command);
+        Answer::of(command.output().unwrap())
+    }
+
+    /// Makes the baseline claim `more` instructions than were measured.
+    fn pad(&self, more: u64) {
+        let text = self.read(&baseline());
+        let rest = text.split("\"instructions\":").nth(1).unwrap();
+        let total: u64 = rest.split(',').next().unwrap().parse().unwrap();
+        let padded = text
+            .replacen(&format!(":{total},"), &format!(":{},", total + more), 1)
+            .replacen("\"other\":0", &format!("\"other\":{more}"), 1);
+        self.write(&baseline(), &padded);
+    }
+}
+
+fn baseline() -> String {
+    format!("baselines/{PLATFORM}/steady.json")
+}
+
+#[test]
+fn a_padded_baseline_is_untrue() {
+    let repository = Repository::new();
+    repository
+        .compare(&[], |_| {})
+        .says(0, &["3 unchanged", "(the last commit)"]);
+    repository.pad(500);
+    let padded = repository.compare(&[], |_| {});
+    padded.says(
+        5,
+        &[
+            "untrue       steady/checksum/n100",
+            "the baseline was changed to",
+            "2 unchanged",
+        ],
+    );
+    repository.commit("headroom");
+    repository
+        .compare(&["--base", "HEAD~1"], |_| {})
+        .says(5, &["1 untrue"]);
+}
+
+#[test]
+fn a_worsening_needs_its_reason_in_the_baseline() {
+    let repository = Repository::new();
+    let honest = repository.read(&baseline());
+    repository.pad(0);
+    // Base claims less than what is measured and what head's tree says.
+    let rest = honest.split("\"instructions\":").nth(1).unwrap();
+    let total: u64 = rest.split(',').next().unwrap().parse().unwrap();
+    let row = honest
+        .lines()
+        .find(|line| line.contains("sample::mix"))
+        .unwrap();
+    let cost: u64 = row
+        .split("\"instructions\":")
+        .nth(1)
+        .unwrap()
+        .split([',', '}'])
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let cheaper = honest
+        .replacen(&format!(":{total},"), &format!(":{},", total - cost + 1), 1)
+        .replacen(row, &row.replace(&format!(":{cost}"), ":1"), 1);
+    repository.write(&baseline(), &cheaper);
+    repository.commit("as it was");
+    repository.write(&baseline(), &honest);
+    let unexplained = repository.compare(&[], |_| {});
+    unexplained.says(5, &["unexplained  steady/checksum/n100", "gives no reason"]);
+    let explained = honest.replacen("\"floor\":0", "\"floor\":0,\"reason\":\"a wider mix\"", 1);
+    repository.write(&baseline(), &explained);
+    repository
+        .compare(&[], |_| {})
+        .says(0, &["accepted     steady/checksum/n100", "a wider mix"]);
+    repository.commit("accepted");
+    repository.compare(&[], |_| {}).says(0, &["3 unchanged"]);
+}
+
+#[test]
+fn policy_is_read_from_base() {
+    let repository = Repository::new();
+    repository.pad(500);
+    repository.commit("base claims more");
+    repository.write(
+        "baselines/policy.toml",
+        "format = 1\n[default]\nlimit = \"100%\"\n",
+    );
+    repository
+        .compare(&[], |_| {})
+        .says(5, &["improved     steady/checksum/n100", "(limit 1 %)"]);
+    repository.commit("a generous policy");
+    repository
+        .compare(&[], |_| {})
+        .says(0, &["within       steady/checksum/n100"]);
+}
+
+#[test]
+fn base_is_where_the_branch_left_its_target() {
+    let repository = Repository::new();
+    repository.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    repository.git(&["checkout", "--quiet", "-b", "work"]);
+    repository.pad(500);
+    repository.commit("padded, two commits ago");
+    repository.write("src/lib.rs", "// more\n");
+    repository.commit("more");
+    let in_ci = repository.compare(&[], |command| {
+        command.env("GITHUB_BASE_REF", "main");
+    });
+    in_ci.says(5, &["1 untrue", "where this branch left `origin/main`"]);
+    repository.git(&[
+        "symbolic-ref",
+        "refs/remotes/origin/HEAD",
+        "refs/remotes/origin/main",
+    ]);
+    repository
+        .compare(&[], |_| {})
+        .says(5, &["1 untrue", "where this branch left `origin/main`"]);
+}
+
+#[test]
+fn a_base_that_cannot_be_found_is_not_guessed() {
+    let repository = Repository::new();
+    let unknown = repository.compare(&["--base", "no-such-thing"], |_| {});
+    unknown.says(2, &["there is no revision `no-such-thing`"]);
+    let option = repository.compare(&["--base=--help"], |_| {});
+    option.says(2, &["there is no revision `--help`"]);
+    let in_ci = repository.compare(&[], |command| {
+        command.env("GITHUB_BASE_REF", "main");
+    });
+    in_ci.says(
+        2,
+        &[
+            "there is no revision `origin/main`",
+            "fix: git fetch origin main",
+        ],
+    );
+    // Two histories without a common commit, as a shallow clone has them.
+    repository.git(&["checkout", "--quiet", "--orphan", "other"]);
+    repository.commit("unrelated");
+    repository.git(&["update-ref", "refs/remotes/origin/main", "main"]);
+    let shallow = repository.compare(&[], |command| {
+        command.env("GITHUB_BASE_REF", "main");
+    });
+    shallow.says(2, &["too shallow", "fetch-depth: 0"]);
+}

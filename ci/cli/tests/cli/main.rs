@@ -1,0 +1,14 @@
+//! The binary as its users meet it: run on a sample project, with a real Valgrind.
+//!
+//! The sample has a bench target for each story, so that no test has to change its sources: all
+//! run side by side on one build.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod baselines;
+mod counts;
+mod history;
+mod interruption;
+mod outputs;
+mod project;
+mod sample;

@@ -1,0 +1,131 @@
+//! What is written and printed.
+
+use crate::sample::{Answer, Sample, icgate, manifest};
+
+#[test]
+fn an_output_that_cannot_be_written_is_said_before_anything_is_measured() {
+    let sample = Sample::with_baselines();
+    // A directory of the kernel's, which not even root can write to.
+    let mut command = icgate();
+    command.args(["check", "--bench", "steady", "--output", "/proc/icgate"]);
+    command
+        .arg("--manifest-path")
+        .arg(manifest())
+        .arg("--baselines")
+        .arg(sample.baselines());
+    let answer = Answer::of(command.output().unwrap());
+    answer.says(
+        2,
+        &[
+            "icgate: cannot write `/proc/icgate",
+            "fix: make it writable",
+        ],
+    );
+    assert!(!answer.stderr.contains("measured"), "{answer:?}");
+}
+
+#[test]
+fn baselines_that_cannot_be_written_are_said_before_anything_is_measured() {
+    let sample = Sample::new();
+    let mut command = icgate();
+    command.args(["update", "--bench", "steady", "--baselines", "/proc/icgate"]);
+    command
+        .arg("--manifest-path")
+        .arg(manifest())
+        .arg("--output")
+        .arg(sample.path().join("out"));
+    let answer = Answer::of(command.output().unwrap());
+    answer.says(
+        2,
+        &[
+            "icgate: cannot write `/proc/icgate",
+            "fix: make it writable",
+        ],
+    );
+    assert!(!answer.stderr.contains("measured"), "{answer:?}");
+}
+
+#[test]
+fn each_format_shows_the_same_verdict() {
+    let sample = Sample::with_baselines();
+    sample
+        .check("steady")
+        .says(0, &["icgate: pass: 3 benchmarks judged"]);
+    let run = sample.path().join("out/run.json");
+    let show = |format: &str, summary: Option<&std::path::Path>| {
+        let mut command = icgate();
+        command.arg("compare").arg(&run).args(["--format", format]);
+        command
+            .arg("--manifest-path")
+            .arg(manifest())
+            .arg("--baselines")
+            .arg(sample.baselines());
+        command.arg("--output").arg(sample.path().join("out"));
+        if let Some(summary) = summary {
+            command.env("GITHUB_STEP_SUMMARY", summary);
+        }
+        let answer = Answer::of(command.output().unwrap());
+        assert_eq!(answer.code, 0, "{answer:?}");
+        answer.stdout
+    };
+    assert!(show("text", None).starts_with("icgate: pass"));
+    let markdown = show("markdown", None);
+    assert!(markdown.starts_with("### ✅ icgate: pass"), "{markdown}");
+    let json: serde_json::Value = serde_json::from_str(&show("json", None)).unwrap();
+    assert_eq!(json["outcome"], "pass");
+    assert_eq!(json["rows"].as_array().unwrap().len(), 3);
+    let summary = sample.path().join("summary.md");
+    std::fs::write(&summary, "before\n").unwrap();
+    let github = show("github", Some(&summary));
+    assert!(github.contains("::notice title=icgate::pass"), "{github}");
+    assert_eq!(
+        std::fs::read_to_string(&summary).unwrap(),
+        format!("before\n{markdown}")
+    );
+    assert_eq!(
+        std::fs::read_to_string(sample.path().join("out/report.md")).unwrap(),
+        markdown
+    );
+}
+
+#[test]
+fn a_stored_run_that_is_no_run_is_refused() {
+    let sample = Sample::new();
+    let run = sample.path().join("run.json");
+    let compare = |text: &str| {
+        std::fs::write(&run, text).unwrap();
+        let mut command = icgate();
+        command
+            .arg("compare")
+            .arg(&run)
+            .arg("--manifest-path")
+            .arg(manifest());
+        Answer::of(command.output().unwrap())
+    };
+    compare("{}").says(
+        2,
+        &[
+            "cannot read run",
+            "missing field `format`",
+            "icgate measure",
+        ],
+    );
+    compare("{\"format\": 99}").says(2, &["it has format 99"]);
+    std::fs::remove_file(&run).unwrap();
+    let mut missing = icgate();
+    missing
+        .arg("compare")
+        .arg(&run)
+        .arg("--manifest-path")
+        .arg(manifest());
+    Answer::of(missing.output().unwrap()).says(2, &["cannot read `", "run.json`"]);
+}
+
+#[test]
+fn list_names_every_benchmark_without_running_it() {
+    let listed = Sample::new().run("list", "panics", &[]);
+    listed.says(0, &[]);
+    assert_eq!(listed.stdout, "panics/divide/bad\npanics/divide/fine\n");
+    let listed = Sample::new().run("list", "steady", &["**/n1000"]);
+    assert_eq!(listed.stdout, "steady/checksum/n1000\n");
+}

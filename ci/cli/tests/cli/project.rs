@@ -1,0 +1,162 @@
+//! What is wrong with a machine or a project is said with place and remedy.
+
+use std::os::unix::fs::symlink;
+
+use crate::sample::{Answer, Sample, icgate};
+
+#[test]
+fn valgrind_is_missing() {
+    let sample = Sample::new();
+    let programs = sample.path().join("bin");
+    std::fs::create_dir(&programs).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    for name in ["cargo", "rustc", "cc", "git", "ld", "as"] {
+        let found = std::env::split_paths(&path)
+            .map(|it| it.join(name))
+            .find(|it| it.exists());
+        symlink(found.unwrap(), programs.join(name)).unwrap();
+    }
+    let check = sample
+        .command("check", "steady")
+        .env("PATH", &programs)
+        .output()
+        .unwrap();
+    Answer::of(check).says(
+        3,
+        &[
+            "icgate: valgrind is not on PATH",
+            "fix: apt-get install valgrind",
+        ],
+    );
+    let doctor = icgate()
+        .arg("doctor")
+        .env("PATH", &programs)
+        .output()
+        .unwrap();
+    Answer::of(doctor).says(3, &["missing  valgrind", "apt-get install valgrind"]);
+}
+
+#[test]
+fn a_project_has_no_benches() {
+    let sample = Sample::new();
+    let none = sample.check("nothing_of_the_sort");
+    none.says(
+        2,
+        &[
+            "no bench target is selected in",
+            "sample/Cargo.toml`",
+            "fix: add a `[[bench]]`",
+        ],
+    );
+    let plain = sample.check("plain");
+    plain.says(
+        2,
+        &[
+            "none of the bench targets `plain` uses iai-callgrind",
+            "fix: ",
+        ],
+    );
+    let unmatched = sample.run("check", "steady", &["no/such/*"]);
+    unmatched.says(2, &["no benchmark matches no/such/*", "fix: icgate list"]);
+    let pattern = sample.run("check", "steady", &["a["]);
+    pattern.says(2, &["`a[` is not a pattern"]);
+}
+
+#[test]
+fn there_is_no_project() {
+    let empty = Sample::new();
+    let answer = icgate()
+        .arg("check")
+        .current_dir(empty.path())
+        .output()
+        .unwrap();
+    Answer::of(answer).says(
+        2,
+        &["cannot read the project of `Cargo.toml`", "--manifest-path"],
+    );
+}
+
+#[test]
+fn a_bench_does_not_compile() {
+    let answer = Sample::new().run("check", "broken", &["--features", "broken"]);
+    answer.says(
+        3,
+        &[
+            "mismatched types",
+            "icgate: a bench does not compile",
+            "fix: mend the errors",
+        ],
+    );
+}
+
+#[test]
+fn two_bench_targets_have_one_name() {
+    let sample = Sample::new();
+    let write = |name: &str, text: &str| {
+        let path = sample.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "Cargo.toml",
+        "[workspace]\nresolver = \"3\"\nmembers = [\"a\", \"b\"]\n",
+    );
+    for package in ["a", "b"] {
+        let manifest = format!(
+            "[package]\nname = \"{package}\"\nversion = \"0.1.0\"\n[[bench]]\nname = \"wal\"\n"
+        );
+        write(&format!("{package}/Cargo.toml"), &manifest);
+        write(&format!("{package}/benches/wal.rs"), "fn main() {}\n");
+    }
+    let answer = icgate()
+        .arg("check")
+        .current_dir(sample.path())
+        .output()
+        .unwrap();
+    Answer::of(answer).says(
+        2,
+        &[
+            "two bench targets are called `wal`",
+            "`a`",
+            "`b`",
+            "fix: rename",
+        ],
+    );
+}
+
+#[test]
+fn one_benchmark_panics_and_the_others_are_measured() {
+    let sample = Sample::new();
+    let check = sample.check("panics");
+    check.says(
+        3,
+        &[
+            "icgate: cannot measure `panics/divide/bad`",
+            "cannot divide by nothing",
+            "unlisted     panics/divide/fine",
+        ],
+    );
+    sample
+        .run("update", "panics", &[])
+        .says(2, &["no baseline was changed"]);
+    assert!(!sample.baselines().exists());
+}
+
+#[test]
+fn a_benchmark_that_measures_nothing_is_vacuous() {
+    let sample = Sample::new();
+    sample
+        .check("vacuous")
+        .says(5, &["vacuous      vacuous/nothing", "optimised away"]);
+    sample
+        .run("update", "vacuous", &[])
+        .says(2, &["measures next to nothing", "black_box"]);
+}
+
+#[test]
+fn unknown_arguments_are_refused_with_usage() {
+    let answer = icgate().args(["check", "--limit", "2%"]).output().unwrap();
+    Answer::of(answer).says(2, &["unexpected argument '--limit'"]);
+    let help = Answer::of(icgate().arg("--help").output().unwrap());
+    help.says(0, &["Exit codes:", "1    regression", "130  interrupted"]);
+}

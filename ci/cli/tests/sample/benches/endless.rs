@@ -1,0 +1,13 @@
+use std::hint::black_box;
+
+use iai_callgrind::{library_benchmark, library_benchmark_group, main};
+
+#[library_benchmark]
+fn work() {
+    loop {
+        black_box(sample::checksum(black_box(&[1; 100])));
+    }
+}
+
+library_benchmark_group!(name = endless; benchmarks = work);
+main!(library_benchmark_groups = endless);

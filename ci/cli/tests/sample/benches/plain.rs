@@ -1,0 +1,3 @@
+fn main() {
+    unreachable!("a bench without the harness is never run");
+}

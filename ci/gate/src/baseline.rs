@@ -1,0 +1,522 @@
+//! Baselines: the committed, accepted counts of a suite, and their file format.
+//!
+//! ```text
+//! baselines/<platform>/<suite>.json
+//! { "format": 1, "suite": …, "chamber": {…},
+//!   "benchmarks": [
+//!     {"id": …, "metrics": {"instructions": …, …}, "floor": 0, "other": …, "functions": [
+//!       {"name": …, "file": …, "instructions": …, "calls": …},     one function a line
+//!     ]},
+//!   ] }
+//! ```
+//!
+//! Promises of a file that was read:
+//!
+//! 1. Its format is known; an unknown field or a key given twice is refused.
+//! 2. Ids are unique, in order, and belong to the file's suite.
+//! 3. Every count fits what JSON keeps exactly.
+//! 4. A benchmark's functions and `other` add up to its instructions.
+//!
+//! Writing is deterministic: equal baselines give equal bytes, so a diff shows only what changed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::bench_id::BenchId;
+use crate::chamber::Chamber;
+use crate::functions::{FunctionCost, FunctionTable};
+use crate::metric::{COUNT_MAX, Metric, Metrics, unique_metrics};
+use crate::run::Measurement;
+
+/// The version that this code writes, and the newest it reads.
+pub const BASELINE_FORMAT: u32 = 1;
+
+/// The accepted counts of one suite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Baseline {
+    /// The suite's name: the first segment of its benchmarks' ids.
+    pub suite: String,
+    /// The chamber in which all of it was measured.
+    pub chamber: Chamber,
+    /// In id order.
+    pub benchmarks: Vec<Accepted>,
+}
+
+/// The accepted counts of one benchmark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Which benchmark.
+    pub id: BenchId,
+    /// Its counts; instructions are always there.
+    pub metrics: Metrics,
+    /// How far its instructions move when nothing changed.
+    pub floor: u64,
+    /// Why a worsening was accepted, in the words of whoever did.
+    pub reason: Option<String>,
+    /// Where its instructions were spent.
+    pub functions: FunctionTable,
+}
+
+impl Accepted {
+    /// What a baseline keeps of a measurement.
+    #[must_use]
+    pub fn from_measurement(measured: &Measurement, floor: u64, reason: Option<String>) -> Self {
+        Self {
+            id: measured.id.clone(),
+            metrics: measured.metrics.clone(),
+            floor,
+            reason,
+            functions: measured.functions.condensed(),
+        }
+    }
+
+    /// Instructions executed.
+    #[must_use]
+    pub fn instructions(&self) -> u64 {
+        self.metrics
+            .get(&Metric::Instructions)
+            .copied()
+            .unwrap_or(0)
+    }
+}
+
+/// Why a text is not a baseline.
+#[derive(Debug, Error)]
+pub enum BaselineError {
+    /// Not JSON, cut short, or not of this shape.
+    #[error("cannot read baseline `{name}` (line {}, column {}: {})", source.line(), source.column(), without_position(source))]
+    Shape {
+        /// Display name of the text.
+        name: String,
+        /// What is wrong and where.
+        source: serde_json::Error,
+    },
+    /// Written by a newer icgate.
+    #[error(
+        "cannot read baseline `{name}`: it has format {format}, this icgate knows up to {BASELINE_FORMAT}"
+    )]
+    Newer {
+        /// Display name of the text.
+        name: String,
+        /// The format it claims.
+        format: u64,
+    },
+    /// Well-formed, but not what icgate writes.
+    #[error("cannot believe baseline `{name}`: {what}")]
+    Inconsistent {
+        /// Display name of the text.
+        name: String,
+        /// What is wrong, with the benchmark's id.
+        what: String,
+    },
+}
+
+impl BaselineError {
+    /// What to do about it.
+    #[must_use]
+    pub fn fix(&self) -> String {
+        match self {
+            Self::Newer { .. } => "use the icgate that wrote it, or a newer one".to_owned(),
+            Self::Shape { name, .. } | Self::Inconsistent { name, .. } => format!(
+                "take it from git again (`git checkout -- {name}`), or delete it and run `make update-baseline`"
+            ),
+        }
+    }
+}
+
+/// `serde_json` appends the position, which the message already gives in its own place.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ")
+        .map_or_else(|| text.clone(), |(what, _)| what.to_owned())
+}
+
+/// A baseline as it stands in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireBaseline {
+    format: u32,
+    suite: String,
+    chamber: Chamber,
+    benchmarks: Vec<WireAccepted>,
+}
+
+/// A benchmark as it stands in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireAccepted {
+    id: BenchId,
+    #[serde(deserialize_with = "unique_metrics")]
+    metrics: Metrics,
+    floor: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    other: u64,
+    functions: Vec<FunctionCost>,
+}
+
+impl WireAccepted {
+    fn into_accepted(self) -> Accepted {
+        Accepted {
+            id: self.id,
+            metrics: self.metrics,
+            floor: self.floor,
+            reason: self.reason,
+            functions: FunctionTable::new(self.functions, self.other),
+        }
+    }
+
+    fn from_accepted(accepted: &Accepted) -> Self {
+        Self {
+            id: accepted.id.clone(),
+            metrics: accepted.metrics.clone(),
+            floor: accepted.floor,
+            reason: accepted.reason.clone(),
+            other: accepted.functions.other(),
+            functions: accepted.functions.rows().to_vec(),
+        }
+    }
+}
+
+impl Baseline {
+    /// Reads a baseline; `name` is how messages call it.
+    ///
+    /// # Errors
+    ///
+    /// [`BaselineError`] when one of the module's promises does not hold.
+    pub fn from_json(name: &str, text: &str) -> Result<Self, BaselineError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u64,
+        }
+        let shape = |source| BaselineError::Shape {
+            name: name.to_owned(),
+            source,
+        };
+        // The version first: a newer format may have any shape.
+        let Version { format } = serde_json::from_str(text).map_err(shape)?;
+        if format > u64::from(BASELINE_FORMAT) {
+            return Err(BaselineError::Newer {
+                name: name.to_owned(),
+                format,
+            });
+        }
+        let wire: WireBaseline = serde_json::from_str(text).map_err(shape)?;
+        let baseline = Self {
+            suite: wire.suite,
+            chamber: wire.chamber,
+            benchmarks: wire
+                .benchmarks
+                .into_iter()
+                .map(WireAccepted::into_accepted)
+                .collect(),
+        };
+        baseline
+            .check()
+            .map_err(|what| BaselineError::Inconsistent {
+                name: name.to_owned(),
+                what,
+            })?;
+        if wire.format != BASELINE_FORMAT {
+            let what = format!("format {} was never written", wire.format);
+            return Err(BaselineError::Inconsistent {
+                name: name.to_owned(),
+                what,
+            });
+        }
+        Ok(baseline)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for benchmark in &self.benchmarks {
+            let Accepted {
+                id,
+                metrics,
+                floor,
+                functions,
+                ..
+            } = benchmark;
+            if id.suite() != self.suite {
+                return Err(format!("`{id}` does not belong to suite `{}`", self.suite));
+            }
+            if !metrics.contains_key(&Metric::Instructions) {
+                return Err(format!("`instructions` is missing from `{id}`"));
+            }
+            if let Some((metric, count)) = metrics.iter().find(|(_, count)| **count > COUNT_MAX) {
+                return Err(format!(
+                    "`{id}` has {metric} {count}, over the largest count {COUNT_MAX}"
+                ));
+            }
+            if *floor > COUNT_MAX {
+                return Err(format!(
+                    "`{id}` has floor {floor}, over the largest count {COUNT_MAX}"
+                ));
+            }
+            if functions.total() != Some(benchmark.instructions()) {
+                return Err(format!(
+                    "the functions and `other` of `{id}` do not add up to its {} instructions",
+                    benchmark.instructions()
+                ));
+            }
+        }
+        for pair in self.benchmarks.windows(2) {
+            let [before, after] = [&pair[0].id, &pair[1].id];
+            if before == after {
+                return Err(format!("`{after}` appears twice"));
+            }
+            if before > after {
+                return Err(format!("`{after}` stands after `{before}`, out of order"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The file's text: one benchmark a line and one function a line, ending in a line break.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = format!("{{\n  \"format\": {BASELINE_FORMAT},\n");
+        let _ = writeln!(text, "  \"suite\": {},", json(&self.suite));
+        text.push_str("  \"chamber\": {\n");
+        let fields = self.chamber.fields();
+        for (index, (name, value)) in fields.iter().enumerate() {
+            let comma = if index + 1 < fields.len() { "," } else { "" };
+            let _ = writeln!(text, "    {}: {}{comma}", json(name), json(value));
+        }
+        text.push_str("  },\n  \"benchmarks\": [");
+        for (index, benchmark) in self.benchmarks.iter().enumerate() {
+            text.push_str(if index == 0 { "\n" } else { ",\n" });
+            push_benchmark(&mut text, benchmark);
+        }
+        text.push_str(if self.benchmarks.is_empty() {
+            "]\n}\n"
+        } else {
+            "\n  ]\n}\n"
+        });
+        text
+    }
+}
+
+/// The baselines of all suites of one tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Baselines {
+    suites: BTreeMap<String, Baseline>,
+}
+
+impl Baselines {
+    /// These suites together; of two with one name the later counts.
+    #[must_use]
+    pub fn new(suites: impl IntoIterator<Item = Baseline>) -> Self {
+        Self {
+            suites: suites
+                .into_iter()
+                .map(|suite| (suite.suite.clone(), suite))
+                .collect(),
+        }
+    }
+
+    /// The suites in name order.
+    pub fn suites(&self) -> impl Iterator<Item = &Baseline> {
+        self.suites.values()
+    }
+
+    /// The suite of this name.
+    #[must_use]
+    pub fn suite(&self, name: &str) -> Option<&Baseline> {
+        self.suites.get(name)
+    }
+
+    /// What is accepted for `id`.
+    #[must_use]
+    pub fn accepted(&self, id: &BenchId) -> Option<&Accepted> {
+        let benchmarks = &self.suites.get(id.suite())?.benchmarks;
+        benchmarks
+            .binary_search_by(|accepted| accepted.id.cmp(id))
+            .ok()
+            .map(|at| &benchmarks[at])
+    }
+
+    /// The ids of all suites, in no order across suites.
+    pub fn ids(&self) -> impl Iterator<Item = &BenchId> {
+        self.suites()
+            .flat_map(|suite| suite.benchmarks.iter().map(|accepted| &accepted.id))
+    }
+}
+
+/// One benchmark: its counts on the first line, then a line for each function.
+fn push_benchmark(text: &mut String, benchmark: &Accepted) {
+    let mut wire = WireAccepted::from_accepted(benchmark);
+    let functions = std::mem::take(&mut wire.functions);
+    let head = json(&wire);
+    // `functions` is the last field, so an empty list is cut off and written out by hand.
+    text.push_str("    ");
+    text.push_str(head.strip_suffix("]}").unwrap_or(&head));
+    for (index, function) in functions.iter().enumerate() {
+        text.push_str(if index == 0 { "\n      " } else { ",\n      " });
+        text.push_str(&json(function));
+    }
+    text.push_str(if functions.is_empty() {
+        "]}"
+    } else {
+        "\n    ]}"
+    });
+}
+
+fn json(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).expect("texts and numbers always serialise")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::chamber::tests::chamber;
+
+    /// A benchmark with one function, for tests of other modules.
+    pub(crate) fn accepted(id: &str, instructions: u64) -> Accepted {
+        let row = FunctionCost {
+            name: "engine::f".to_owned(),
+            file: "engine/src/f.rs".to_owned(),
+            instructions: instructions.saturating_sub(10),
+            calls: Some(1),
+            caller: None,
+        };
+        Accepted {
+            id: id.parse().unwrap(),
+            metrics: [(Metric::Instructions, instructions), (Metric::DataReads, 7)].into(),
+            floor: 0,
+            reason: None,
+            functions: FunctionTable::new(vec![row], instructions.min(10)),
+        }
+    }
+
+    fn baseline() -> Baseline {
+        Baseline {
+            suite: "a".to_owned(),
+            chamber: chamber(),
+            benchmarks: vec![accepted("a/b/c", 1000), accepted("a/b/d", 2000)],
+        }
+    }
+
+    fn read(text: &str) -> Result<Baseline, BaselineError> {
+        Baseline::from_json("baselines/p/a.json", text)
+    }
+
+    #[test]
+    fn a_baseline_survives_writing_and_reading() {
+        let mut full = baseline();
+        full.benchmarks[0].reason = Some("a \"reason\"\nof two lines".to_owned());
+        full.benchmarks[0].floor = 3;
+        full.benchmarks[0].metrics = Metric::ALL.map(|metric| (metric, 1000)).into();
+        full.benchmarks[1].functions = FunctionTable::new(vec![], 2000);
+        let empty = Baseline {
+            benchmarks: vec![],
+            ..baseline()
+        };
+        for baseline in [baseline(), full, empty] {
+            let text = baseline.to_json();
+            assert_eq!(read(&text).unwrap(), baseline, "{text}");
+            assert_eq!(read(&text).unwrap().to_json(), text);
+        }
+    }
+
+    #[test]
+    fn one_benchmark_a_line_and_one_function_a_line() {
+        insta::assert_snapshot!(baseline().to_json());
+    }
+
+    #[test]
+    fn what_icgate_never_wrote_is_refused_with_place_and_cause() {
+        let text = baseline().to_json();
+        let check = |from: &str, to: &str, message: &str| {
+            assert!(text.contains(from), "{from}");
+            let error = read(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}\nexpected: {message}");
+            assert!(error.contains("`baselines/p/a.json`"), "{error}");
+        };
+        check(
+            "\"instructions\":1000",
+            "\"instructions\":-1",
+            "integer `-1`, expected u64",
+        );
+        check(
+            "\"instructions\":1000",
+            "\"instructions\":99999999999999999999",
+            "(line 17",
+        );
+        check(
+            "\"data_reads\":7",
+            "\"data_reads\":9007199254740992",
+            "over the largest count",
+        );
+        check(
+            "\"instructions\":1000",
+            "\"instructions\":1001",
+            "do not add up to its 1001",
+        );
+        check("\"a/b/d\"", "\"a/b/c\"", "`a/b/c` appears twice");
+        check("\"a/b/d\"", "\"a/a/d\"", "out of order");
+        check("\"a/b/d\"", "\"b/b/d\"", "does not belong to suite `a`");
+        check("\"a/b/d\"", "\"a\"", "has 1 segments");
+        check(
+            "\"floor\":0",
+            "\"floor\":0,\"headroom\":9",
+            "unknown field `headroom`",
+        );
+        check(
+            "\"floor\":0",
+            "\"floor\":0,\"floor\":0",
+            "duplicate field `floor`",
+        );
+        check(
+            "\"data_reads\":7",
+            "\"data_reads\":7,\"data_reads\":8",
+            "`data_reads` is given twice",
+        );
+        check(
+            "\"data_reads\":7",
+            "\"data_rites\":7",
+            "unknown variant `data_rites`",
+        );
+        check("\"instructions\":1000,", "", "`instructions` is missing");
+        check(
+            "\"format\": 1",
+            "\"format\": 2",
+            "it has format 2, this icgate knows up to 1",
+        );
+        check(
+            "\"format\": 1",
+            "\"format\": 0",
+            "format 0 was never written",
+        );
+        check("\"format\": 1,", "", "missing field `format`");
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_refused() {
+        let text = baseline().to_json();
+        for end in 0..text.trim_end().len() {
+            assert!(
+                matches!(read(&text[..end]), Err(BaselineError::Shape { .. })),
+                "{end}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let error = read("<html>").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read baseline `baselines/p/a.json` (line 1, column 1: expected value)"
+        );
+        assert!(error.fix().contains("git checkout -- baselines/p/a.json"));
+        assert!(
+            read(r#"{"format": 7}"#)
+                .unwrap_err()
+                .fix()
+                .contains("newer")
+        );
+    }
+}

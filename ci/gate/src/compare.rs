@@ -1,0 +1,185 @@
+//! Compares a run with base and with what head's tree has committed: facts, and no opinion.
+//!
+//! No limit is read here; [`judge`](crate::judge) decides what matters. Each benchmark that base,
+//! the committed baselines or the run know appears exactly once, in id order, so equal inputs
+//! give equal reports.
+
+use std::collections::BTreeSet;
+
+use crate::baseline::{Accepted, Baselines};
+use crate::bench_id::BenchId;
+use crate::chamber::ChamberDifference;
+use crate::run::{Measurement, Run};
+
+/// What is known of one benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// Which benchmark.
+    pub id: &'a BenchId,
+    /// What base accepted.
+    pub base: Option<&'a Accepted>,
+    /// What head's tree accepts.
+    pub committed: Option<&'a Accepted>,
+    /// What was measured.
+    pub measured: Option<&'a Measurement>,
+    /// Whether the baselines at hand were recorded in the run's chamber.
+    pub comparable: bool,
+}
+
+/// All benchmarks, and where the chambers differ.
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    /// In id order.
+    pub benchmarks: Vec<Facts<'a>>,
+    /// Every difference between the run's chamber and a baseline's, each named once.
+    pub chamber_differences: Vec<ChamberDifference>,
+    /// How many benchmarks base, baselines and run know together. More than were compared if the
+    /// run was of a part of them.
+    pub known: usize,
+}
+
+/// States what changed, benchmark by benchmark.
+///
+/// If the run was of a part of the benchmarks only, the others are counted as known and not
+/// compared: that they were not measured says nothing about them.
+#[must_use]
+pub fn compare<'a>(base: &'a Baselines, committed: &'a Baselines, run: &'a Run) -> Comparison<'a> {
+    let measured = run.benchmarks.iter().map(|benchmark| &benchmark.id);
+    let known: BTreeSet<&BenchId> = base.ids().chain(committed.ids()).chain(measured).collect();
+    let mut chamber_differences: Vec<ChamberDifference> = Vec::new();
+    for baseline in base.suites().chain(committed.suites()) {
+        for difference in baseline.chamber.differences(&run.chamber) {
+            if !chamber_differences.contains(&difference) {
+                chamber_differences.push(difference);
+            }
+        }
+    }
+    let comparable = |baselines: &Baselines, suite: &str| {
+        baselines
+            .suite(suite)
+            .is_none_or(|suite| suite.chamber == run.chamber)
+    };
+    let benchmarks = known
+        .iter()
+        .map(|id| Facts {
+            id,
+            base: base.accepted(id),
+            committed: committed.accepted(id),
+            measured: run.benchmark(id),
+            comparable: comparable(base, id.suite()) && comparable(committed, id.suite()),
+        })
+        .filter(|facts| run.complete || facts.measured.is_some())
+        .collect();
+    Comparison {
+        benchmarks,
+        chamber_differences,
+        known: known.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::Baseline;
+    use crate::baseline::tests::accepted;
+    use crate::chamber::tests::chamber;
+    use crate::run::RUN_FORMAT;
+
+    fn baselines(ids: &[&str]) -> Baselines {
+        Baselines::new(["a", "b"].map(|suite| {
+            Baseline {
+                suite: suite.to_owned(),
+                chamber: chamber(),
+                benchmarks: ids
+                    .iter()
+                    .filter(|id| id.starts_with(suite))
+                    .map(|id| accepted(id, 1000))
+                    .collect(),
+            }
+        }))
+    }
+
+    fn run(ids: &[&str], complete: bool) -> Run {
+        let benchmarks = ids
+            .iter()
+            .map(|id| {
+                let accepted = accepted(id, 1000);
+                Measurement {
+                    id: accepted.id,
+                    metrics: accepted.metrics,
+                    functions: accepted.functions,
+                    lines: vec![],
+                }
+            })
+            .collect();
+        Run {
+            format: RUN_FORMAT,
+            commit: None,
+            complete,
+            chamber: chamber(),
+            benchmarks,
+        }
+    }
+
+    #[test]
+    fn every_benchmark_appears_once_in_id_order() {
+        let (base, committed) = (
+            baselines(&["a/x/1", "b/x/1"]),
+            baselines(&["a/x/1", "a/x/2"]),
+        );
+        let run = run(&["a/x/1", "a/x/3"], true);
+        let comparison = compare(&base, &committed, &run);
+        let seen: Vec<_> = comparison
+            .benchmarks
+            .iter()
+            .map(|f| {
+                (
+                    f.id.as_str(),
+                    f.base.is_some(),
+                    f.committed.is_some(),
+                    f.measured.is_some(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("a/x/1", true, true, true),
+                ("a/x/2", false, true, false),
+                ("a/x/3", false, false, true),
+                ("b/x/1", true, false, false),
+            ]
+        );
+        assert!(comparison.benchmarks.iter().all(|facts| facts.comparable));
+        assert_eq!(comparison.known, 4);
+    }
+
+    #[test]
+    fn a_run_of_a_part_says_nothing_of_the_rest() {
+        let base = baselines(&["a/x/1", "b/x/1"]);
+        let run = run(&["a/x/1"], false);
+        let comparison = compare(&base, &base, &run);
+        assert_eq!(comparison.benchmarks.len(), 1);
+        assert_eq!(comparison.known, 2);
+    }
+
+    #[test]
+    fn another_chamber_makes_only_its_own_suite_incomparable() {
+        let base = baselines(&["a/x/1", "b/x/1"]);
+        let mut other = base.suite("b").unwrap().clone();
+        other.chamber.rustc = "1.94.0".to_owned();
+        let committed = Baselines::new([base.suite("a").unwrap().clone(), other]);
+        let run = run(&["a/x/1", "b/x/1"], true);
+        let comparison = compare(&base, &committed, &run);
+        assert_eq!(
+            comparison
+                .benchmarks
+                .iter()
+                .map(|f| f.comparable)
+                .collect::<Vec<_>>(),
+            [true, false]
+        );
+        assert_eq!(comparison.chamber_differences.len(), 1);
+        assert_eq!(comparison.chamber_differences[0].field, "rustc");
+    }
+}

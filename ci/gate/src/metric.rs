@@ -1,0 +1,209 @@
+//! What is counted, and the largest count that is believed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Largest count that is read or written: the largest integer every JSON reader keeps exactly.
+pub const COUNT_MAX: u64 = (1 << 53) - 1;
+
+/// A thing that is counted for each benchmark.
+///
+/// Only [`Instructions`](Self::Instructions) is judged by default. The cache metrics come from
+/// Callgrind's model and move with the addresses of code and data, so they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Instructions executed (`Ir`).
+    Instructions,
+    /// Memory reads (`Dr`).
+    DataReads,
+    /// Memory writes (`Dw`).
+    DataWrites,
+    /// First-level instruction cache misses (`I1mr`).
+    I1Misses,
+    /// First-level data cache read misses (`D1mr`).
+    D1ReadMisses,
+    /// First-level data cache write misses (`D1mw`).
+    D1WriteMisses,
+    /// Last-level cache instruction misses (`ILmr`).
+    LlInstructionMisses,
+    /// Last-level cache data read misses (`DLmr`).
+    LlReadMisses,
+    /// Last-level cache data write misses (`DLmw`).
+    LlWriteMisses,
+    /// An estimate from the above: 1 a first-level hit, 5 a last-level hit, 35 a memory access.
+    /// The weights are Nethercote's, as iai and iai-callgrind use them.
+    EstimatedCycles,
+    /// Heap blocks allocated (DHAT).
+    HeapBlocks,
+    /// Heap bytes allocated (DHAT).
+    HeapBytes,
+    /// Heap bytes in use at the peak (DHAT).
+    HeapPeakBytes,
+}
+
+/// Counts by metric.
+pub type Metrics = BTreeMap<Metric, u64>;
+
+impl Metric {
+    /// Every metric, in the order in which they are written.
+    pub const ALL: [Self; 13] = [
+        Self::Instructions,
+        Self::DataReads,
+        Self::DataWrites,
+        Self::I1Misses,
+        Self::D1ReadMisses,
+        Self::D1WriteMisses,
+        Self::LlInstructionMisses,
+        Self::LlReadMisses,
+        Self::LlWriteMisses,
+        Self::EstimatedCycles,
+        Self::HeapBlocks,
+        Self::HeapBytes,
+        Self::HeapPeakBytes,
+    ];
+
+    /// The name in JSON and policy.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Instructions => "instructions",
+            Self::DataReads => "data_reads",
+            Self::DataWrites => "data_writes",
+            Self::I1Misses => "i1_misses",
+            Self::D1ReadMisses => "d1_read_misses",
+            Self::D1WriteMisses => "d1_write_misses",
+            Self::LlInstructionMisses => "ll_instruction_misses",
+            Self::LlReadMisses => "ll_read_misses",
+            Self::LlWriteMisses => "ll_write_misses",
+            Self::EstimatedCycles => "estimated_cycles",
+            Self::HeapBlocks => "heap_blocks",
+            Self::HeapBytes => "heap_bytes",
+            Self::HeapPeakBytes => "heap_peak_bytes",
+        }
+    }
+
+    /// The metric that Callgrind calls `event`, if it is one of ours.
+    #[must_use]
+    pub fn from_callgrind_event(event: &str) -> Option<Self> {
+        Some(match event {
+            "Ir" => Self::Instructions,
+            "Dr" => Self::DataReads,
+            "Dw" => Self::DataWrites,
+            "I1mr" => Self::I1Misses,
+            "D1mr" => Self::D1ReadMisses,
+            "D1mw" => Self::D1WriteMisses,
+            "ILmr" => Self::LlInstructionMisses,
+            "DLmr" => Self::LlReadMisses,
+            "DLmw" => Self::LlWriteMisses,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Reads counts from JSON and refuses a metric that is given twice, which `BTreeMap` itself would
+/// let pass with the last value.
+pub(crate) fn unique_metrics<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Metrics, D::Error> {
+    struct Unique;
+
+    impl<'de> Visitor<'de> for Unique {
+        type Value = Metrics;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of counts by metric")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Metrics, A::Error> {
+            let mut metrics = Metrics::new();
+            while let Some((metric, count)) = map.next_entry::<Metric, u64>()? {
+                if metrics.insert(metric, count).is_some() {
+                    return Err(A::Error::custom(format!(
+                        "metric `{metric}` is given twice"
+                    )));
+                }
+            }
+            Ok(metrics)
+        }
+    }
+
+    deserializer.deserialize_map(Unique)
+}
+
+/// Adds [`Metric::EstimatedCycles`] where the cache was simulated.
+///
+/// Hits are what is left of the accesses after the misses; every access that misses the first
+/// level is a last-level hit unless it misses there too.
+pub fn add_estimated_cycles(metrics: &mut Metrics) {
+    let sum = |names: &[Metric]| -> Option<u64> {
+        names.iter().map(|name| metrics.get(name).copied()).sum()
+    };
+    let accesses = sum(&[Metric::Instructions, Metric::DataReads, Metric::DataWrites]);
+    let first_misses = sum(&[
+        Metric::I1Misses,
+        Metric::D1ReadMisses,
+        Metric::D1WriteMisses,
+    ]);
+    let last_misses = sum(&[
+        Metric::LlInstructionMisses,
+        Metric::LlReadMisses,
+        Metric::LlWriteMisses,
+    ]);
+    if let (Some(accesses), Some(first), Some(last)) = (accesses, first_misses, last_misses) {
+        let cycles = accesses.saturating_sub(first) + 5 * first.saturating_sub(last) + 35 * last;
+        metrics.insert(Metric::EstimatedCycles, cycles);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_json_are_the_names_in_code() {
+        for metric in Metric::ALL {
+            assert_eq!(
+                serde_json::to_string(&metric).unwrap(),
+                format!("\"{}\"", metric.name())
+            );
+        }
+        let mut sorted = Metric::ALL;
+        sorted.sort_unstable();
+        assert_eq!(sorted, Metric::ALL);
+    }
+
+    #[test]
+    fn estimated_cycles_weigh_each_level() {
+        let mut metrics: Metrics = [
+            (Metric::Instructions, 100),
+            (Metric::DataReads, 20),
+            (Metric::DataWrites, 10),
+            (Metric::I1Misses, 3),
+            (Metric::D1ReadMisses, 2),
+            (Metric::D1WriteMisses, 1),
+            (Metric::LlInstructionMisses, 1),
+            (Metric::LlReadMisses, 1),
+            (Metric::LlWriteMisses, 0),
+        ]
+        .into();
+        add_estimated_cycles(&mut metrics);
+        assert_eq!(metrics[&Metric::EstimatedCycles], 124 + 5 * 4 + 35 * 2);
+    }
+
+    #[test]
+    fn no_cache_simulation_no_cycles() {
+        let mut metrics: Metrics = [(Metric::Instructions, 100)].into();
+        add_estimated_cycles(&mut metrics);
+        assert!(!metrics.contains_key(&Metric::EstimatedCycles));
+    }
+}

@@ -1,0 +1,137 @@
+//! A report for a terminal.
+
+use std::fmt::Write as _;
+
+use crate::judge::Outcome;
+use crate::render::number::{grouped, percent};
+use crate::render::words;
+use crate::report::{Report, Row};
+
+/// Whether to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// ANSI escape sequences.
+    Ansi,
+    /// None at all.
+    None,
+}
+
+impl Colour {
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Self::Ansi => format!("\x1b[{code}m{text}\x1b[0m"),
+            Self::None => text.to_owned(),
+        }
+    }
+
+    fn outcome(self, outcome: Outcome, text: &str) -> String {
+        let code = match outcome {
+            Outcome::Pass => "1;32",
+            Outcome::OutOfStep => "1;33",
+            Outcome::Regressed | Outcome::Incomparable => "1;31",
+        };
+        self.paint(code, text)
+    }
+}
+
+/// The report as lines of text, ending in a line break.
+#[must_use]
+pub fn render(report: &Report, colour: Colour) -> String {
+    let mut text = String::new();
+    let headline = format!("icgate: {}", words::headline(report));
+    let _ = writeln!(text, "{}", colour.outcome(report.outcome, &headline));
+    for warning in &report.warnings {
+        let _ = writeln!(text, "{} {warning}", colour.paint("33", "warning:"));
+    }
+    for difference in &report.chamber_differences {
+        let _ = writeln!(
+            text,
+            "{} {} was `{}` and is `{}`",
+            colour.paint("33", "chamber:"),
+            difference.field,
+            difference.base,
+            difference.head
+        );
+    }
+    let shown: Vec<&Row> = report
+        .rows
+        .iter()
+        .filter(|row| row.verdict.word() != "unchanged")
+        .collect();
+    let width = shown
+        .iter()
+        .map(|row| row.id.as_str().len())
+        .max()
+        .unwrap_or(0);
+    if !shown.is_empty() {
+        text.push('\n');
+    }
+    for row in shown {
+        push_row(&mut text, row, width, colour);
+    }
+    let _ = writeln!(
+        text,
+        "\n{}: {}",
+        words::denominator(report),
+        words::counts(report)
+    );
+    let _ = writeln!(text, "compared with {}", report.base);
+    for (purpose, command) in words::next_steps(report) {
+        let _ = writeln!(text, "{purpose}: {}", colour.paint("36", &command));
+    }
+    text
+}
+
+fn push_row(text: &mut String, row: &Row, width: usize, colour: Colour) {
+    let verdict = colour.outcome(row.outcome, &format!("{:<12}", row.verdict.word()));
+    let _ = write!(text, "{verdict} {:<width$}", row.id.as_str());
+    if let (Some(base), Some(head)) = (row.base, row.head) {
+        let _ = write!(text, "  {} → {}", grouped(base), grouped(head));
+        if let Some(change) = row.change {
+            let _ = write!(text, "  {}", colour.paint("1", &percent(change)));
+        }
+        let _ = write!(text, "  (limit {})", row.limit_share());
+    }
+    text.push('\n');
+    if let Some(meaning) = words::meaning(row) {
+        let _ = writeln!(text, "             {meaning}");
+    }
+    if row.change.is_some_and(|change| change != 0) {
+        for culprit in &row.culprits {
+            let _ = writeln!(text, "             {}", words::culprit(row, culprit));
+            let place = words::place(culprit);
+            if !place.is_empty() {
+                let note = if culprit.in_diff {
+                    " (changed here)"
+                } else {
+                    ""
+                };
+                let _ = writeln!(text, "             at {}{note}", colour.paint("4", &place));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::sample;
+
+    #[test]
+    fn a_red_report() {
+        insta::assert_snapshot!(render(&sample(), Colour::None));
+    }
+
+    #[test]
+    fn colours_change_nothing_but_colour() {
+        let coloured = render(&sample(), Colour::Ansi);
+        let mut plain = String::new();
+        let mut rest = coloured.as_str();
+        while let Some((before, after)) = rest.split_once("\x1b[") {
+            plain.push_str(before);
+            rest = after.split_once('m').unwrap().1;
+        }
+        plain.push_str(rest);
+        assert_eq!(plain, render(&sample(), Colour::None));
+    }
+}

@@ -1,0 +1,169 @@
+//! Sentences that more than one renderer shows.
+
+use crate::attribute::{Culprit, FunctionChange, Kind};
+use crate::judge::{Outcome, Verdict};
+use crate::render::number::{grouped, signed};
+use crate::report::{Report, Row};
+
+/// The verdict of the run in one sentence, with what to do.
+pub(crate) fn headline(report: &Report) -> String {
+    let failing = report.rows.iter().filter(|row| row.fails()).count();
+    let of = format!("of {}", plural(report.judged, "benchmark"));
+    match report.outcome {
+        Outcome::Pass if report.judged == 0 => "pass: no benchmark was judged".to_owned(),
+        Outcome::Pass => format!(
+            "pass: {} judged, none in the way",
+            plural(report.judged, "benchmark")
+        ),
+        Outcome::Regressed => format!(
+            "fail: {} {of} {} more instructions than the limit allows",
+            report.count(Verdict::Regressed),
+            if report.count(Verdict::Regressed) == 1 {
+                "executes"
+            } else {
+                "execute"
+            },
+        ),
+        Outcome::Incomparable => format!(
+            "not comparable: {} {of} {} measured in another chamber than {}",
+            report.count(Verdict::Incomparable),
+            if report.count(Verdict::Incomparable) == 1 {
+                "was"
+            } else {
+                "were"
+            },
+            if report.count(Verdict::Incomparable) == 1 {
+                "its baseline"
+            } else {
+                "their baselines"
+            },
+        ),
+        Outcome::OutOfStep => {
+            format!("out of step: the baselines of {failing} {of} have to be brought into step")
+        }
+    }
+}
+
+/// `3 unchanged, 1 regressed`, worst first.
+pub(crate) fn counts(report: &Report) -> String {
+    let mut verdicts: Vec<Verdict> = Verdict::ALL
+        .into_iter()
+        .filter(|verdict| report.count(*verdict) > 0)
+        .collect();
+    let outcome = |verdict: Verdict| {
+        report
+            .rows
+            .iter()
+            .find(|row| row.verdict == verdict)
+            .map(|row| row.outcome)
+    };
+    verdicts.sort_by_key(|verdict| std::cmp::Reverse(outcome(*verdict)));
+    let counts: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| format!("{} {}", report.count(*verdict), verdict.word()))
+        .collect();
+    counts.join(", ")
+}
+
+/// `judged 12 of 12`.
+pub(crate) fn denominator(report: &Report) -> String {
+    format!("judged {} of {}", report.judged, report.known)
+}
+
+/// What a verdict means for this row, where the numbers alone do not say it.
+pub(crate) fn meaning(row: &Row) -> Option<String> {
+    let head = row.head.map_or_else(String::new, grouped);
+    Some(match row.verdict {
+        Verdict::Unchanged | Verdict::Within | Verdict::Regressed => return None,
+        Verdict::Improved => {
+            "better than its baseline: bank it, or the gain can be lost unseen".to_owned()
+        }
+        Verdict::Accepted | Verdict::Banked => row.reason.clone()?,
+        Verdict::Unexplained => "the new baseline is worse and gives no reason".to_owned(),
+        Verdict::Untrue => format!(
+            "the baseline was changed to {}, but {head} was measured",
+            row.committed.or(row.base).map_or_else(String::new, grouped),
+        ),
+        Verdict::Added => "new, with its baseline".to_owned(),
+        Verdict::Removed => "gone, with its baseline".to_owned(),
+        Verdict::Unlisted => "has no baseline".to_owned(),
+        Verdict::Missing => "has a baseline, but is no longer measured".to_owned(),
+        Verdict::Noisy => format!(
+            "moves by {} instructions when nothing changed, more than its limit bears",
+            grouped(row.floor)
+        ),
+        Verdict::Vacuous => {
+            format!("executes {head} instructions: what it was meant to measure was optimised away")
+        }
+        Verdict::Incomparable => "its baseline was recorded in another chamber".to_owned(),
+    })
+}
+
+/// Why a function's cost moved, in words.
+pub(crate) fn kind(kind: Kind, calls: Option<(u64, u64)>) -> String {
+    match (kind, calls) {
+        (Kind::Calls, Some((base, head))) => {
+            format!("calls {} → {}", grouped(base), grouped(head))
+        }
+        (Kind::PerCall, Some((_, 1))) => "one call as before".to_owned(),
+        (Kind::PerCall, Some((_, head))) => format!("{} calls as before", grouped(head)),
+        (Kind::Calls | Kind::PerCall | Kind::Inlined, _) => "inlined".to_owned(),
+        (Kind::Appeared, _) => "not in the baseline".to_owned(),
+        (Kind::Vanished, _) => "no longer executed".to_owned(),
+    }
+}
+
+/// `+2,544 in engine::frame::encode (1,000 calls as before)`.
+pub(crate) fn culprit(row: &Row, culprit: &Culprit) -> String {
+    let is_it = |change: &&FunctionChange| change.name == culprit.name;
+    let calls = row
+        .attribution
+        .functions
+        .iter()
+        .find(is_it)
+        .and_then(|change| change.calls);
+    format!(
+        "{} in {} ({})",
+        signed(culprit.instructions),
+        function(&culprit.name, culprit.caller.as_deref()),
+        kind(culprit.kind, calls)
+    )
+}
+
+/// A function's name, a library function's with whom it ran for.
+pub(crate) fn function(name: &str, caller: Option<&str>) -> String {
+    caller.map_or_else(|| name.to_owned(), |caller| format!("{name} for {caller}"))
+}
+
+/// `file:line`, or the file alone.
+pub(crate) fn place(culprit: &Culprit) -> String {
+    match culprit.line {
+        Some(line) => format!("{}:{line}", culprit.file),
+        None => culprit.file.clone(),
+    }
+}
+
+/// `1 benchmark`, `2 benchmarks`.
+pub(crate) fn plural(count: usize, noun: &str) -> String {
+    format!(
+        "{} {noun}{}",
+        grouped(count as u64),
+        if count == 1 { "" } else { "s" }
+    )
+}
+
+/// The commands a reader needs next, with what each is for.
+pub(crate) fn next_steps(report: &Report) -> Vec<(&'static str, String)> {
+    let mut steps = Vec::new();
+    if report.rows.iter().any(Row::fails) {
+        steps.push(("measure again", report.commands.check.clone()));
+    }
+    let update = &report.commands.update;
+    match report.outcome {
+        Outcome::Pass => {}
+        Outcome::Regressed => steps.push(("accept, saying why", update.clone())),
+        Outcome::OutOfStep => steps.push(("bring the baselines into step", update.clone())),
+        Outcome::Incomparable => steps.push(("record in this chamber", update.clone())),
+    }
+    steps
+}

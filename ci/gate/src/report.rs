@@ -1,0 +1,386 @@
+//! The report: the one view of a judged run that every renderer shows.
+//!
+//! Everything a reader is told stands here as a value: the renderers choose words and layout, and
+//! decide nothing. It is also what `report.json` holds.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::attribute::{Attribution, Culprit, attribute, culprits};
+use crate::bench_id::BenchId;
+use crate::chamber::{Chamber, ChamberDifference};
+use crate::compare::Comparison;
+use crate::diff::ChangedLines;
+use crate::judge::{Judgement, Judgements, Outcome, Verdict};
+use crate::metric::{Metric, Metrics};
+use crate::policy::{Commands, PartsPerMillion, Policy};
+use crate::run::Run;
+
+/// The version of `report.json` that this code writes.
+pub const REPORT_FORMAT: u32 = 1;
+
+/// At most this many culprits are named for a benchmark.
+const CULPRITS_MAX: usize = 3;
+
+/// A judged run, for readers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// [`REPORT_FORMAT`].
+    pub format: u32,
+    /// What the gate does.
+    pub outcome: Outcome,
+    /// The exit code that says so.
+    pub exit_code: u8,
+    /// What the run was compared with, in words: a commit, or the baselines as they are.
+    pub base: String,
+    /// How many benchmarks were judged.
+    pub judged: usize,
+    /// How many benchmarks there are.
+    pub known: usize,
+    /// How many benchmarks got each verdict; verdicts that nobody got are left out.
+    pub verdicts: BTreeMap<&'static str, usize>,
+    /// The chamber of the run.
+    pub chamber: Chamber,
+    /// Where it differs from that of the baselines.
+    pub chamber_differences: Vec<ChamberDifference>,
+    /// What the reader should know before the numbers.
+    pub warnings: Vec<String>,
+    /// The benchmarks: those that need someone's attention first, worst first, then by id.
+    pub rows: Vec<Row>,
+    /// What to type.
+    pub commands: Commands,
+}
+
+/// One benchmark of a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// Which benchmark.
+    pub id: BenchId,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// What that means for the gate.
+    pub outcome: Outcome,
+    /// The metric that decided it.
+    pub metric: Metric,
+    /// Its count in base, else in the committed baseline.
+    pub base: Option<u64>,
+    /// Its count in the committed baseline of head's tree, where that differs from base's.
+    pub committed: Option<u64>,
+    /// Its measured count.
+    pub head: Option<u64>,
+    /// The change from base to head in parts per million, rounded away from zero; `None` without
+    /// one of them, or from zero.
+    pub change: Option<i64>,
+    /// The limit that applied, in parts per million.
+    pub limit: u64,
+    /// Smaller changes than this pass in any case.
+    pub limit_floor: u64,
+    /// How far the benchmark moves when nothing changed.
+    pub floor: u64,
+    /// Why a worsening was accepted.
+    pub reason: Option<String>,
+    /// All other metrics, base and head.
+    pub metrics: BTreeMap<Metric, (Option<u64>, Option<u64>)>,
+    /// Where the change comes from.
+    pub attribution: Attribution,
+    /// The functions that explain most of it, with the line to look at.
+    pub culprits: Vec<Culprit>,
+}
+
+impl Row {
+    /// Whether someone has to do something about it.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.outcome != Outcome::Pass
+    }
+
+    /// The limit as a share.
+    #[must_use]
+    pub const fn limit_share(&self) -> PartsPerMillion {
+        PartsPerMillion(self.limit)
+    }
+}
+
+/// Makes the report of a judged run.
+///
+/// `base` says in words what was compared with; `changed` are the lines that head changes against
+/// it, for culprits' lines. Warnings are added by [`Report::warn`].
+#[must_use]
+pub fn report(
+    run: &Run,
+    comparison: &Comparison<'_>,
+    judgements: &Judgements<'_>,
+    policy: &Policy,
+    changed: &ChangedLines,
+    base: &str,
+) -> Report {
+    let mut rows: Vec<Row> = judgements
+        .benchmarks
+        .iter()
+        .map(|it| row(it, policy, changed))
+        .collect();
+    rows.sort_by(|a, b| {
+        let rank = |row: &Row| (row.outcome, row.change.unwrap_or(0).abs());
+        rank(b).cmp(&rank(a)).then_with(|| a.id.cmp(&b.id))
+    });
+    let mut verdicts = BTreeMap::new();
+    for row in &rows {
+        *verdicts.entry(row.verdict.word()).or_default() += 1;
+    }
+    let ids: Vec<&BenchId> = rows.iter().map(|row| &row.id).collect();
+    let warnings = policy
+        .unmatched(&ids)
+        .into_iter()
+        .filter(|_| run.complete)
+        .map(|pattern| format!("policy rule `{pattern}` matches no benchmark"))
+        .collect();
+    Report {
+        format: REPORT_FORMAT,
+        outcome: judgements.outcome,
+        exit_code: judgements.outcome.exit_code(),
+        base: base.to_owned(),
+        judged: rows.len(),
+        known: comparison.known,
+        verdicts,
+        chamber: run.chamber.clone(),
+        chamber_differences: comparison.chamber_differences.clone(),
+        warnings,
+        rows,
+        commands: policy.commands().clone(),
+    }
+}
+
+impl Report {
+    /// Adds something the reader should know before the numbers.
+    pub fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
+    /// How many benchmarks got `verdict`.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.verdicts.get(verdict.word()).copied().unwrap_or(0)
+    }
+}
+
+fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Row {
+    let Judgement {
+        facts,
+        verdict,
+        metric,
+        limit,
+    } = judgement;
+    let accepted = facts.base.or(facts.committed);
+    let count = |metrics: Option<&Metrics>| metrics.and_then(|it| it.get(metric).copied());
+    let base = count(accepted.map(|it| &it.metrics));
+    let committed =
+        count(facts.committed.map(|it| &it.metrics)).filter(|count| base != Some(*count));
+    let head = count(facts.measured.map(|it| &it.metrics));
+    let attribution = match (accepted, facts.measured) {
+        (Some(accepted), Some(measured)) => attribute(&accepted.functions, &measured.functions),
+        _ => Attribution::default(),
+    };
+    let culprits = facts.measured.map_or_else(Vec::new, |measured| {
+        culprits(&attribution, measured, changed, CULPRITS_MAX)
+    });
+    let metrics = Metric::ALL
+        .into_iter()
+        .map(|metric| {
+            let of = |metrics: Option<&Metrics>| metrics.and_then(|it| it.get(&metric).copied());
+            let base = of(accepted.map(|it| &it.metrics));
+            (metric, (base, of(facts.measured.map(|it| &it.metrics))))
+        })
+        .filter(|(_, (base, head))| base.is_some() || head.is_some())
+        .collect();
+    Row {
+        id: facts.id.clone(),
+        verdict: *verdict,
+        outcome: verdict.outcome(policy.improvement()),
+        metric: *metric,
+        base,
+        committed,
+        head,
+        change: base.zip(head).and_then(|(base, head)| change(base, head)),
+        limit: limit.share.0,
+        limit_floor: limit.floor,
+        floor: facts.committed.or(facts.base).map_or(0, |it| it.floor),
+        reason: facts.committed.and_then(|it| it.reason.clone()),
+        metrics,
+        attribution,
+        culprits,
+    }
+}
+
+/// The change in parts per million, rounded away from zero so that no change ever reads as none.
+fn change(base: u64, head: u64) -> Option<i64> {
+    let difference = i128::from(head) - i128::from(base);
+    let base = i128::from(base);
+    if base == 0 {
+        return (difference == 0).then_some(0);
+    }
+    let scaled = difference * 1_000_000;
+    let rounded = (scaled.abs() + base - 1) / base * scaled.signum();
+    Some(i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX }))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::baseline::tests::accepted;
+    use crate::baseline::{Accepted, Baseline, Baselines};
+    use crate::chamber::tests::chamber;
+    use crate::compare::compare;
+    use crate::functions::{FunctionCost, FunctionTable};
+    use crate::judge::judge;
+    use crate::run::{FunctionLines, Measurement, RUN_FORMAT};
+    use crate::source::LineCost;
+
+    fn function(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {
+        FunctionCost {
+            name: name.to_owned(),
+            file: "engine/src/frame.rs".to_owned(),
+            instructions,
+            calls,
+            caller: None,
+        }
+    }
+
+    fn measurement(id: &str, functions: Vec<FunctionCost>) -> Measurement {
+        let functions = FunctionTable::new(functions, 0);
+        let total = functions.total().unwrap();
+        let lines = functions
+            .rows()
+            .iter()
+            .map(|row| FunctionLines {
+                name: row.name.clone(),
+                file: row.file.clone(),
+                lines: vec![LineCost {
+                    file: row.file.clone(),
+                    line: 42,
+                    instructions: row.instructions,
+                }],
+            })
+            .collect();
+        Measurement {
+            id: id.parse().unwrap(),
+            metrics: [
+                (Metric::Instructions, total),
+                (Metric::DataReads, total / 4),
+            ]
+            .into(),
+            functions,
+            lines,
+        }
+    }
+
+    /// A report with one row of most kinds, for the renderers' tests.
+    pub(crate) fn sample() -> Report {
+        let encode = |cost| function("engine::frame::encode", cost, Some(1000));
+        let checksum = |cost| function("engine::frame::checksum", cost, None);
+        let measured = vec![
+            measurement("frame/encode/b64", vec![encode(206_000), checksum(30_000)]),
+            measurement("frame/encode/kib1", vec![encode(700_000), checksum(31_000)]),
+            measurement(
+                "kv/get/hit",
+                vec![function("engine::kv::get", 60_000, Some(1000))],
+            ),
+            measurement(
+                "kv/new/case",
+                vec![function("engine::kv::new", 5_000, Some(1))],
+            ),
+            measurement(
+                "kv/put/n1000",
+                vec![function("engine::kv::put", 90_000, Some(1000))],
+            ),
+        ];
+        let base_of = |functions: Vec<FunctionCost>, id: &str| {
+            Accepted::from_measurement(&measurement(id, functions), 0, None)
+        };
+        let frame = vec![
+            base_of(vec![encode(200_000), checksum(30_000)], "frame/encode/b64"),
+            base_of(vec![encode(700_000), checksum(31_000)], "frame/encode/kib1"),
+        ];
+        let kv = vec![
+            base_of(
+                vec![function("engine::kv::get", 70_000, Some(1000))],
+                "kv/get/hit",
+            ),
+            accepted("kv/gone/case", 1_000),
+            base_of(
+                vec![function("engine::kv::put", 80_000, Some(1000))],
+                "kv/put/n1000",
+            ),
+        ];
+        let suite = |name: &str, benchmarks| Baseline {
+            suite: name.to_owned(),
+            chamber: chamber(),
+            benchmarks,
+        };
+        let mut head_kv = kv.clone();
+        let reason = Some("TTL needs a clock read".to_owned());
+        head_kv[2] = Accepted::from_measurement(&measured[4], 0, reason);
+        let base = Baselines::new([suite("frame", frame.clone()), suite("kv", kv)]);
+        let committed = Baselines::new([suite("frame", frame), suite("kv", head_kv)]);
+        let run = Run {
+            format: RUN_FORMAT,
+            commit: None,
+            complete: true,
+            chamber: chamber(),
+            benchmarks: measured,
+        };
+        let policy = Policy::default();
+        let comparison = compare(&base, &committed, &run);
+        let judgements = judge(&comparison, &policy);
+        let diff = "+++ b/engine/src/frame.rs\n@@ -40,0 +41,3 @@\n+\n+\n+\n";
+        let changed = ChangedLines::from_unified_diff(diff);
+        report(&run, &comparison, &judgements, &policy, &changed, "1a2b3c4")
+    }
+
+    #[test]
+    fn rows_that_need_attention_come_first() {
+        let report = sample();
+        let order: Vec<_> = report
+            .rows
+            .iter()
+            .map(|row| (row.id.as_str(), row.verdict.word()))
+            .collect();
+        assert_eq!(
+            order,
+            [
+                ("frame/encode/b64", "regressed"),
+                ("kv/get/hit", "improved"),
+                ("kv/gone/case", "missing"),
+                ("kv/new/case", "unlisted"),
+                ("kv/put/n1000", "accepted"),
+                ("frame/encode/kib1", "unchanged"),
+            ]
+        );
+        assert_eq!((report.outcome, report.exit_code), (Outcome::Regressed, 1));
+        assert_eq!((report.judged, report.known), (6, 6));
+    }
+
+    #[test]
+    fn a_row_carries_its_cause() {
+        let report = sample();
+        let culprit = &report.rows[0].culprits[0];
+        assert_eq!(culprit.name, "engine::frame::encode");
+        assert_eq!(
+            (culprit.file.as_str(), culprit.line),
+            ("engine/src/frame.rs", Some(42))
+        );
+        assert!(culprit.in_diff);
+        assert_eq!(culprit.instructions, 6_000);
+    }
+
+    #[test]
+    fn no_change_ever_reads_as_none() {
+        assert_eq!(change(10_000_000, 10_000_001), Some(1));
+        assert_eq!(change(10_000_000, 9_999_999), Some(-1));
+        assert_eq!(change(1_000, 1_010), Some(10_000));
+        assert_eq!(change(1_000, 1_000), Some(0));
+        assert_eq!(change(0, 0), Some(0));
+        assert_eq!(change(0, 1), None);
+        assert_eq!(change(1, u64::MAX), Some(i64::MAX));
+    }
+}

@@ -1,0 +1,1003 @@
+//! From a profile to costs by *source function*: the table that baselines keep.
+//!
+//! An optimiser inlines one way today and another way tomorrow, so what the machine calls a
+//! function is no stable row. What the source calls a function is:
+//!
+//! ```text
+//! an instruction's inline stack          its row
+//!   Vec::push      rust/library/…
+//!   encode         engine/src/frame.rs   ← the innermost frame in the workspace
+//!   append         engine/src/wal.rs
+//!
+//!   memcpy         (no frame in the        memcpy, on behalf of `encode`: the first workspace
+//!                   workspace)             function above it, along the dearest calls
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. Every instruction is counted in exactly one row: the rows add up to the profile's costs.
+//! 2. A row is known by name and file, and no two rows share both.
+//! 3. Equal profiles give equal tables, in equal order.
+//!
+//! Numbers of calls are callgrind's, with its flaw: where costs are collected only inside the
+//! benchmark, the same call executed outside (in a setup, say) is counted as well.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroU64;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::function_name::normalise;
+use crate::functions::{FunctionCost, FunctionTable};
+use crate::parse::{FileId, ObjectId, Profile, SymbolId};
+
+/// One level of an inline stack.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Frame {
+    /// The function, mangled or not.
+    pub function: Option<String>,
+    /// The file that the code was written in.
+    pub file: Option<String>,
+    /// The line in it.
+    pub line: Option<u32>,
+}
+
+/// Knows which functions were inlined where. Debug information does.
+pub trait InlineStacks {
+    /// The inline stack of the instruction at `address` of `object`, innermost frame first; the
+    /// last frame is the function that the machine executes. Empty when nothing is known.
+    fn frames(&self, object: &str, address: u64) -> Vec<Frame>;
+}
+
+/// Where the workspace's sources are in debug information.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRoots {
+    /// The workspace's root, after `--remap-path-prefix`: `/workspace`.
+    pub workspace: String,
+    /// Folders in it, relative to its root, whose files nobody wrote: `target`.
+    pub generated: Vec<String>,
+}
+
+/// What the source functions of a benchmark cost.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceProfile {
+    /// Source functions, dearest first; ties by name, then file.
+    pub functions: Vec<SourceFunction>,
+    /// The machine's functions, dearest first; ties by name.
+    pub symbols: Vec<SymbolCost>,
+}
+
+/// A row: a function of the workspace, or a library function that was not inlined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFunction {
+    /// Its cost.
+    pub cost: FunctionCost,
+    /// Lines in the workspace, dearest first; ties by file, then line.
+    ///
+    /// Of a workspace function: its own lines, with the library code inlined into them. Of a
+    /// library function: the lines of its workspace caller that call it or lead to it, weighed
+    /// by what those calls cost in all.
+    pub lines: Vec<LineCost>,
+}
+
+/// What one line of the workspace cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineCost {
+    /// Path relative to the workspace's root.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: u32,
+    /// Instructions.
+    pub instructions: u64,
+}
+
+/// What one function of the machine cost, in itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SymbolCost {
+    /// Normalised name.
+    pub name: String,
+    /// Instructions executed in it, and in what was inlined into it.
+    pub instructions: u64,
+    /// How often it was called.
+    pub calls: u64,
+}
+
+impl SourceRoots {
+    /// The workspace at `workspace`, with its build directory `target`.
+    #[must_use]
+    pub fn new(workspace: impl Into<String>) -> Self {
+        Self {
+            workspace: workspace.into(),
+            generated: vec!["target".to_owned()],
+        }
+    }
+
+    /// What `path` is to a reader of a report.
+    fn classify(&self, path: &str) -> SourceFile {
+        let path = clean(path);
+        if let Some(library) = library_file(&path) {
+            return SourceFile::Library(library.into());
+        }
+        let relative = path
+            .strip_prefix(self.workspace.trim_end_matches('/'))
+            .and_then(|path| path.strip_prefix('/'));
+        match relative {
+            Some(relative)
+                if self
+                    .generated
+                    .iter()
+                    .any(|folder| is_within(relative, folder)) =>
+            {
+                SourceFile::Library(relative.into())
+            }
+            Some(relative) => SourceFile::Workspace(relative.into()),
+            None => SourceFile::Library(path.into()),
+        }
+    }
+}
+
+impl SourceProfile {
+    /// The rows as the table of a run: complete, so that nothing is `other`.
+    #[must_use]
+    pub fn table(&self) -> FunctionTable {
+        FunctionTable::new(
+            self.functions.iter().map(|row| row.cost.clone()).collect(),
+            0,
+        )
+    }
+}
+
+/// Sums a profile's costs by source function.
+///
+/// Where neither an address nor a stack is known, the profile's own names, files and lines are
+/// used; then what was inlined is counted with the function that it was inlined into.
+///
+/// This cannot fail: a [`Profile`] proves that no sum over its costs overflows.
+pub fn source_functions(
+    profile: &Profile,
+    stacks: &impl InlineStacks,
+    roots: &SourceRoots,
+) -> SourceProfile {
+    let mut resolver = Resolver::new(profile, stacks, roots);
+    let homes = resolver.homes();
+    let mut rows = Rows::default();
+    let own: Vec<usize> = homes
+        .iter()
+        .map(|home| rows.of(&home.name, &home.file))
+        .collect();
+
+    for cost in profile.costs() {
+        let place = resolver.place(cost.symbol, cost.address, cost.file, cost.line);
+        let row = rows.at(&place, own[cost.symbol.index()]);
+        let row = &mut rows.rows[row];
+        row.instructions += cost.instructions;
+        if let Some(line) = place.line() {
+            *row.lines.entry(line).or_default() += cost.instructions;
+        }
+    }
+    for row in &own {
+        rows.rows[*row].calls.get_or_insert(0);
+    }
+    for call in profile.calls() {
+        let place = resolver.place(call.caller, call.address, call.file, call.line);
+        let caller = rows.at(&place, own[call.caller.index()]);
+        let row = &mut rows.rows[own[call.callee.index()]];
+        // Callgrind counts calls also while it collects no costs, and any call costs something:
+        // one that cost nothing was not the benchmark's.
+        if call.instructions > 0 {
+            row.calls = Some(row.calls.unwrap_or(0) + call.count);
+        }
+        let edge = row.callers.entry(caller).or_default();
+        edge.instructions += call.instructions;
+        if let Some(line) = place.line() {
+            *edge.lines.entry(line).or_default() += call.instructions;
+        }
+    }
+    SourceProfile {
+        functions: rows.finish(),
+        symbols: symbols(profile),
+    }
+}
+
+/// A file as a row names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum SourceFile {
+    /// Relative to the workspace's root.
+    Workspace(Rc<str>),
+    /// Cut down to what does not depend on the machine; empty if unknown.
+    Library(Rc<str>),
+}
+
+impl SourceFile {
+    fn path(&self) -> &Rc<str> {
+        match self {
+            Self::Workspace(path) | Self::Library(path) => path,
+        }
+    }
+
+    const fn is_workspace(&self) -> bool {
+        matches!(self, Self::Workspace(_))
+    }
+}
+
+/// File in the workspace, and line.
+type Line = (Rc<str>, u32);
+
+/// Where a symbol is at home: its row, if it is a library's.
+struct Home {
+    name: Rc<str>,
+    file: SourceFile,
+}
+
+/// What an inline stack says about an instruction.
+#[derive(Default)]
+struct Place {
+    /// The innermost workspace function, its file and line.
+    workspace: Option<(Rc<str>, SourceFile)>,
+    line: Option<u32>,
+    /// A line without a function: what a profile itself knows.
+    bare_line: Option<Line>,
+    /// The function that the machine executes.
+    symbol: Option<Rc<str>>,
+    symbol_file: Option<SourceFile>,
+}
+
+impl Place {
+    fn line(&self) -> Option<Line> {
+        match &self.workspace {
+            Some((_, file)) => Some((file.path().clone(), self.line?)),
+            None => self.bare_line.clone(),
+        }
+    }
+}
+
+/// Looks places up, each address and each name once.
+struct Resolver<'p, S> {
+    profile: &'p Profile,
+    stacks: &'p S,
+    roots: &'p SourceRoots,
+    places: HashMap<(ObjectId, NonZeroU64), Option<Rc<Place>>>,
+    names: HashMap<String, Rc<str>>,
+    files: HashMap<String, SourceFile>,
+}
+
+impl<'p, S: InlineStacks> Resolver<'p, S> {
+    fn new(profile: &'p Profile, stacks: &'p S, roots: &'p SourceRoots) -> Self {
+        let (places, names, files) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self {
+            profile,
+            stacks,
+            roots,
+            places,
+            names,
+            files,
+        }
+    }
+
+    /// The home of each symbol, by its index.
+    ///
+    /// All of a symbol's instructions have a say, since single ones may lack a file: a file in
+    /// the workspace wins, then any that debug information names, then the profile's.
+    fn homes(&mut self) -> Vec<Home> {
+        let profile = self.profile;
+        let mut known: HashMap<SymbolId, (Option<Rc<str>>, Option<SourceFile>)> = HashMap::new();
+        let costs = profile.costs().map(|cost| (cost.symbol, cost.address));
+        let calls = profile
+            .calls()
+            .iter()
+            .map(|call| (call.caller, call.address));
+        for (symbol, address) in costs.chain(calls) {
+            let Some(place) = address.and_then(|address| self.stack(symbol, address)) else {
+                continue;
+            };
+            let (name, file) = known.entry(symbol).or_default();
+            if name.is_none() {
+                name.clone_from(&place.symbol);
+            }
+            let found = place.symbol_file.as_ref();
+            let is_settled = file.as_ref().is_some_and(|file| {
+                file.is_workspace() || !found.is_some_and(SourceFile::is_workspace)
+            });
+            if !is_settled {
+                *file = found.cloned();
+            }
+        }
+        let mut homes = Vec::new();
+        for (id, symbol) in profile.symbols() {
+            let (name, file) = known.remove(&id).unwrap_or_default();
+            homes.push(Home {
+                name: name.unwrap_or_else(|| self.name(&symbol.function)),
+                file: file.unwrap_or_else(|| self.file(profile.file(symbol.file))),
+            });
+        }
+        homes
+    }
+
+    /// What is known about the place of a cost or call.
+    fn place(
+        &mut self,
+        symbol: SymbolId,
+        address: Option<NonZeroU64>,
+        file: FileId,
+        line: u32,
+    ) -> Rc<Place> {
+        if let Some(place) = address.and_then(|address| self.stack(symbol, address)) {
+            return place;
+        }
+        let bare_line = match self.file(self.profile.file(file)) {
+            SourceFile::Workspace(file) if line > 0 => Some((file, line)),
+            _ => None,
+        };
+        Rc::new(Place {
+            bare_line,
+            ..Place::default()
+        })
+    }
+
+    fn stack(&mut self, symbol: SymbolId, address: NonZeroU64) -> Option<Rc<Place>> {
+        let profile = self.profile;
+        let symbol = profile.symbol(symbol);
+        if let Some(place) = self.places.get(&(symbol.object, address)) {
+            return place.clone();
+        }
+        let frames = self
+            .stacks
+            .frames(profile.object(symbol.object), address.get());
+        let place = (!frames.is_empty()).then(|| Rc::new(self.read(&frames, &symbol.function)));
+        self.places.insert((symbol.object, address), place.clone());
+        place
+    }
+
+    fn read(&mut self, frames: &[Frame], symbol: &str) -> Place {
+        let mut place = Place::default();
+        for frame in frames {
+            let file = frame.file.as_deref().filter(|file| !file.is_empty());
+            let Some(file @ SourceFile::Workspace(_)) = file.map(|file| self.file(file)) else {
+                continue;
+            };
+            let name = self.name(frame.function.as_deref().unwrap_or(symbol));
+            if is_standard(&name) {
+                continue;
+            }
+            place.workspace = Some((name, file));
+            place.line = frame.line.filter(|line| *line > 0);
+            break;
+        }
+        if let Some(outermost) = frames.last() {
+            place.symbol = outermost.function.as_deref().map(|name| self.name(name));
+            let file = outermost.file.as_deref().filter(|file| !file.is_empty());
+            let is_standard = place.symbol.as_deref().is_some_and(is_standard);
+            let file = file.map(|file| self.file(file));
+            place.symbol_file = file.filter(|file| !(is_standard && file.is_workspace()));
+        }
+        place
+    }
+
+    fn name(&mut self, symbol: &str) -> Rc<str> {
+        if let Some(name) = self.names.get(symbol) {
+            return name.clone();
+        }
+        let name: Rc<str> = normalise(symbol).into();
+        self.names.insert(symbol.to_owned(), name.clone());
+        name
+    }
+
+    fn file(&mut self, path: &str) -> SourceFile {
+        if let Some(file) = self.files.get(path) {
+            return file.clone();
+        }
+        let file = self.roots.classify(path);
+        self.files.insert(path.to_owned(), file.clone());
+        file
+    }
+}
+
+/// The rows as they are summed.
+#[derive(Default)]
+struct Rows {
+    rows: Vec<Row>,
+    by_key: HashMap<(Rc<str>, Rc<str>), usize>,
+}
+
+struct Row {
+    name: Rc<str>,
+    file: Rc<str>,
+    is_workspace: bool,
+    instructions: u64,
+    calls: Option<u64>,
+    lines: BTreeMap<Line, u64>,
+    callers: BTreeMap<usize, Edge>,
+}
+
+/// All calls from one row to another.
+#[derive(Default)]
+struct Edge {
+    instructions: u64,
+    lines: BTreeMap<Line, u64>,
+}
+
+impl Rows {
+    /// The row of a function.
+    fn of(&mut self, name: &Rc<str>, file: &SourceFile) -> usize {
+        let key = (name.clone(), file.path().clone());
+        let rows = &mut self.rows;
+        let row = *self.by_key.entry(key).or_insert_with_key(|(name, file)| {
+            rows.push(Row {
+                name: name.clone(),
+                file: file.clone(),
+                is_workspace: false,
+                instructions: 0,
+                calls: None,
+                lines: BTreeMap::new(),
+                callers: BTreeMap::new(),
+            });
+            rows.len() - 1
+        });
+        self.rows[row].is_workspace |= file.is_workspace();
+        row
+    }
+
+    /// The row of what executes at `place`, in a symbol whose own row is `own`.
+    fn at(&mut self, place: &Place, own: usize) -> usize {
+        match &place.workspace {
+            Some((name, file)) => self.of(name, file),
+            None => own,
+        }
+    }
+
+    /// The workspace row on whose behalf a library row ran, and the row of the library through
+    /// which it was entered.
+    ///
+    /// From each row the dearest caller is tried first (ties by name, then file), and the next
+    /// where that leads nowhere. No row is entered twice, so cycles end.
+    fn workspace_caller(&self, library: usize) -> Option<(usize, usize)> {
+        let mut seen = BTreeSet::from([library]);
+        let mut open = vec![(library, self.callers_dearest_last(library))];
+        while let Some((row, callers)) = open.last_mut() {
+            let row = *row;
+            let Some(caller) = callers.pop() else {
+                open.pop();
+                continue;
+            };
+            if self.rows[caller].is_workspace {
+                return Some((caller, row));
+            }
+            if seen.insert(caller) {
+                open.push((caller, self.callers_dearest_last(caller)));
+            }
+        }
+        None
+    }
+
+    fn callers_dearest_last(&self, row: usize) -> Vec<usize> {
+        let mut callers: Vec<usize> = self.rows[row].callers.keys().copied().collect();
+        callers.sort_by_key(|caller| {
+            let Row { name, file, .. } = &self.rows[*caller];
+            Reverse((
+                Reverse(self.rows[row].callers[caller].instructions),
+                name,
+                file,
+            ))
+        });
+        callers
+    }
+
+    fn finish(self) -> Vec<SourceFunction> {
+        let mut functions = Vec::new();
+        for (index, row) in self
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.instructions > 0)
+        {
+            let behalf = if row.is_workspace {
+                None
+            } else {
+                self.workspace_caller(index)
+            };
+            let lines = match behalf {
+                Some((caller, entered)) => &self.rows[entered].callers[&caller].lines,
+                None => &row.lines,
+            };
+            functions.push(SourceFunction {
+                cost: FunctionCost {
+                    name: row.name.to_string(),
+                    file: row.file.to_string(),
+                    instructions: row.instructions,
+                    calls: row.calls,
+                    caller: behalf.map(|(caller, _)| self.rows[caller].name.to_string()),
+                },
+                lines: dearest_first(lines),
+            });
+        }
+        functions.sort_by(|a, b| {
+            let key = |row: &SourceFunction| Reverse(row.cost.instructions);
+            (key(a), &a.cost.name, &a.cost.file).cmp(&(key(b), &b.cost.name, &b.cost.file))
+        });
+        functions
+    }
+}
+
+fn dearest_first(lines: &BTreeMap<Line, u64>) -> Vec<LineCost> {
+    let mut lines: Vec<LineCost> = lines
+        .iter()
+        .map(|((file, line), instructions)| LineCost {
+            file: file.to_string(),
+            line: *line,
+            instructions: *instructions,
+        })
+        .collect();
+    lines.sort_by_key(|line| Reverse(line.instructions));
+    lines
+}
+
+fn symbols(profile: &Profile) -> Vec<SymbolCost> {
+    let names: Vec<String> = profile
+        .symbols()
+        .map(|(_, symbol)| normalise(&symbol.function))
+        .collect();
+    let mut sums: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for cost in profile.costs() {
+        sums.entry(&names[cost.symbol.index()]).or_default().0 += cost.instructions;
+    }
+    for call in profile.calls().iter().filter(|call| call.instructions > 0) {
+        sums.entry(&names[call.callee.index()]).or_default().1 += call.count;
+    }
+    let mut symbols: Vec<SymbolCost> = sums
+        .into_iter()
+        .filter(|(_, (instructions, _))| *instructions > 0)
+        .map(|(name, (instructions, calls))| SymbolCost {
+            name: name.to_owned(),
+            instructions,
+            calls,
+        })
+        .collect();
+    symbols.sort_by_key(|symbol| Reverse(symbol.instructions));
+    symbols
+}
+
+/// `path` without `.` and `..`, and without what stands for an unknown file.
+fn clean(path: &str) -> String {
+    if path == "???" {
+        return String::new();
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    let root = if path.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", parts.join("/"))
+}
+
+/// The part of a library's path that is the same on every machine.
+fn library_file(path: &str) -> Option<String> {
+    if let Some((_, file)) = path
+        .strip_prefix("/rustc/")
+        .and_then(|rest| rest.split_once('/'))
+    {
+        return Some(format!("rust/{file}"));
+    }
+    if let Some((_, file)) = path.split_once("/lib/rustlib/src/rust/") {
+        return Some(format!("rust/{file}"));
+    }
+    if let Some((_, mut file)) = path.split_once("/registry/") {
+        loop {
+            let (package, rest) = file.split_once('/')?;
+            if is_package(package) {
+                return Some(file.to_owned());
+            }
+            file = rest;
+        }
+    }
+    if let Some((_, checkout)) = path.split_once("/git/checkouts/") {
+        let (repository, rest) = checkout.split_once('/')?;
+        let (_revision, file) = rest.split_once('/')?;
+        let name = repository
+            .rsplit_once('-')
+            .map_or(repository, |(name, _hash)| name);
+        return Some(format!("{name}/{file}"));
+    }
+    None
+}
+
+/// Whether this is a crate's name and version: `serde_json-1.0.128`.
+fn is_package(folder: &str) -> bool {
+    let mut dashes = folder.match_indices('-');
+    dashes.any(|(at, _)| {
+        let mut numbers = folder[at + 1..].split('.');
+        let mut is_number = || {
+            numbers
+                .next()
+                .is_some_and(|number| number.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        at > 0 && is_number() && is_number() && is_number()
+    })
+}
+
+/// Whether a function is the standard library's, whatever file its frame names. What an optimiser
+/// makes of several functions may carry the line of one and the name of another.
+fn is_standard(name: &str) -> bool {
+    ["core::", "alloc::", "std::"]
+        .iter()
+        .any(|root| name.starts_with(root))
+}
+
+fn is_within(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder.trim_end_matches('/'))
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::parse::callgrind;
+
+    /// Stacks by address; each frame is `function|file|line`, innermost first.
+    #[derive(Debug, Clone, Default)]
+    struct Stacks(BTreeMap<u64, Vec<Frame>>);
+
+    impl Stacks {
+        fn with(mut self, address: u64, frames: &[&str]) -> Self {
+            let text = |part: Option<&str>| part.filter(|part| !part.is_empty()).map(str::to_owned);
+            let frames = frames.iter().map(|frame| {
+                let mut parts = frame.split('|');
+                Frame {
+                    function: text(parts.next()),
+                    file: text(parts.next()),
+                    line: parts.next().map(|line| line.parse().unwrap()),
+                }
+            });
+            self.0.insert(address, frames.collect());
+            self
+        }
+    }
+
+    impl InlineStacks for Stacks {
+        fn frames(&self, object: &str, address: u64) -> Vec<Frame> {
+            assert_eq!(object, "exe");
+            self.0.get(&address).cloned().unwrap_or_default()
+        }
+    }
+
+    fn source(text: &str, stacks: &Stacks) -> SourceProfile {
+        let profile = callgrind::parse(text.as_bytes()).unwrap();
+        source_functions(&profile, stacks, &SourceRoots::new("/workspace/"))
+    }
+
+    /// `name [file] instructions, calls, ← caller: lines` of each row.
+    fn rows(profile: &SourceProfile) -> Vec<String> {
+        let show = |row: &SourceFunction| {
+            let FunctionCost {
+                name,
+                file,
+                instructions,
+                calls,
+                caller,
+            } = &row.cost;
+            let mut text = format!("{name} [{file}] {instructions}");
+            if let Some(calls) = calls {
+                write!(text, " {calls}×").unwrap();
+            }
+            if let Some(caller) = caller {
+                write!(text, " ← {caller}").unwrap();
+            }
+            for LineCost {
+                file,
+                line,
+                instructions,
+            } in &row.lines
+            {
+                write!(text, " {file}:{line}={instructions}").unwrap();
+            }
+            text
+        };
+        profile.functions.iter().map(show).collect()
+    }
+
+    const HEAD: &str = "positions: instr line\nevents: Ir\nob=exe\n";
+
+    #[test]
+    fn an_instruction_belongs_to_its_innermost_frame_in_the_workspace() {
+        let text = format!("{HEAD}fl=/rustc/1/vec.rs\nfn=encode\n0x10 1 5\n0x20 1 7\n0x30 1 1\n");
+        let stacks = Stacks::default()
+            .with(
+                0x10,
+                &[
+                    "push|/rustc/1/vec.rs|9",
+                    "put|/workspace/a.rs|3",
+                    "encode|/workspace/b.rs|8",
+                ],
+            )
+            .with(
+                0x20,
+                &["push|/rustc/1/vec.rs|9", "encode|/workspace/b.rs|8"],
+            )
+            .with(0x30, &["encode|/workspace/b.rs|9"]);
+        let profile = source(&text, &stacks);
+        let expected = [
+            "encode [b.rs] 8 0× b.rs:8=7 b.rs:9=1",
+            "put [a.rs] 5 a.rs:3=5",
+        ];
+        assert_eq!(rows(&profile), expected);
+        assert_eq!(profile.table().total(), Some(13));
+        assert_eq!(profile.table().other(), 0);
+        let symbol = SymbolCost {
+            name: "encode".to_owned(),
+            instructions: 13,
+            calls: 0,
+        };
+        assert_eq!(profile.symbols, [symbol]);
+    }
+
+    #[test]
+    fn a_library_function_is_named_with_the_workspace_caller_it_mostly_ran_for() {
+        // encode ─90→ memcpy; encode ─10→ grow ─200→ realloc ─200→ memcpy; main ─80→ memcpy
+        let text = format!(
+            "{HEAD}fl=???\nfn=encode\n0x10 0 1\ncfn=memcpy\ncalls=1 0\n0x10 0 90\n\
+             cfn=grow\ncalls=2 0\n0x11 0 210\nfn=grow\n0x20 0 10\ncfn=realloc\ncalls=3 0\n0x20 0 200\n\
+             fn=realloc\n0x30 0 5\ncfn=memcpy\ncalls=4 0\n0x30 0 200\n\
+             fn=main\n0x40 0 2\ncfn=memcpy\ncalls=5 0\n0x40 0 80\n\
+             fn=memcpy\n0x50 0 370\n"
+        );
+        let stacks = Stacks::default()
+            .with(0x10, &["encode|/workspace/b.rs|8"])
+            .with(
+                0x11,
+                &[
+                    "Vec::push|/rustc/abc/library/vec.rs|1",
+                    "encode|/workspace/b.rs|9",
+                ],
+            )
+            .with(0x20, &["grow|/rustc/abc/library/vec.rs|7"])
+            .with(0x40, &["main|/workspace/m.rs|4"])
+            .with(0x50, &["memcpy"]);
+        let expected = [
+            "memcpy [] 370 10× ← encode b.rs:9=210",
+            "grow [rust/library/vec.rs] 10 2× ← encode b.rs:9=210",
+            "realloc [] 5 3× ← encode b.rs:9=210",
+            "main [m.rs] 2 0× m.rs:4=2",
+            "encode [b.rs] 1 0× b.rs:8=1",
+        ];
+        assert_eq!(rows(&source(&text, &stacks)), expected);
+    }
+
+    #[test]
+    fn cycles_among_library_functions_end() {
+        let text = format!(
+            "{HEAD}fl=a\nfn=p\n0x1 0 1\ncfn=q\ncalls=1 0\n0x1 0 90\ncfn=p\ncalls=1 0\n0x1 0 95\n\
+             fn=q\n0x2 0 1\ncfn=p\ncalls=1 0\n0x2 0 80\n\
+             fn=w\n0x3 0 1\ncfn=q\ncalls=1 0\n0x3 0 5\nfn=lonely\n0x4 0 1\n"
+        );
+        let stacks = Stacks::default().with(0x3, &["w|/workspace/w.rs|3"]);
+        let expected = [
+            "lonely [a] 1 0×",
+            "p [a] 1 2× ← w w.rs:3=5",
+            "q [a] 1 2× ← w w.rs:3=5",
+            "w [w.rs] 1 0× w.rs:3=1",
+        ];
+        assert_eq!(rows(&source(&text, &stacks)), expected);
+    }
+
+    #[test]
+    fn equally_dear_callers_are_told_apart_by_name() {
+        let call = |name: &str, address: u8| {
+            format!("fn={name}\n0x{address} 0 1\ncfn=memcpy\ncalls=1 0\n0x{address} 0 5\n")
+        };
+        let stacks = Stacks::default()
+            .with(1, &["a|/workspace/a.rs|1"])
+            .with(2, &["b|/workspace/b.rs|2"]);
+        for calls in [call("a", 1) + &call("b", 2), call("b", 2) + &call("a", 1)] {
+            let text = format!("{HEAD}fl=x\n{calls}fn=memcpy\n0x9 0 10\n");
+            assert_eq!(
+                rows(&source(&text, &stacks))[0],
+                "memcpy [x] 10 2× ← a a.rs:1=5"
+            );
+        }
+    }
+
+    #[test]
+    fn without_addresses_the_profile_itself_says_where() {
+        let text = "events: Ir\nob=exe\nfl=/workspace/b.rs\nfn=encode::h0123456789abcdef\n3 5\n\
+                    fi=/rustc/1/vec.rs\n9 7\ncfi=???\ncfn=memcpy\ncalls=2 0\n9 4\nfe=/workspace/b.rs\n\
+                    cfi=???\ncfn=memcpy\ncalls=2 0\n6 3\nfl=???\nfn=memcpy\n0 7\n";
+        let expected = [
+            "encode [b.rs] 12 0× b.rs:3=5",
+            "memcpy [] 7 4× ← encode b.rs:6=3",
+        ];
+        assert_eq!(rows(&source(text, &Stacks::default())), expected);
+    }
+
+    #[test]
+    fn an_instruction_without_a_frame_in_the_workspace_stays_with_its_workspace_symbol() {
+        let text = format!("{HEAD}fl=x\nfn=encode\n0x10 0 5\n0x20 0 1\n0x30 0 1\n");
+        let stacks = Stacks::default()
+            .with(0x10, &["encode|/rustc/1/iter.rs|5"])
+            .with(0x20, &["encode|/workspace/b.rs|8"])
+            .with(0x30, &["encode"]);
+        assert_eq!(
+            rows(&source(&text, &stacks)),
+            ["encode [b.rs] 7 0× b.rs:8=1"]
+        );
+    }
+
+    #[test]
+    fn a_standard_function_with_a_line_of_the_workspace_is_no_function_of_it() {
+        let text = format!("{HEAD}fl=x\nfn=encode\n0x10 0 5\nfn=core::f\n0x20 0 1\n");
+        let stacks = Stacks::default()
+            .with(
+                0x10,
+                &[
+                    "core::hint::black_box|/workspace/b.rs|4",
+                    "encode|/workspace/b.rs|8",
+                ],
+            )
+            .with(0x20, &["core::f::<u8>|/workspace/b.rs|4"]);
+        let expected = ["encode [b.rs] 5 0× b.rs:8=5", "core::f [x] 1 0×"];
+        assert_eq!(rows(&source(&text, &stacks)), expected);
+    }
+
+    #[test]
+    fn calls_that_cost_nothing_were_outside_and_inlined_functions_have_none() {
+        let text = format!(
+            "{HEAD}fl=x\nfn=setup\n0x9 0 1\ncfn=f\ncalls=50 0\n0x9 0\n\
+             fn=g\n0x8 0 1\ncfn=f\ncalls=3 0\n0x8 0 9\ncfn=f'2\ncalls=4 0\n0x8 0 3\n\
+             fn=f\n0x1 0 6\n0x2 0 1\nfn=f'2\n0x1 0 2\n"
+        );
+        let stacks = Stacks::default()
+            .with(0x1, &["f|/workspace/b.rs|1"])
+            .with(0x2, &["inlined|/workspace/b.rs|0", "f|/workspace/b.rs|1"]);
+        let profile = source(&text, &stacks);
+        assert_eq!(rows(&profile)[0], "f [b.rs] 8 7× b.rs:1=8");
+        assert!(rows(&profile).contains(&"inlined [b.rs] 1".to_owned()));
+        assert_eq!(
+            (profile.symbols[0].name.as_str(), profile.symbols[0].calls),
+            ("f", 7)
+        );
+    }
+
+    #[test]
+    fn files_are_named_alike_on_every_machine() {
+        let roots = SourceRoots::new("/workspace");
+        for (path, expected) in [
+            (
+                "/workspace/engine/src/frame.rs",
+                SourceFile::Workspace("engine/src/frame.rs".into()),
+            ),
+            (
+                "/workspace/benches/../engine/./a.rs",
+                SourceFile::Workspace("engine/a.rs".into()),
+            ),
+            (
+                "/workspace/target/release/build/x/out/a.rs",
+                SourceFile::Library("target/release/build/x/out/a.rs".into()),
+            ),
+            (
+                "/workspace/targets/a.rs",
+                SourceFile::Workspace("targets/a.rs".into()),
+            ),
+            ("/workspace/../a.rs", SourceFile::Library("/a.rs".into())),
+            (
+                "/workspaces/a.rs",
+                SourceFile::Library("/workspaces/a.rs".into()),
+            ),
+            (
+                "/rustc/59807616e1/library/core/src/cmp.rs",
+                SourceFile::Library("rust/library/core/src/cmp.rs".into()),
+            ),
+            (
+                "/home/u/.rustup/toolchains/t/lib/rustlib/src/rust/library/a.rs",
+                SourceFile::Library("rust/library/a.rs".into()),
+            ),
+            (
+                "/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/serde_json-1.0.128/src/de.rs",
+                SourceFile::Library("serde_json-1.0.128/src/de.rs".into()),
+            ),
+            (
+                "/workspace/.cargo/registry/src/idx/zstd-sys-2.0.1+zstd.1.5.2/z.c",
+                SourceFile::Library("zstd-sys-2.0.1+zstd.1.5.2/z.c".into()),
+            ),
+            (
+                "/cargo/git/checkouts/tool-1a2b3c/9f8e7d6/src/lib.rs",
+                SourceFile::Library("tool/src/lib.rs".into()),
+            ),
+            (
+                "./string/../sysdeps/memmove.S",
+                SourceFile::Library("sysdeps/memmove.S".into()),
+            ),
+            ("???", SourceFile::Library("".into())),
+            ("", SourceFile::Library("".into())),
+        ] {
+            assert_eq!(roots.classify(path), expected, "{path}");
+        }
+    }
+
+    fn frame() -> impl Strategy<Value = Frame> {
+        let file = prop::sample::select(vec![
+            "",
+            "/workspace/a.rs",
+            "/workspace/b.rs",
+            "/rustc/1/c.rs",
+        ]);
+        let function = prop::option::of(prop::sample::select(vec!["f", "g", "h::{closure#1}"]));
+        (function, file, prop::option::of(0..4_u32)).prop_map(|(function, file, line)| Frame {
+            function: function.map(str::to_owned),
+            file: Some(file.to_owned()),
+            line,
+        })
+    }
+
+    /// A profile of up to five functions at eight addresses that call one another.
+    fn profile_text() -> impl Strategy<Value = String> {
+        let file = prop::sample::select(vec!["/workspace/a.rs", "/rustc/1/c.rs", "???"]);
+        let line = (
+            0..8_u8,
+            0..4_u8,
+            0..1_000_u32,
+            prop::option::of((0..5_u8, 0..9_u8, 0..1_000_u32)),
+        );
+        let lines = prop::collection::vec(line, 0..6);
+        let function = (0..5_u8, file, lines);
+        (any::<bool>(), prop::collection::vec(function, 0..8)).prop_map(|(addresses, functions)| {
+            let positions = if addresses { "instr line" } else { "line" };
+            let mut text = format!("positions: {positions}\nevents: Ir\nob=exe\n");
+            for (function, file, lines) in functions {
+                writeln!(text, "fl={file}\nfn=f{function}").unwrap();
+                for (address, line, cost, call) in lines {
+                    let position = if addresses {
+                        format!("{address:#x} {line}")
+                    } else {
+                        line.to_string()
+                    };
+                    writeln!(text, "{position} {cost}").unwrap();
+                    if let Some((callee, count, cost)) = call {
+                        writeln!(text, "cfn=f{callee}\ncalls={count} 0\n{position} {cost}")
+                            .unwrap();
+                    }
+                }
+            }
+            text
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn rows_add_up_to_the_profile(
+            text in profile_text(),
+            stacks in prop::collection::btree_map(0..8_u64, prop::collection::vec(frame(), 0..4), 0..8),
+        ) {
+            let profile = callgrind::parse(text.as_bytes()).unwrap();
+            let total = profile.instructions().unwrap();
+            let source = source(&text, &Stacks(stacks));
+            prop_assert_eq!(source.table().total(), Some(total));
+            prop_assert_eq!(source.symbols.iter().map(|symbol| symbol.instructions).sum::<u64>(), total);
+
+            let keys: BTreeSet<_> =
+                source.functions.iter().map(|row| (&row.cost.name, &row.cost.file)).collect();
+            prop_assert_eq!(keys.len(), source.functions.len());
+            let costs: Vec<_> = source.functions.iter().map(|row| row.cost.clone()).collect();
+            let table = source.table();
+            prop_assert_eq!(table.rows(), costs);
+            for row in &source.functions {
+                prop_assert!(row.cost.instructions > 0);
+                prop_assert!(row.lines.is_sorted_by_key(|line| Reverse(line.instructions)));
+                if row.cost.caller.is_none() {
+                    let lines: u64 = row.lines.iter().map(|line| line.instructions).sum();
+                    prop_assert!(lines <= row.cost.instructions);
+                }
+            }
+        }
+    }
+}
