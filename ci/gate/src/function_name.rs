@@ -413,7 +413,15 @@ mod tests {
 
     #[test]
     fn a_name_that_is_nothing_but_a_suffix_stays() {
-        for name in [".cold", "'2", "@plt", "::<u8>", "::h2451ac9e87b38a93", "_ZNE", " "] {
+        for name in [
+            ".cold",
+            "'2",
+            "@plt",
+            "::<u8>",
+            "::h2451ac9e87b38a93",
+            "_ZNE",
+            " ",
+        ] {
             assert!(!normalise(name).is_empty(), "{name}");
         }
         assert_eq!(normalise(""), "");

@@ -433,7 +433,11 @@ impl<'t> Parser<'t> {
         match position {
             Some(position) if ends_token(text, end) => Ok((position, end)),
             None if end > at => Err(self.range("a relative position")),
-            _ => Err(syntax(self.line, "a position: a number, `+n`, `-n` or `*`", &text[at..])),
+            _ => Err(syntax(
+                self.line,
+                "a position: a number, `+n`, `-n` or `*`",
+                &text[at..],
+            )),
         }
     }
 
@@ -877,6 +881,21 @@ mod tests {
             .merge(&profile(&format!("events: Ir\n{other_f}")))
             .unwrap();
         assert_eq!(one, merged);
+    }
+
+    #[test]
+    fn a_symbol_lies_where_its_own_lines_say_else_where_its_callers_do() {
+        let call = |file: &str, callee: &str| format!("cfi={file}\ncfn={callee}\ncalls=1 1\n1 1\n");
+        let calls = [call("z", "h"), call("y", "h"), call("a", "f")].concat();
+        let profile = profile(&format!("events: Ir\nfl=b\nfn=f\n1 1\n{calls}"));
+        let file = |name: &str| {
+            let (_, symbol) = profile
+                .symbols()
+                .find(|(_, symbol)| symbol.function == name)
+                .unwrap();
+            profile.file(symbol.file)
+        };
+        assert_eq!((file("f"), file("h")), ("b", "y"));
     }
 
     #[test]
