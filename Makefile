@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup gate test check update-baseline bench doctor speed determinism
 
-ICGATE := target/release/icgate
+ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
 # Handed on through the environment, so that no quoting is needed whatever the text.
 export REASON
 

@@ -212,6 +212,8 @@ pub(crate) enum MeasureError {
         "the functions found add up to {functions}, not to the {instructions} instructions executed"
     )]
     Sum { functions: u64, instructions: u64 },
+    #[error("`{}` has no debug information, so its costs cannot be told by source function", path.display())]
+    NoDebugInfo { path: PathBuf },
     #[error(transparent)]
     Symbols(#[from] Box<InlineStacksError>),
 }
@@ -227,6 +229,9 @@ impl MeasureError {
     fn fix(&self) -> Option<String> {
         match self {
             Self::NoMatch { .. } => Some("icgate list".to_owned()),
+            Self::NoDebugInfo { .. } => {
+                Some("remove `strip` and `debug` from `[profile.bench]`".to_owned())
+            }
             Self::NoBenchmarks { .. } => {
                 Some("add a `#[library_benchmark]` to one of its groups".to_owned())
             }

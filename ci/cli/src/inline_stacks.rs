@@ -20,11 +20,11 @@ use icgate_core::source::{Frame, InlineStacks};
 use object::{Object, ObjectSection, ObjectSymbol};
 use thiserror::Error;
 
-/// An executable in memory. [`ExecutableStacks`] borrows from it.
+/// An executable, mapped. [`ExecutableStacks`] borrows from it.
 #[derive(Debug)]
 pub(crate) struct Executable {
     path: PathBuf,
-    bytes: Vec<u8>,
+    bytes: memmap2::Mmap,
 }
 
 /// The inline stacks of one [`Executable`].
@@ -78,14 +78,22 @@ pub(crate) enum InlineStacksError {
 }
 
 impl Executable {
-    /// Reads the executable at `path`.
+    /// Maps the executable at `path`, which has to be one that nobody changes: the copy in the
+    /// chamber. Mapped rather than read, so that many large executables take no memory but for
+    /// the pages that are looked at.
     ///
     /// # Errors
     ///
     /// [`InlineStacksError::Read`].
-    pub(crate) fn read(path: &Path) -> Result<Self, InlineStacksError> {
+    #[expect(unsafe_code, reason = "a mapped file")]
+    pub(crate) fn map(path: &Path) -> Result<Self, InlineStacksError> {
         let path = path.to_owned();
-        match fs::read(&path) {
+        let mapped = fs::File::open(&path).and_then(|file| {
+            // SAFETY: the file lies in the chamber's directory, which only this process's user
+            // can enter and which a lock gives to this process alone; it is written once, before.
+            unsafe { memmap2::Mmap::map(&file) }
+        });
+        match mapped {
             Ok(bytes) => Ok(Self { path, bytes }),
             Err(source) => Err(InlineStacksError::Read { path, source }),
         }
@@ -252,8 +260,15 @@ mod tests {
         bytes
     }
 
+    /// An executable of these bytes.
+    fn holding(bytes: &[u8]) -> Executable {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        Executable::map(file.path()).unwrap()
+    }
+
     fn own_executable() -> Executable {
-        Executable::read(&std::env::current_exe().unwrap()).unwrap()
+        Executable::map(&std::env::current_exe().unwrap()).unwrap()
     }
 
     /// A function that is certainly in the test's executable.
@@ -289,10 +304,7 @@ mod tests {
 
     #[test]
     fn an_executable_without_debug_information_says_so() {
-        let executable = Executable {
-            path: "bare".into(),
-            bytes: bare_elf(),
-        };
+        let executable = holding(&bare_elf());
         let stacks = executable.inline_stacks("exe").unwrap();
         assert!(!stacks.has_debug_info());
         assert_eq!(stacks.frames("exe", 16), []);
@@ -300,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_named_with_its_remedy() {
-        let error = Executable::read(Path::new("/nonexistent/exe")).unwrap_err();
+        let error = Executable::map(Path::new("/nonexistent/exe")).unwrap_err();
         assert!(matches!(error, InlineStacksError::Read { .. }));
         let text = error.to_string();
         assert!(
@@ -308,12 +320,9 @@ mod tests {
             "{text}"
         );
 
-        let text_file = Executable {
-            path: "text".into(),
-            bytes: b"#!/bin/sh\n".to_vec(),
-        };
+        let text_file = holding(b"#!/bin/sh\n");
         let error = text_file.inline_stacks("exe").err().unwrap();
         assert!(matches!(error, InlineStacksError::Executable { .. }));
-        assert!(error.to_string().contains("`text` is not an executable"));
+        assert!(error.to_string().contains("` is not an executable"));
     }
 }

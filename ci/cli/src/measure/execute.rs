@@ -251,7 +251,7 @@ fn read_executables(commands: &[&Planned]) -> Result<Executables, MeasureError> 
     let mut executables = Executables::new();
     for planned in commands {
         if let Entry::Vacant(entry) = executables.entry(planned.executable) {
-            entry.insert(Executable::read(&planned.built).map_err(Box::new)?);
+            entry.insert(Executable::map(&planned.path).map_err(Box::new)?);
         }
     }
     Ok(executables)
@@ -279,12 +279,24 @@ impl<'e> Resolver<'e> {
     ) -> Result<&ExecutableStacks<'e>, MeasureError> {
         let stacks = match self.current.take() {
             Some((number, stacks)) if number == planned.executable => stacks,
-            _ => self.executables[&planned.executable]
-                .inline_stacks(path.display().to_string())
-                .map_err(Box::new)?,
+            _ => self.load(planned, path)?,
         };
         let (_, stacks) = self.current.insert((planned.executable, stacks));
         Ok(stacks)
+    }
+
+    fn load(&self, planned: &Planned, path: &Path) -> Result<ExecutableStacks<'e>, MeasureError> {
+        let executable = &self.executables[&planned.executable];
+        let stacks = executable
+            .inline_stacks(path.display().to_string())
+            .map_err(Box::new)?;
+        if stacks.has_debug_info() {
+            Ok(stacks)
+        } else {
+            Err(MeasureError::NoDebugInfo {
+                path: planned.built.clone(),
+            })
+        }
     }
 
     fn measurement(

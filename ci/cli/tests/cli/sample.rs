@@ -8,14 +8,14 @@ use tempfile::TempDir;
 
 /// What a call of icgate gave.
 #[derive(Debug)]
-pub struct Answer {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Answer {
-    pub fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("icgate prints UTF-8");
         Self {
             code: output.status.code().expect("icgate ends by itself"),
@@ -26,7 +26,7 @@ impl Answer {
 
     /// Asserts the exit code and what is said, on either stream.
     #[track_caller]
-    pub fn says(&self, code: i32, messages: &[&str]) -> &Self {
+    pub(crate) fn says(&self, code: i32, messages: &[&str]) -> &Self {
         assert_eq!(self.code, code, "{self:#?}");
         for message in messages {
             let said = self.stdout.contains(message) || self.stderr.contains(message);
@@ -37,20 +37,20 @@ impl Answer {
 }
 
 /// icgate on the sample project, with baselines and output of its own.
-pub struct Sample {
+pub(crate) struct Sample {
     directory: TempDir,
 }
 
 impl Sample {
     /// Without baselines.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             directory: tempfile::tempdir().expect("a temporary directory"),
         }
     }
 
     /// With the accepted baselines of bench target `steady`.
-    pub fn with_baselines() -> Self {
+    pub(crate) fn with_baselines() -> Self {
         let sample = Self::new();
         let from = accepted().join(PLATFORM);
         let to = sample.baselines().join(PLATFORM);
@@ -59,20 +59,20 @@ impl Sample {
         sample
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn baselines(&self) -> PathBuf {
+    pub(crate) fn baselines(&self) -> PathBuf {
         self.path().join("baselines")
     }
 
     /// The file of the suite that [`with_baselines`](Self::with_baselines) has.
-    pub fn steady(&self) -> PathBuf {
+    pub(crate) fn steady(&self) -> PathBuf {
         self.baselines().join(PLATFORM).join("steady.json")
     }
 
-    pub fn policy(&self, text: &str) -> &Self {
+    pub(crate) fn policy(&self, text: &str) -> &Self {
         std::fs::create_dir_all(self.baselines()).expect("a directory");
         std::fs::write(self.baselines().join("policy.toml"), text).expect("a file");
         self
@@ -80,7 +80,7 @@ impl Sample {
 
     /// Replaces text in the baseline.
     #[track_caller]
-    pub fn edit(&self, from: &str, to: &str) -> &Self {
+    pub(crate) fn edit(&self, from: &str, to: &str) -> &Self {
         let text = std::fs::read_to_string(self.steady()).expect("a baseline");
         assert!(text.contains(from), "`{from}` is not in {text}");
         std::fs::write(self.steady(), text.replacen(from, to, 1)).expect("a file");
@@ -88,7 +88,7 @@ impl Sample {
     }
 
     /// A command of icgate on the bench target `bench`.
-    pub fn command(&self, verb: &str, bench: &str) -> Command {
+    pub(crate) fn command(&self, verb: &str, bench: &str) -> Command {
         let mut command = icgate();
         command.arg(verb);
         command.arg("--manifest-path").arg(manifest());
@@ -101,7 +101,7 @@ impl Sample {
     }
 
     /// Runs `icgate <verb>` on the bench target `bench` with more arguments.
-    pub fn run(&self, verb: &str, bench: &str, arguments: &[&str]) -> Answer {
+    pub(crate) fn run(&self, verb: &str, bench: &str, arguments: &[&str]) -> Answer {
         Answer::of(
             self.command(verb, bench)
                 .args(arguments)
@@ -110,15 +110,15 @@ impl Sample {
         )
     }
 
-    pub fn check(&self, bench: &str) -> Answer {
+    pub(crate) fn check(&self, bench: &str) -> Answer {
         self.run("check", bench, &[])
     }
 }
 
-pub const PLATFORM: &str = "x86_64-linux-gnu";
+pub(crate) const PLATFORM: &str = "x86_64-linux-gnu";
 
 /// The binary, building the sample where all tests share it, and with nothing of CI's around it.
-pub fn icgate() -> Command {
+pub(crate) fn icgate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_icgate"));
     command.env(
         "CARGO_TARGET_DIR",
@@ -135,7 +135,7 @@ pub fn icgate() -> Command {
     command
 }
 
-pub fn manifest() -> PathBuf {
+pub(crate) fn manifest() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sample/Cargo.toml")
 }
 
