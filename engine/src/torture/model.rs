@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::script::{Operation, payload};
 use crate::frame::{Batch, Kind, Record, Transaction};
 use crate::vfs::Sim;
-use crate::wal::{Appended, Mode, Options, Wal};
+use crate::wal::{Appended, Lsn, Mode, Options, Wal};
 
 /// What a check found wrong, or that it found nothing.
 pub(super) type Checked = Result<(), String>;
@@ -53,6 +53,8 @@ pub(super) struct Model {
     pub attempted: u64,
     /// Records that were called durable: fewer than these must not be there.
     pub durable: u64,
+    /// Records below this one may have been let go.
+    pub truncated: u64,
     /// Records that belong together.
     pub groups: Vec<Range<u64>>,
 }
@@ -129,8 +131,8 @@ pub(super) fn run(
         let Ok((reopened, recovered)) = Wal::open(sim.clone(), dir(), options(seed)) else {
             return Ok(End::Failed);
         };
-        model.check_count(recovered.records)?;
-        model.settle(recovered.records);
+        model.check_count(recovered.end.0)?;
+        model.settle(recovered.end.0);
         wal = reopened;
     }
     Ok(End::Done)
@@ -172,6 +174,11 @@ fn step(wal: &Wal<Sim>, operation: Operation, model: &mut Model) -> Result<(), (
             model.groups.push(next..next + count);
             wal.append_transaction(&transaction).map_err(drop)?;
         }
+        Operation::Truncate => {
+            model.truncated = model.durable / 2;
+            wal.truncate_below(Lsn(model.truncated)).map_err(drop)?;
+        }
+        Operation::KeepHouse => wal.keep_house().map_err(drop)?,
         Operation::Write => wal.wait_written(wal.watermarks().accepted).map_err(drop)?,
         Operation::Sync => wal.sync().map_err(drop)?,
         Operation::Restart | Operation::Close => {}
@@ -189,7 +196,8 @@ fn poisoned(wal: &Wal<Sim>, model: &mut Model) -> Checked {
         payload: b"too late",
     });
     ensure!(again.is_err(), "a failed log took a record");
-    ensure!(wal.sync().is_err(), "a failed log synced");
+    let outstanding = wal.watermarks().accepted > before;
+    ensure!(wal.sync().is_err() == outstanding, "a failed log synced");
     ensure!(
         wal.watermarks().durable == before,
         "a failed log called more records durable"
@@ -219,8 +227,13 @@ pub(super) fn check(sim: &Sim, seed: u64, model: &Model) -> Checked {
 /// Opens the log, checks its records against the model, and counts them.
 fn recover(sim: &Sim, seed: u64, model: &Model) -> Result<u64, String> {
     let (wal, recovered) = open(sim, seed)?;
-    model.check_count(recovered.records)?;
-    let mut count = 0;
+    model.check_count(recovered.end.0)?;
+    let (first, kept) = (recovered.first.0, model.truncated);
+    ensure!(
+        first <= kept,
+        "the log begins at {first}, and was cut below {kept} only"
+    );
+    let mut count = first;
     for entry in wal.entries() {
         let entry = entry.map_err(|error| format!("unreadable after recovery: {error}"))?;
         ensure!(
@@ -239,8 +252,13 @@ fn recover(sim: &Sim, seed: u64, model: &Model) -> Result<u64, String> {
         count += 1;
     }
     ensure!(
-        count == recovered.records,
+        count == recovered.end.0,
         "{count} records of {}",
+        recovered.end
+    );
+    ensure!(
+        count - first == recovered.records,
+        "{} records reported",
         recovered.records
     );
     Ok(count)

@@ -1,6 +1,6 @@
 //! Each planted bug is one that the harness finds. A harness that finds nothing proves nothing.
 
-use super::crash::{Tried, crash_everywhere, fail_everywhere};
+use super::crash::{SCRIPT, Tried, crash_everywhere, fail_everywhere};
 use super::damage::rot_before_a_mark_is_reported;
 use super::model::Checked;
 use crate::planted::{Bug, plant};
@@ -16,11 +16,11 @@ fn found(bug: Bug, harness: impl Fn(u64) -> Checked) {
 }
 
 fn crash(seed: u64) -> Checked {
-    crash_everywhere(seed, &[0, 2, 3, 4, 5], &mut Tried::default())
+    crash_everywhere(seed, SCRIPT, &[0, 2, 3, 4, 5], &mut Tried::default())
 }
 
 fn fail(seed: u64) -> Checked {
-    fail_everywhere(seed, &[0], &mut Tried::default())
+    fail_everywhere(seed, SCRIPT, &[0], &mut Tried::default())
 }
 
 #[test]

@@ -34,6 +34,10 @@ pub(super) enum Operation {
     Write,
     /// Wait until everything is durable.
     Sync,
+    /// Let go of the older half of the records.
+    Truncate,
+    /// Do what is done from time to time.
+    KeepHouse,
     /// The process ends without a word, and another one opens the log.
     Restart,
     /// The log is closed, and opened again.
@@ -43,7 +47,7 @@ pub(super) enum Operation {
 /// `len` operations.
 pub(super) fn script(seed: u64, len: usize) -> Vec<Operation> {
     let mut random = Random::new(seed);
-    let operation = |_| match random.below(40) {
+    let operation = |_| match random.below(43) {
         0..=17 => Operation::Append,
         18..=25 => Operation::Commit,
         26..=29 => Operation::Batch(1 + random.below(6)),
@@ -51,6 +55,8 @@ pub(super) fn script(seed: u64, len: usize) -> Vec<Operation> {
         33..=35 => Operation::Write,
         36..=37 => Operation::Sync,
         38 => Operation::Restart,
+        39..=40 => Operation::Truncate,
+        41 => Operation::KeepHouse,
         _ => Operation::Close,
     };
     (0..len).map(operation).collect()

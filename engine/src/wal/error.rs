@@ -73,6 +73,17 @@ pub enum Rot {
     },
 }
 
+impl Rot {
+    /// Whether bytes have changed or gone, rather than that an engine wrote them so.
+    pub(super) fn is_damage(self) -> bool {
+        match self {
+            Self::Header(bad) => !matches!(bad, BadHeader::Version(_)),
+            Self::Frame(stop) => !matches!(stop, Stop::Malformed(_) | Stop::Unknown { .. }),
+            Self::Order { .. } => true,
+        }
+    }
+}
+
 /// A record was not accepted.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
@@ -106,6 +117,17 @@ pub struct Poisoned {
     /// The first failure.
     #[source]
     pub cause: IoError,
+}
+
+/// Records will not reach the state that somebody waited for.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WaitError {
+    /// The log was opened in [`Mode::InMemory`](super::Mode::InMemory), and keeps nothing.
+    #[error("the log is in memory only; open it as Buffered or Strict to keep records")]
+    InMemory,
+    /// A write or sync failed.
+    #[error(transparent)]
+    Poisoned(#[from] Poisoned),
 }
 
 /// Records could not be read.

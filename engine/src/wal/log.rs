@@ -19,16 +19,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::{AppendError, OpenError, Poisoned};
+use super::error::{AppendError, OpenError, Poisoned, WaitError};
 use super::lsn::Lsn;
 use super::options::{Mode, Options};
 use super::pending::{BRACKET_BYTES, Pending};
 use super::recover::{self, Recovered};
 use super::segment::lock_path;
-use super::tape::{Progress, SealedSegment, Tape};
+use super::tape::{Progress, SealedSegment, Tape, prepare_spare};
 use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, SyncMark, Transaction};
 use crate::planted::{Bug, planted};
-use crate::vfs::{Doing, Monitor, Vfs};
+use crate::vfs::{Doing, IoError, Monitor, Vfs};
 
 /// An open log. Clones are handles to the same log.
 #[derive(Clone)]
@@ -61,6 +61,10 @@ pub(super) struct State<V: Vfs> {
     /// Bytes accepted since the last sync began.
     volatile_bytes: u64,
     failure: Option<Poisoned>,
+    /// Shared with everybody who reads the active segment.
+    pub(super) active_pin: Arc<()>,
+    /// The number of the next spare file.
+    next_spare: u64,
     /// Held as long as anyone has the log open.
     _lock: V::Lock,
 }
@@ -103,7 +107,8 @@ impl<V: Vfs> Wal<V> {
         })?;
         let remains = recover::recover(&vfs, dir, &options)?;
         let segment_bytes = options.segment_bytes();
-        let tape = Tape::begin(&vfs, dir, remains.next, segment_bytes)?;
+        let next_spare = remains.next_spare;
+        let tape = Tape::begin(&vfs, dir, remains.next, segment_bytes, remains.spares)?;
         let state = State {
             progress: tape.progress(),
             tape: Some(tape),
@@ -111,6 +116,8 @@ impl<V: Vfs> Wal<V> {
             pending: Pending::new(remains.next, segment_bytes),
             volatile_bytes: 0,
             failure: None,
+            active_pin: Arc::default(),
+            next_spare,
             _lock: lock,
         };
         let dir = dir.to_owned();
@@ -196,7 +203,11 @@ impl<V: Vfs> Wal<V> {
         push(&mut state.pending);
         state.volatile_bytes += size as u64;
         let end = Lsn(state.pending.next_lsn());
-        self.relieve(state)?;
+        if self.shared.options.mode == Mode::InMemory {
+            state.pending.forget();
+        } else {
+            self.relieve(state)?;
+        }
         Ok(Appended { first, end })
     }
 
@@ -206,7 +217,7 @@ impl<V: Vfs> Wal<V> {
         loop {
             let must_sync = match options.mode {
                 Mode::Buffered { max_bytes, .. } => state.volatile_bytes > max_bytes,
-                Mode::Strict => false,
+                Mode::InMemory | Mode::Strict => false,
             };
             if !must_sync && state.pending.bytes() <= options.buffer_bytes {
                 return Ok(());
@@ -218,10 +229,10 @@ impl<V: Vfs> Wal<V> {
     /// Does what the mode promises of a commit for the records below `end`.
     ///
     /// # Errors
-    /// [`Poisoned`] where they will not become durable any more.
-    pub fn commit(&self, end: Lsn) -> Result<(), Poisoned> {
+    /// [`WaitError`] where they will not become durable any more.
+    pub fn commit(&self, end: Lsn) -> Result<(), WaitError> {
         match self.shared.options.mode {
-            Mode::Buffered { .. } => Ok(()),
+            Mode::InMemory | Mode::Buffered { .. } => Ok(()),
             Mode::Strict => self.wait_durable(end),
         }
     }
@@ -229,16 +240,16 @@ impl<V: Vfs> Wal<V> {
     /// Returns once the records below `end` survive the end of this process.
     ///
     /// # Errors
-    /// [`Poisoned`] where they will not any more.
-    pub fn wait_written(&self, end: Lsn) -> Result<(), Poisoned> {
+    /// [`WaitError`] where they will not.
+    pub fn wait_written(&self, end: Lsn) -> Result<(), WaitError> {
         self.wait(end, false)
     }
 
     /// Returns once the records below `end` survive power loss.
     ///
     /// # Errors
-    /// [`Poisoned`] where they will not any more.
-    pub fn wait_durable(&self, end: Lsn) -> Result<(), Poisoned> {
+    /// [`WaitError`] where they will not.
+    pub fn wait_durable(&self, end: Lsn) -> Result<(), WaitError> {
         self.wait(end, true)
     }
 
@@ -246,12 +257,15 @@ impl<V: Vfs> Wal<V> {
     ///
     /// # Errors
     /// [`Poisoned`] where that failed, now or earlier.
-    pub fn sync(&self) -> Result<(), Poisoned> {
+    pub fn sync(&self) -> Result<(), WaitError> {
         let accepted = self.watermarks().accepted;
         self.wait_durable(accepted)
     }
 
-    fn wait(&self, end: Lsn, durable: bool) -> Result<(), Poisoned> {
+    fn wait(&self, end: Lsn, durable: bool) -> Result<(), WaitError> {
+        if self.shared.options.mode == Mode::InMemory {
+            return Err(WaitError::InMemory);
+        }
         let mut state = self.shared.state.lock();
         // Nobody can wait for what was never appended.
         let end = end.0.min(state.pending.next_lsn());
@@ -297,7 +311,14 @@ impl<V: Vfs> Wal<V> {
         let mut state = monitor.lock();
         let before = state.progress.durable;
         state.progress = tape.progress();
-        state.sealed.extend(tape.take_sealed());
+        for (header, end_lsn) in tape.take_sealed() {
+            let pin = std::mem::take(&mut state.active_pin);
+            state.sealed.push(SealedSegment {
+                header,
+                end_lsn,
+                pin,
+            });
+        }
         state.pending.reuse(chunks);
         if state.progress.durable == state.progress.written {
             state.volatile_bytes -= volatile_bytes;
@@ -333,6 +354,96 @@ impl<V: Vfs> Wal<V> {
         outcome
     }
 
+    /// Lets go of the segments that hold only records below `lsn`, as far as nobody reads them,
+    /// and answers with the first record that is left. Call it once a snapshot that covers them
+    /// is durable.
+    ///
+    /// # Errors
+    /// [`Poisoned`] where that failed, now or earlier.
+    pub fn truncate_below(&self, lsn: Lsn) -> Result<Lsn, Poisoned> {
+        let (mut state, mut tape) = self.take_tape()?;
+        let gone = |segment: &SealedSegment| {
+            segment.end_lsn <= lsn.0 && Arc::strong_count(&segment.pin) == 1
+        };
+        let count = state
+            .sealed
+            .iter()
+            .take_while(|segment| gone(segment))
+            .count();
+        let retired: Vec<_> = state.sealed.drain(..count).collect();
+        let number = state.next_spare;
+        state.next_spare += retired.len() as u64;
+        drop(state);
+        let outcome = tape.retire(&retired, self.shared.options.spares, number);
+        self.put_back(tape, outcome)?;
+        Ok(self.first_lsn())
+    }
+
+    /// Does what should be done from time to time: makes buffered records durable, and prepares
+    /// a file for the next segment.
+    ///
+    /// # Errors
+    /// [`Poisoned`] where that failed, now or earlier.
+    pub fn keep_house(&self) -> Result<(), Poisoned> {
+        let Shared {
+            vfs,
+            dir,
+            options,
+            state,
+        } = &*self.shared;
+        if let Mode::Buffered { .. } = options.mode
+            && let Err(WaitError::Poisoned(poisoned)) = self.sync()
+        {
+            return Err(poisoned);
+        }
+        let mut locked = state.lock();
+        let spares = locked.tape.as_ref().map_or(options.spares, Tape::spares);
+        if spares >= options.spares || options.mode == Mode::InMemory {
+            return Ok(());
+        }
+        let number = locked.next_spare;
+        locked.next_spare += 1;
+        drop(locked);
+        let prepared = prepare_spare(vfs, dir, number, options.segment_bytes());
+        let (locked, mut tape) = self.take_tape()?;
+        drop(locked);
+        let outcome = prepared.map(|spare| tape.add_spare(spare));
+        self.put_back(tape, outcome)
+    }
+
+    /// Waits until the tape is free, and takes it.
+    fn take_tape(&self) -> Result<(Guard<'_, V>, Tape<V>), Poisoned> {
+        let mut state = self.shared.state.lock();
+        loop {
+            if let Some(poisoned) = &state.failure {
+                return Err(poisoned.clone());
+            }
+            match state.tape.take() {
+                Some(tape) => return Ok((state, tape)),
+                None => state = self.shared.state.wait(state),
+            }
+        }
+    }
+
+    /// Puts the tape back, or closes the log where `outcome` is an error.
+    fn put_back(&self, tape: Tape<V>, outcome: Result<(), IoError>) -> Result<(), Poisoned> {
+        let mut state = self.shared.state.lock();
+        let outcome = match outcome {
+            Ok(()) => {
+                state.tape = Some(tape);
+                Ok(())
+            }
+            Err(cause) => Err(state.failure.insert(Poisoned { cause }).clone()),
+        };
+        self.shared.state.notify_all();
+        outcome
+    }
+
+    /// How it was opened.
+    pub(super) fn mode(&self) -> Mode {
+        self.shared.options.mode
+    }
+
     /// How far the log has come.
     #[must_use]
     pub fn watermarks(&self) -> Watermarks {
@@ -351,15 +462,13 @@ impl<V: Vfs> Wal<V> {
     /// # Errors
     /// [`Poisoned`] where that failed, now or earlier.
     pub fn close(self) -> Result<(), Poisoned> {
-        let mut state = self.shared.state.lock();
-        while state.tape.is_none() && state.failure.is_none() {
-            state = self.shared.state.wait(state);
-        }
+        let (mut state, tape) = self.take_tape()?;
         if state.pending.is_untouched() {
-            return Ok(());
+            drop(state);
+            return self.put_back(tape, Ok(()));
         }
         state.pending.roll(self.shared.vfs.now_us());
-        self.lead_or_wait(state, true).map(drop)
+        self.lead(state, tape, true).map(drop)
     }
 }
 

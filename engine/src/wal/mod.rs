@@ -20,6 +20,7 @@
 //! Deliberately absent: compression, and a retry of anything that failed.
 
 mod error;
+mod housekeeper;
 mod log;
 mod lsn;
 mod options;
@@ -30,7 +31,8 @@ mod segment;
 mod tape;
 mod walk;
 
-pub use self::error::{AppendError, Corruption, OpenError, Poisoned, ReadError, Rot};
+pub use self::error::{AppendError, Corruption, OpenError, Poisoned, ReadError, Rot, WaitError};
+pub use self::housekeeper::Housekeeper;
 pub use self::log::{Appended, Wal, Watermarks};
 pub use self::lsn::Lsn;
 pub use self::options::{Mode, Options, Policy};

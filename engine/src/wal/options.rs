@@ -13,6 +13,8 @@ pub struct Options {
     pub segment_bytes: u32,
     /// How many accepted bytes may wait in memory before an appender has to write them out.
     pub buffer_bytes: usize,
+    /// How many files of segments that were let go are kept, to be used again.
+    pub spares: usize,
     /// What to do with a damaged log.
     pub policy: Policy,
     /// How many threads verify segments when the log is opened.
@@ -25,6 +27,7 @@ impl Default for Options {
             mode: Mode::Strict,
             segment_bytes: 64 << 20,
             buffer_bytes: 1 << 20,
+            spares: 2,
             policy: Policy::TornTail,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
@@ -40,6 +43,9 @@ impl Options {
 /// What a commit promises, and what a crash may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// Records are numbered and not kept: no file is written, nothing survives, and waiting for
+    /// that is an error. For data that may be lost, and for tests.
+    InMemory,
     /// Commits return once accepted. A record survives power loss at most `interval` and one sync
     /// later, or once `max_bytes` more have been accepted, whichever comes first. The interval is
     /// kept by [`Wal::sync`](super::Wal::sync), which its owner calls that often.
@@ -60,4 +66,7 @@ pub enum Policy {
     Strict,
     /// Cut a torn tail, which is what a crash leaves behind. Rot is an error.
     TornTail,
+    /// Go back to the moment before the first damage, wherever it is. Segments after it are set
+    /// aside under the name `*.lost`. For those who prefer an older state to none.
+    PointInTime,
 }

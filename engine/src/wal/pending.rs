@@ -171,6 +171,12 @@ impl Pending {
         chunks
     }
 
+    /// Drops what was laid out. Only the numbers remain.
+    pub(super) fn forget(&mut self) {
+        self.queue.clear();
+        self.filling.bytes.clear();
+    }
+
     /// Gives back the buffers of chunks that are written.
     pub(super) fn reuse(&mut self, chunks: Vec<Chunk>) {
         // Two are enough: one is filled while the other is written.

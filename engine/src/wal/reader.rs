@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -16,6 +17,7 @@ use super::error::{Corruption, ReadError, Rot};
 use super::log::Wal;
 use super::lsn::Lsn;
 use super::segment::{HEADER_BYTES, Header, segment_path};
+use super::tape::Progress;
 use super::walk::Stop;
 use crate::frame::{self, BatchItems, Kind, Next};
 use crate::vfs::{Doing, Monitor, Vfs, VfsFile};
@@ -49,6 +51,20 @@ struct Source {
     header: Header,
     /// For the active segment: where its written bytes end.
     written: Option<u64>,
+    /// Keeps the segment's file from being used again.
+    pin: Arc<()>,
+}
+
+/// A mapping that keeps its file from being used again.
+struct Pinned {
+    bytes: Bytes,
+    _pin: Arc<()>,
+}
+
+impl AsRef<[u8]> for Pinned {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl<V: Vfs> Wal<V> {
@@ -85,18 +101,21 @@ impl<V: Vfs> Wal<V> {
     fn entries_at(&self, lsn: Lsn) -> Entries<V> {
         let shared = &self.shared;
         let state = shared.state.lock();
-        let source = |header: Header, written| {
+        let source = |header: Header, written, pin: &Arc<()>| {
             let path = segment_path(&shared.dir, header.base_lsn);
             Source {
                 path,
                 header,
                 written,
+                pin: Arc::clone(pin),
             }
         };
         let sealed = state.sealed.iter().filter(|sealed| sealed.end_lsn > lsn.0);
-        let mut sources: VecDeque<_> = sealed.map(|sealed| source(sealed.header, None)).collect();
-        if state.progress.offset > HEADER_BYTES as u64 {
-            sources.push_back(source(state.progress.header, Some(state.progress.offset)));
+        let sealed = sealed.map(|sealed| source(sealed.header, None, &sealed.pin));
+        let mut sources: VecDeque<_> = sealed.collect();
+        let Progress { header, offset, .. } = state.progress;
+        if offset > HEADER_BYTES as u64 {
+            sources.push_back(source(header, Some(offset), &state.active_pin));
         }
         Entries {
             vfs: shared.vfs.clone(),
@@ -113,9 +132,16 @@ impl<V: Vfs> Entries<V> {
             path,
             header,
             written,
+            pin,
         } = source;
         let bytes = match written {
-            None => self.vfs.map(path).doing("map", path)?,
+            None => {
+                let bytes = self.vfs.map(path).doing("map", path)?;
+                Bytes::from_owner(Pinned {
+                    bytes,
+                    _pin: Arc::clone(pin),
+                })
+            }
             Some(written) => self.read_prefix(path, *written)?,
         };
         Ok(Cursor {

@@ -19,10 +19,12 @@
 //! Recovery invents nothing, drops nothing that was durable, and run twice does nothing more.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::error::{Corruption, OpenError, Rot};
+use super::lsn::Lsn;
 use super::options::{Options, Policy};
 use super::segment::{FileKind, Header, draft_path, file_kind};
 use super::tape::{SealedSegment, put_in_place};
@@ -36,6 +38,10 @@ use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 pub struct Recovered {
     /// Segments that hold records.
     pub segments: usize,
+    /// The first record.
+    pub first: Lsn,
+    /// The LSN after the last record.
+    pub end: Lsn,
     /// Intact frames.
     pub frames: u64,
     /// Records.
@@ -62,6 +68,8 @@ pub struct Cut {
 pub(super) struct Remains {
     pub report: Recovered,
     pub segments: Vec<SealedSegment>,
+    pub spares: Vec<PathBuf>,
+    pub next_spare: u64,
     pub next: Header,
 }
 
@@ -79,51 +87,155 @@ pub(super) fn recover<V: Vfs>(
     dir: &Path,
     options: &Options,
 ) -> Result<Remains, OpenError> {
-    let files = segment_files(vfs, dir)?;
-    let found = verify_all(vfs, &files, options.threads)?;
-    let mut report = Recovered::default();
-    let mut segments: Vec<SealedSegment> = Vec::with_capacity(found.len());
-    let mut next = None;
-    for (index, segment) in found.iter().enumerate() {
-        let is_last = index + 1 == found.len();
-        check_order(segment, files[index].0, next.as_ref())?;
-        let cut = judge(segment, is_last, options.policy)?;
-        let last = segment.verified.last;
-        let records = last.lsn - segment.header.base_lsn;
-        report.bytes += last.at as u64;
-        report.frames += last.frames;
-        report.records += records;
-        report.cut = cut;
-        if is_last && records == 0 {
-            // Nothing to keep: the next segment takes its name and its place.
-            next = Some(segment.header);
-            continue;
-        }
-        if is_last && !planted(Bug::ResumeInPlace) {
-            seal_copy(vfs, dir, segment)?;
-        }
-        segments.push(SealedSegment {
-            header: segment.header,
-            end_lsn: last.lsn,
+    let files = look_around(vfs, dir, options)?;
+    let found = verify_all(vfs, &files.segments, options.threads);
+    let mut kept = Kept::default();
+    for (index, found) in found.into_iter().enumerate() {
+        let is_last = index + 1 == files.segments.len();
+        let (name_lsn, path) = &files.segments[index];
+        let judged = found.and_then(|segment| {
+            check_order(&segment, *name_lsn, kept.promised.as_ref())?;
+            let cut = judge(&segment, is_last, options.policy)?;
+            Ok((segment, cut))
         });
-        next = Some(segment.header.next(last.lsn, last.chain, vfs.now_us()));
+        match judged {
+            Ok((segment, cut)) => kept.keep(segment, cut, vfs.now_us()),
+            Err(OpenError::Corrupt(rot))
+                if options.policy == Policy::PointInTime && rot.reason.is_damage() =>
+            {
+                kept.go_back(vfs, dir, &rot, path, &files.segments[index..])?;
+                break;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    report.segments = segments.len();
-    let next = next.unwrap_or_else(|| Header::first(vfs.now_us()));
-    Ok(Remains {
-        report,
-        segments,
-        next,
-    })
+    kept.seal(vfs, dir, files)
 }
 
-/// The segments in order, by base LSN. Drafts that were never finished are removed.
-fn segment_files<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<(u64, PathBuf)>, IoError> {
-    let mut files = Vec::new();
+/// What recovery keeps, segment by segment.
+#[derive(Default)]
+struct Kept {
+    report: Recovered,
+    segments: Vec<SealedSegment>,
+    /// What the header of the next segment must say.
+    promised: Option<Header>,
+    last: Option<Found>,
+}
+
+impl Kept {
+    fn keep(&mut self, segment: Found, cut: Option<Cut>, now_us: u64) {
+        let last = segment.verified.last;
+        let records = last.lsn - segment.header.base_lsn;
+        if self.segments.is_empty() {
+            self.report.first = Lsn(segment.header.base_lsn);
+        }
+        self.report.end = Lsn(last.lsn);
+        self.report.bytes += last.at as u64;
+        self.report.frames += last.frames;
+        self.report.records += records;
+        self.report.cut = cut;
+        let (header, end_lsn) = (segment.header, last.lsn);
+        self.segments.push(SealedSegment {
+            header,
+            end_lsn,
+            pin: Arc::default(),
+        });
+        self.promised = Some(header.next(end_lsn, last.chain, now_us));
+        self.last = Some(segment);
+    }
+
+    /// Keeps the good part of a damaged segment, and sets everything after it aside.
+    fn go_back<V: Vfs>(
+        &mut self,
+        vfs: &V,
+        dir: &Path,
+        rot: &Corruption,
+        path: &Path,
+        rest: &[(u64, PathBuf)],
+    ) -> Result<(), OpenError> {
+        let (Rot::Frame(reason), offset) = (rot.reason, rot.offset) else {
+            return set_aside(vfs, dir, rest).map_err(OpenError::from);
+        };
+        set_aside(vfs, dir, &rest[1..])?;
+        let segment = verify_file(vfs, path)?;
+        let cut = Cut {
+            path: path.to_owned(),
+            offset,
+            reason,
+        };
+        self.keep(segment, Some(cut), vfs.now_us());
+        Ok(())
+    }
+
+    /// Seals the last segment, or leaves its place to the next where it holds nothing.
+    fn seal<V: Vfs>(mut self, vfs: &V, dir: &Path, files: Files) -> Result<Remains, OpenError> {
+        let next = match &self.last {
+            None => Header::first(vfs.now_us()),
+            Some(last) if last.verified.last.lsn == last.header.base_lsn => {
+                self.segments.pop();
+                last.header
+            }
+            Some(last) => {
+                if !planted(Bug::ResumeInPlace) {
+                    seal_copy(vfs, dir, last)?;
+                }
+                let end = last.verified.last;
+                last.header.next(end.lsn, end.chain, vfs.now_us())
+            }
+        };
+        self.report.segments = self.segments.len();
+        Ok(Remains {
+            report: self.report,
+            segments: self.segments,
+            spares: files.spares,
+            next_spare: files.next_spare,
+            next,
+        })
+    }
+}
+
+/// Renames segments out of the way, newest first, so that what is left is never without its end.
+fn set_aside<V: Vfs>(vfs: &V, dir: &Path, segments: &[(u64, PathBuf)]) -> Result<(), IoError> {
+    for (_, path) in segments.iter().rev() {
+        let mut lost = path.clone().into_os_string();
+        lost.push(".lost");
+        vfs.rename(path, Path::new(&lost)).doing("rename", path)?;
+        vfs.sync_dir(dir).doing("sync", dir)?;
+    }
+    Ok(())
+}
+
+/// The files of a log.
+struct Files {
+    /// Segments in order, by the base LSN in their names.
+    segments: Vec<(u64, PathBuf)>,
+    /// Files to begin segments in.
+    spares: Vec<PathBuf>,
+    /// A number that no spare file has.
+    next_spare: u64,
+}
+
+/// Lists the directory. What was never finished, or is of no use, is removed.
+fn look_around<V: Vfs>(vfs: &V, dir: &Path, options: &Options) -> Result<Files, IoError> {
+    let mut files = Files {
+        segments: Vec::new(),
+        spares: Vec::new(),
+        next_spare: 0,
+    };
     for name in vfs.list(dir).doing("list", dir)? {
         let path = dir.join(&name);
         match file_kind(&name) {
-            FileKind::Segment(base_lsn) => files.push((base_lsn, path)),
+            FileKind::Segment(base_lsn) => files.segments.push((base_lsn, path)),
+            FileKind::Spare(number) => {
+                files.next_spare = files.next_spare.max(number.saturating_add(1));
+                let file = vfs.open(&path).doing("open", &path)?;
+                let whole = file.size().doing("measure", &path)? == options.segment_bytes();
+                if whole && files.spares.len() < options.spares {
+                    files.spares.push(path);
+                } else {
+                    vfs.remove(&path).doing("remove", &path)?;
+                }
+            }
             FileKind::Draft => vfs.remove(&path).doing("remove", &path)?,
             FileKind::Other => {}
         }
@@ -136,7 +248,7 @@ fn verify_all<V: Vfs>(
     vfs: &V,
     files: &[(u64, PathBuf)],
     threads: usize,
-) -> Result<Vec<Found>, OpenError> {
+) -> Vec<Result<Found, OpenError>> {
     if threads < 2 || files.len() < 2 {
         return files
             .iter()

@@ -162,11 +162,18 @@ pub(super) fn draft_path(dir: &Path, base_lsn: u64) -> PathBuf {
     dir.join(format!("{base_lsn:020}.tmp"))
 }
 
+/// A file that waits to become a segment.
+pub(super) fn spare_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:020}.spare"))
+}
+
 /// What a file in the directory is, by its name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileKind {
     /// A segment, by its base LSN.
     Segment(u64),
+    /// A file that waits to become a segment, by its number.
+    Spare(u64),
     /// The remains of something that was never finished.
     Draft,
     /// Not ours.
@@ -178,6 +185,7 @@ pub(super) fn file_kind(name: &str) -> FileKind {
     let number = |stem: &str| (stem.len() == 20).then(|| stem.parse().ok()).flatten();
     match name.split_once('.') {
         Some((stem, "wal")) => number(stem).map_or(FileKind::Other, FileKind::Segment),
+        Some((stem, "spare")) => number(stem).map_or(FileKind::Other, FileKind::Spare),
         Some((stem, "tmp")) => number(stem).map_or(FileKind::Other, |_: u64| FileKind::Draft),
         _ => FileKind::Other,
     }
@@ -238,6 +246,7 @@ mod tests {
             file_kind(&name(segment_path(dir, 42))),
             FileKind::Segment(42)
         );
+        assert_eq!(file_kind(&name(spare_path(dir, 42))), FileKind::Spare(42));
         assert_eq!(file_kind(&name(draft_path(dir, 42))), FileKind::Draft);
         for other in [
             "LOCK",

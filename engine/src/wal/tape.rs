@@ -13,9 +13,10 @@
 //! segment's name has a whole header.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::pending::Chunk;
-use super::segment::{HEADER_BYTES, Header, draft_path, segment_path};
+use super::segment::{HEADER_BYTES, Header, draft_path, segment_path, spare_path};
 use crate::planted::{Bug, planted};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 
@@ -31,7 +32,9 @@ pub(super) struct Tape<V: Vfs> {
     /// Whether the rest of the file is filled with zeros already.
     filled: bool,
     progress: Progress,
-    sealed: Vec<SealedSegment>,
+    sealed: Vec<(Header, u64)>,
+    /// Files as long as a segment, whose content does not matter.
+    spares: Vec<PathBuf>,
 }
 
 /// How far a tape has come.
@@ -48,12 +51,14 @@ pub(super) struct Progress {
 }
 
 /// A segment that will not change again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct SealedSegment {
     /// Its header.
     pub header: Header,
     /// The LSN after its last record.
     pub end_lsn: u64,
+    /// Shared with everybody who reads the segment; its file is used again once nobody does.
+    pub pin: Arc<()>,
 }
 
 impl<V: Vfs> Tape<V> {
@@ -63,8 +68,9 @@ impl<V: Vfs> Tape<V> {
         dir: &Path,
         header: Header,
         segment_bytes: u64,
+        mut spares: Vec<PathBuf>,
     ) -> Result<Self, IoError> {
-        let file = begin_segment(vfs, dir, &header)?;
+        let (file, filled) = begin_segment(vfs, dir, &header, spares.pop())?;
         let lsn = header.base_lsn;
         let offset = HEADER_BYTES as u64;
         Ok(Self {
@@ -74,7 +80,7 @@ impl<V: Vfs> Tape<V> {
             file,
             path: segment_path(dir, lsn),
             header,
-            filled: false,
+            filled,
             progress: Progress {
                 header,
                 offset,
@@ -82,6 +88,7 @@ impl<V: Vfs> Tape<V> {
                 durable: lsn,
             },
             sealed: Vec::new(),
+            spares,
         })
     }
 
@@ -89,18 +96,16 @@ impl<V: Vfs> Tape<V> {
     pub(super) fn write(&mut self, chunks: &[Chunk], sync: bool) -> Result<(), IoError> {
         for chunk in chunks {
             if chunk.header.number != self.header.number {
-                self.file = begin_segment(&self.vfs, &self.dir, &chunk.header)?;
+                let spare = self.spares.pop();
+                let begun = begin_segment(&self.vfs, &self.dir, &chunk.header, spare)?;
+                (self.file, self.filled) = begun;
                 self.path = segment_path(&self.dir, chunk.header.base_lsn);
                 self.header = chunk.header;
-                self.filled = false;
             }
             self.write_chunk(chunk)?;
             if chunk.sealed {
                 self.sync()?;
-                self.sealed.push(SealedSegment {
-                    header: chunk.header,
-                    end_lsn: chunk.end_lsn,
-                });
+                self.sealed.push((chunk.header, chunk.end_lsn));
             }
         }
         if sync && self.progress.durable < self.progress.written {
@@ -144,20 +149,83 @@ impl<V: Vfs> Tape<V> {
         self.progress
     }
 
-    /// The segments sealed since this was last asked.
-    pub(super) fn take_sealed(&mut self) -> Vec<SealedSegment> {
+    /// The segments sealed since this was last asked, each with the LSN after its last record.
+    pub(super) fn take_sealed(&mut self) -> Vec<(Header, u64)> {
         std::mem::take(&mut self.sealed)
+    }
+
+    /// Takes over a file that is as long as a segment.
+    pub(super) fn add_spare(&mut self, spare: PathBuf) {
+        self.spares.push(spare);
+    }
+
+    /// How many files wait to become segments.
+    pub(super) fn spares(&self) -> usize {
+        self.spares.len()
+    }
+
+    /// Lets go of segments, oldest first, each durably before the next: a gap in the middle of a
+    /// log would look like a lost segment. Keeps up to `spares_max` of their files for later use,
+    /// numbered from `first_number` on.
+    pub(super) fn retire(
+        &mut self,
+        segments: &[SealedSegment],
+        spares_max: usize,
+        first_number: u64,
+    ) -> Result<(), IoError> {
+        for (number, segment) in (first_number..).zip(segments) {
+            let base_lsn = segment.header.base_lsn;
+            let path = segment_path(&self.dir, base_lsn);
+            let file = self.vfs.open(&path).doing("open", &path)?;
+            let whole = file.size().doing("measure", &path)? == self.segment_bytes;
+            if whole && self.spares.len() < spares_max {
+                let spare = spare_path(&self.dir, number);
+                self.vfs.rename(&path, &spare).doing("rename", &path)?;
+                self.spares.push(spare);
+            } else {
+                self.vfs.remove(&path).doing("remove", &path)?;
+            }
+            self.vfs.sync_dir(&self.dir).doing("sync", &self.dir)?;
+        }
+        Ok(())
     }
 }
 
-/// Makes an empty segment durable under its final name.
-fn begin_segment<V: Vfs>(vfs: &V, dir: &Path, header: &Header) -> Result<V::File, IoError> {
-    let draft = draft_path(dir, header.base_lsn);
-    let file = vfs.create(&draft).doing("create", &draft)?;
+/// Makes an empty segment durable under its final name, in a spare file where there is one.
+/// Says whether the rest of the file is there already.
+fn begin_segment<V: Vfs>(
+    vfs: &V,
+    dir: &Path,
+    header: &Header,
+    spare: Option<PathBuf>,
+) -> Result<(V::File, bool), IoError> {
+    let filled = spare.is_some();
+    let draft = spare.unwrap_or_else(|| draft_path(dir, header.base_lsn));
+    let file = if filled {
+        vfs.open(&draft)
+    } else {
+        vfs.create(&draft)
+    };
+    let file = file.doing("open", &draft)?;
     file.write_at(&header.encode(), 0).doing("write", &draft)?;
     file.sync_data().doing("sync", &draft)?;
     put_in_place(vfs, dir, &draft, header.base_lsn)?;
-    Ok(file)
+    Ok((file, filled))
+}
+
+/// Prepares a file that a segment can later be begun in without waiting for the disk.
+pub(super) fn prepare_spare<V: Vfs>(
+    vfs: &V,
+    dir: &Path,
+    number: u64,
+    segment_bytes: u64,
+) -> Result<PathBuf, IoError> {
+    let spare = spare_path(dir, number);
+    let file = vfs.create(&spare).doing("create", &spare)?;
+    file.fill(0, segment_bytes).doing("preallocate", &spare)?;
+    file.sync_data().doing("sync", &spare)?;
+    vfs.sync_dir(dir).doing("sync", dir)?;
+    Ok(spare)
 }
 
 /// Gives a finished draft its final name, durably.
