@@ -8,7 +8,7 @@
 
 use std::path::Path;
 
-use engine::frame::{Batch, Kind, Prepared, Record, SegmentEnd, SyncMark};
+use engine::frame::{Batch, Kind, Prepared, Record, SegmentEnd, SyncMark, TxBegin, TxCommit};
 use engine::kv::Change;
 use engine::vfs::Memory;
 use engine::wal::{Header, Options, Wal};
@@ -90,6 +90,13 @@ fn marks() {
         lsn: 17,
     };
     check("sync-mark", &frame(SyncMark::record(&mark.encode()), 0));
+    let begin = TxBegin { records: 5 };
+    check("begin", &frame(TxBegin::record(&begin.encode()), 0));
+    let commit = TxCommit {
+        records: 5,
+        chain: 0xf00d,
+    };
+    check("commit", &frame(TxCommit::record(&commit.encode()), 0));
     let end = SegmentEnd {
         records: 17,
         end_lsn: 117,

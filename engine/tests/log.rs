@@ -6,12 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::frame::{Batch, Kind, OVERHEAD, Record};
+use engine::frame::{Batch, Kind, OVERHEAD, Record, Transaction};
 use engine::kv::{Change, Store};
 use engine::vfs::{Disk, Memory, Vfs};
 use engine::wal::{
-    AppendError, BadHeader, HEADER_BYTES, Lsn, Mode, OpenError, Options, Policy, ReadError, Rot,
-    Wal,
+    AppendError, BadHeader, HEADER_BYTES, Housekeeper, Lsn, Mode, OpenError, Options, Policy,
+    ReadError, Rot, WaitError, Wal,
 };
 
 const KIND: Kind = Kind(0x30);
@@ -405,4 +405,188 @@ fn a_log_that_begins_later_says_so() {
         other => panic!("{other}"),
     }
     assert_eq!(wal.entries().next().unwrap().unwrap().lsn, first);
+}
+
+/// A log with `count` records, whose segments before the last third are let go.
+fn truncated(vfs: &Memory, count: u64) -> Wal<Memory> {
+    let wal = open(vfs, &log_dir());
+    append(&wal, 0, count);
+    let first = wal.truncate_below(Lsn(count * 2 / 3)).unwrap();
+    assert!(
+        Lsn(count / 3) < first && first <= Lsn(count * 2 / 3),
+        "{first}"
+    );
+    wal
+}
+
+fn files_ending(vfs: &Memory, end: &str) -> usize {
+    vfs.list(&log_dir())
+        .unwrap()
+        .iter()
+        .filter(|name| name.ends_with(end))
+        .count()
+}
+
+#[test]
+fn truncation_lets_go_of_whole_segments_only() {
+    let vfs = Memory::default();
+    let wal = truncated(&vfs, 300);
+    let first = wal.first_lsn();
+    let lsns: Vec<_> = wal.entries().map(|entry| entry.unwrap().lsn.0).collect();
+    assert_eq!(lsns, (first.0..300).collect::<Vec<_>>());
+    drop(wal);
+    let (wal, recovered) = Wal::open(vfs, &log_dir(), options()).unwrap();
+    assert_eq!((recovered.first, recovered.end), (first, Lsn(300)));
+    assert_eq!(wal.first_lsn(), first);
+}
+
+#[test]
+fn files_of_segments_that_were_let_go_are_used_again() {
+    let vfs = Memory::default();
+    let wal = truncated(&vfs, 300);
+    assert_eq!(files_ending(&vfs, ".spare"), 2);
+    let before = segments(&vfs).len();
+    append(&wal, 300, 450);
+    assert_eq!(files_ending(&vfs, ".spare"), 0);
+    assert!(segments(&vfs).len() >= before + 2);
+    drop(wal);
+    let wal = open(&vfs, &log_dir());
+    for entry in wal.entries() {
+        let entry = entry.unwrap();
+        assert_eq!(
+            entry.payload,
+            payload(entry.lsn.0),
+            "a recycled file's past came back"
+        );
+    }
+    assert_eq!(wal.watermarks().durable, Lsn(450));
+}
+
+#[test]
+fn a_segment_that_is_being_read_is_not_let_go() {
+    let vfs = Memory::default();
+    let wal = open(&vfs, &log_dir());
+    append(&wal, 0, 300);
+    let held = wal.entries().next().unwrap().unwrap();
+    assert_eq!(wal.truncate_below(Lsn(200)).unwrap(), Lsn(0));
+    assert_eq!(held.payload, payload(0));
+    drop(held);
+    assert!(wal.truncate_below(Lsn(200)).unwrap() > Lsn(0));
+}
+
+#[test]
+fn a_spare_file_of_another_size_is_removed() {
+    let vfs = Memory::default();
+    vfs.write(&log_dir().join("00000000000000000000.spare"), vec![1; 4095]);
+    let wal = open(&vfs, &log_dir());
+    assert_eq!(files_ending(&vfs, ".spare"), 0);
+    append(&wal, 0, 10);
+    holds(&wal, 10);
+}
+
+#[test]
+fn the_policy_point_in_time_goes_back_to_the_first_damage() {
+    let vfs = left_behind(250);
+    let damaged = &segments(&vfs)[1];
+    let mut bytes = vfs.read(damaged).unwrap();
+    bytes[2000] ^= 1;
+    vfs.write(damaged, bytes);
+    let point_in_time = Options {
+        policy: Policy::PointInTime,
+        ..options()
+    };
+    let (wal, recovered) = Wal::open(vfs.clone(), &log_dir(), point_in_time).unwrap();
+    let cut = recovered.cut.unwrap();
+    assert!(cut.path == *damaged && cut.offset <= 2000);
+    holds(&wal, recovered.end.0);
+    assert!(files_ending(&vfs, ".lost") > 1);
+    drop(wal);
+    // From here on the log is an ordinary one again.
+    holds(&open(&vfs, &log_dir()), recovered.end.0);
+}
+
+#[test]
+fn the_policy_point_in_time_stops_before_a_missing_segment() {
+    let vfs = left_behind(250);
+    let paths = segments(&vfs);
+    let second = Path::new(paths[1].file_stem().unwrap())
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    vfs.remove(&paths[1]).unwrap();
+    let point_in_time = Options {
+        policy: Policy::PointInTime,
+        ..options()
+    };
+    let (wal, _) = Wal::open(vfs.clone(), &log_dir(), point_in_time).unwrap();
+    holds(&wal, second);
+    assert_eq!(files_ending(&vfs, ".lost"), paths.len() - 2);
+}
+
+#[test]
+fn a_log_in_memory_numbers_records_and_keeps_none() {
+    let in_memory = Options {
+        mode: Mode::InMemory,
+        ..options()
+    };
+    let vfs = Memory::default();
+    let (wal, _) = Wal::open(vfs.clone(), &log_dir(), in_memory).unwrap();
+    append(&wal, 0, 500);
+    assert_eq!(wal.watermarks().accepted, Lsn(500));
+    assert_eq!(wal.watermarks().written, Lsn(0));
+    assert!(matches!(wal.sync(), Err(WaitError::InMemory)));
+    assert!(matches!(wal.wait_written(Lsn(1)), Err(WaitError::InMemory)));
+    assert_eq!(wal.entries().count(), 0);
+    wal.close().unwrap();
+    assert_eq!(open(&vfs, &log_dir()).entries().count(), 0);
+}
+
+#[test]
+fn a_transaction_without_its_commit_never_happened() {
+    let vfs = Memory::default();
+    let wal = open(&vfs, &log_dir());
+    append(&wal, 0, 5);
+    let mut transaction = Transaction::default();
+    for number in 5..15 {
+        assert!(transaction.push(record(&payload(number))));
+    }
+    let appended = wal.append_transaction(&transaction).unwrap();
+    assert_eq!((appended.first, appended.end), (Lsn(5), Lsn(15)));
+    wal.wait_written(appended.end).unwrap();
+    holds(&wal, 15);
+    drop(wal);
+    let path = &segments(&vfs)[0];
+    let good = vfs.read(path).unwrap();
+    holds(&open(&vfs, &log_dir()), 15);
+
+    let end = good.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let torn = Memory::default();
+    torn.write(path, good[..end - 1].to_vec());
+    let (wal, recovered) = Wal::open(torn, &log_dir(), options()).unwrap();
+    holds(&wal, 5);
+    assert!(recovered.cut.is_some());
+}
+
+#[test]
+fn a_housekeeper_makes_buffered_records_durable_and_prepares_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let mode = Mode::Buffered {
+        interval: Duration::from_millis(1),
+        max_bytes: u64::MAX,
+    };
+    let (wal, _) = Wal::open(Disk, dir.path(), Options { mode, ..options() }).unwrap();
+    let housekeeper = Housekeeper::start(wal.clone()).unwrap();
+    let end = wal.append(record(b"left to itself")).unwrap().end;
+    let spare_is_there = || {
+        Disk.list(dir.path())
+            .unwrap()
+            .iter()
+            .any(|name| name.contains("spare"))
+    };
+    while wal.watermarks().durable < end || !spare_is_there() {
+        std::thread::yield_now();
+    }
+    drop(housekeeper);
+    wal.close().unwrap();
 }
