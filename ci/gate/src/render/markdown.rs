@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::judge::Outcome;
+use crate::judge::{Outcome, Verdict};
 use crate::render::number::{grouped, percent};
 use crate::render::words;
 use crate::report::{Report, Row};
@@ -25,7 +25,7 @@ pub fn render(report: &Report) -> String {
     let rows: Vec<String> = report
         .rows
         .iter()
-        .filter(|row| row.verdict.word() != "unchanged")
+        .filter(|row| row.verdict != Verdict::Unchanged)
         .map(table_row)
         .collect();
     let mut text = head;
@@ -196,7 +196,7 @@ mod tests {
         let changed = report
             .rows
             .iter()
-            .filter(|row| row.verdict.word() != "unchanged")
+            .filter(|row| row.verdict != Verdict::Unchanged)
             .count();
         let more = text
             .lines()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::judge::Outcome;
+use crate::judge::{Outcome, Verdict};
 use crate::render::number::{grouped, percent};
 use crate::render::words;
 use crate::report::{Report, Row};
@@ -56,7 +56,7 @@ pub fn render(report: &Report, colour: Colour) -> String {
     let shown: Vec<&Row> = report
         .rows
         .iter()
-        .filter(|row| row.verdict.word() != "unchanged")
+        .filter(|row| row.verdict != Verdict::Unchanged)
         .collect();
     let width = shown
         .iter()
@@ -96,7 +96,8 @@ fn push_row(text: &mut String, row: &Row, width: usize, colour: Colour) {
     if let Some(meaning) = words::meaning(row) {
         let _ = writeln!(text, "             {meaning}");
     }
-    if row.change.is_some_and(|change| change != 0) {
+    // Within the limit nobody has to look for a cause; report.json has it.
+    if row.verdict != Verdict::Within && row.change.is_some_and(|change| change != 0) {
         for culprit in &row.culprits {
             let _ = writeln!(text, "             {}", words::culprit(row, culprit));
             let place = words::place(culprit);
