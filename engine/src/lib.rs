@@ -34,6 +34,8 @@ pub mod frame;
 
 pub mod wal;
 
+pub mod snapshot;
+
 pub mod kv;
 
 mod planted;

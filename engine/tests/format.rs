@@ -9,9 +9,10 @@
 use std::path::Path;
 
 use engine::frame::{Batch, Kind, Prepared, Record, SegmentEnd, SyncMark, TxBegin, TxCommit};
-use engine::kv::Change;
+use engine::kv::{Change, Store, encode_snapshot};
+use engine::snapshot::Meta;
 use engine::vfs::Memory;
-use engine::wal::{Header, Options, Wal};
+use engine::wal::{Header, Lsn, Options, Wal};
 
 /// The bytes of a golden block: hex digits, with comments after `#`.
 fn golden(name: &str) -> Vec<u8> {
@@ -125,6 +126,18 @@ fn changes() {
         Change::put(&mut payload, b"tea", b"sencha").payload,
     );
     check("kv-delete", Change::delete(b"tea").payload);
+}
+
+#[test]
+fn snapshots() {
+    let mut store = Store::default();
+    store.put("tea".into(), "sencha".into());
+    let meta = Meta {
+        taken_us: 1_000_000,
+        lsn: Lsn(300),
+        changes: 90,
+    };
+    check("snapshot", &encode_snapshot(&store, &meta));
 }
 
 #[test]

@@ -9,7 +9,11 @@
 //! changes it, so a store rebuilt from the log equals the one that wrote it.
 
 mod change;
+mod durable;
 mod store;
 
 pub use self::change::{Change, UnreadableChange};
+pub use self::durable::{
+    CheckpointError, RecoverError, Recovery, checkpoint, encode_snapshot, recover,
+};
 pub use self::store::{RebuildError, Store};

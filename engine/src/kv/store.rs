@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry as Slot;
 
 use super::change::{Change, UnreadableChange};
+use crate::snapshot::Pairs;
 use crate::wal::{Entry, ReadError};
 
 /// Keys and values in memory: hashed for points, ordered for scans.
@@ -74,7 +75,10 @@ impl Store {
     }
 
     /// The pairs whose keys begin with `prefix`, in key order.
-    pub fn prefix<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = (&'a Bytes, &'a Bytes)> {
+    pub fn prefix<'a>(
+        &'a self,
+        prefix: &'a [u8],
+    ) -> impl Iterator<Item = (&'a Bytes, &'a Bytes)> + Clone {
         let from = (Bound::Included(prefix), Bound::Unbounded);
         let keys = self.order.range::<[u8], _>(from);
         let keys = keys.take_while(move |key| key.starts_with(prefix));
@@ -115,6 +119,18 @@ impl Store {
         entries: impl Iterator<Item = Result<Entry, ReadError>>,
     ) -> Result<Self, RebuildError> {
         let mut store = Self::default();
+        store.replay(entries)?;
+        Ok(store)
+    }
+
+    /// Applies the records of a log to what is there. Records of other types are passed over.
+    ///
+    /// # Errors
+    /// As for [`rebuild`](Self::rebuild).
+    pub fn replay(
+        &mut self,
+        entries: impl Iterator<Item = Result<Entry, ReadError>>,
+    ) -> Result<(), RebuildError> {
         for entry in entries {
             let Entry {
                 lsn,
@@ -123,10 +139,25 @@ impl Store {
                 payload,
             } = entry?;
             if let Some(change) = Change::read(lsn, kind, version, &payload)? {
-                store.apply(change);
+                self.apply(change);
             }
         }
-        Ok(store)
+        Ok(())
+    }
+
+    /// The pairs of a snapshot, as a store. Keys and values stay where they are.
+    #[must_use]
+    pub fn restore(pairs: &Pairs) -> Self {
+        let points: HashMap<_, _, _> = pairs.iter().collect();
+        // Sorted already, so the set is built from the bottom up.
+        let order = pairs.iter().map(|(key, _)| key).collect();
+        Self { points, order }
+    }
+
+    /// How many bytes its section of a snapshot takes.
+    pub(super) fn snapshot_bytes(&self) -> usize {
+        let pair = |(key, value): (&Bytes, &Bytes)| 8 + key.len() + value.len();
+        64 + self.points.iter().map(pair).sum::<usize>()
     }
 }
 

@@ -1,0 +1,135 @@
+//! A store that outlives its process: a snapshot, and the log from there on.
+//!
+//! ```text
+//! checkpoint   records durable → snapshot durable → log truncated below the older snapshot
+//! recover      newest good snapshot → records of the log from its LSN on
+//! ```
+//!
+//! A checkpoint reads the store while it puts the snapshot together in memory, at the speed of
+//! memory; writers go on while it is written and synced.
+
+use std::path::{Path, PathBuf};
+
+use super::store::{RebuildError, Store};
+use crate::snapshot::{self, BadSnapshot, Builder, Meta, PAIRS, Pairs, PairsSection, SaveError};
+use crate::vfs::{IoError, Vfs};
+use crate::wal::{Lsn, Poisoned, WaitError, Wal};
+
+/// A checkpoint was not completed. What was durable before still is.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The records that the snapshot covers could not be made durable.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+    /// The snapshot could not be saved.
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    /// The log could not be truncated; the snapshot is good.
+    #[error(transparent)]
+    Truncate(#[from] Poisoned),
+}
+
+/// A store could not be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The directory could not be read.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The log could not be replayed.
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
+    /// A snapshot is intact and says something it must not.
+    #[error("the snapshot's checksum holds, but {0}")]
+    Malformed(#[from] BadSnapshot),
+    /// The log ends before the snapshot: records that were durable are gone.
+    #[error("the log ends at record {end}, before the snapshot at record {snapshot}")]
+    LogTooShort {
+        /// Where the log ends.
+        end: Lsn,
+        /// Where the snapshot was taken.
+        snapshot: Lsn,
+    },
+    /// No snapshot can be believed, and the log no longer reaches back to the beginning.
+    #[error("the log begins at record {first}, and no snapshot covers the ones before it")]
+    NoSnapshot {
+        /// Where the log begins.
+        first: Lsn,
+    },
+}
+
+/// What recovery found.
+#[derive(Debug)]
+pub struct Recovery {
+    /// The store.
+    pub store: Store,
+    /// The snapshot that it began with.
+    pub snapshot: Option<Meta>,
+    /// Newer snapshots that could not be believed.
+    pub passed_over: Vec<(PathBuf, BadSnapshot)>,
+}
+
+/// The snapshot of `store`, which is the state after all records below `lsn`.
+#[must_use]
+pub fn encode_snapshot(store: &Store, meta: &Meta) -> Vec<u8> {
+    let mut builder = Builder::new(meta, store.snapshot_bytes());
+    builder.section(PAIRS, |out| {
+        PairsSection::write(out, store.len(), store.prefix(b""));
+    });
+    builder.finish()
+}
+
+/// Saves `store`, which is the state after all records below `lsn`, and lets go of what the log
+/// no longer needs.
+///
+/// # Errors
+/// [`CheckpointError`], by step.
+pub fn checkpoint<V: Vfs>(
+    vfs: &V,
+    dir: &Path,
+    wal: &Wal<V>,
+    store: &Store,
+    lsn: Lsn,
+) -> Result<(), CheckpointError> {
+    wal.wait_durable(lsn)?;
+    let meta = Meta {
+        taken_us: vfs.now_us(),
+        lsn,
+        changes: lsn.0,
+    };
+    let oldest = snapshot::save(vfs, dir, lsn, &encode_snapshot(store, &meta))?;
+    wal.truncate_below(oldest)?;
+    Ok(())
+}
+
+/// Builds the store from the newest good snapshot and the log.
+///
+/// # Errors
+/// [`RecoverError`] where the directory cannot be read, or the two do not fit together.
+pub fn recover<V: Vfs>(vfs: &V, dir: &Path, wal: &Wal<V>) -> Result<Recovery, RecoverError> {
+    let (loaded, passed_over) = snapshot::load_newest(vfs, dir)?;
+    let mut store = Store::default();
+    let snapshot = loaded.as_ref().map(|loaded| loaded.meta);
+    if let Some(loaded) = &loaded
+        && let Some(payload) = loaded.section(PAIRS)
+    {
+        store = Store::restore(&Pairs::load(payload)?);
+    }
+    let (first, end) = (wal.first_lsn(), wal.watermarks().accepted);
+    let from = snapshot.map_or(Lsn(0), |meta| meta.lsn);
+    if end < from {
+        return Err(RecoverError::LogTooShort {
+            end,
+            snapshot: from,
+        });
+    }
+    if from < first {
+        return Err(RecoverError::NoSnapshot { first });
+    }
+    let entries = wal.entries_from(from).map_err(RebuildError::from)?;
+    store.replay(entries)?;
+    Ok(Recovery {
+        store,
+        snapshot,
+        passed_over,
+    })
+}

@@ -1,0 +1,361 @@
+//! A snapshot's file: header, sections, checksum, and how it gets in place.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::vfs::{Doing, IoError, Vfs, VfsFile};
+use crate::wal::Lsn;
+
+/// The bytes of the header.
+pub const HEADER_BYTES: usize = 39;
+
+/// The bytes before a section's payload.
+const SECTION_BYTES: usize = 9;
+
+/// The bytes after the last section.
+const CRC_BYTES: usize = 4;
+
+const MAGIC: [u8; 10] = *b"ENGINESNAP";
+
+/// The version of the snapshot format.
+const VERSION: u32 = 1;
+
+/// How many snapshots are kept.
+const KEPT: usize = 2;
+
+/// What a snapshot says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// When it was taken, in microseconds since the Unix epoch.
+    pub taken_us: u64,
+    /// The state is the one after all records below this one.
+    pub lsn: Lsn,
+    /// How many changes had been made to the state.
+    pub changes: u64,
+}
+
+/// Why a file is not a snapshot that can be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadSnapshot {
+    /// Shorter than an empty snapshot.
+    #[error("{0} bytes are too few for a snapshot")]
+    Short(usize),
+    /// Not a snapshot at all.
+    #[error("these are not the first bytes of a snapshot")]
+    Magic,
+    /// Made by a newer engine.
+    #[error("snapshot version {0} is unknown to this engine, which reads version 1")]
+    Version(u32),
+    /// The checksum does not hold.
+    #[error("the checksum is {computed:08x}, not {stored:08x} as stored")]
+    Checksum {
+        /// The stored one.
+        stored: u32,
+        /// The one of the bytes.
+        computed: u32,
+    },
+    /// The checksum holds, and the sections do not add up.
+    #[error("section {0} does not fit the file")]
+    Section(u8),
+}
+
+/// A snapshot being put together in memory.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    bytes: Vec<u8>,
+    sections: u8,
+}
+
+impl Builder {
+    /// Begins a snapshot, with room for `capacity` bytes of sections.
+    #[must_use]
+    pub fn new(meta: &Meta, capacity: usize) -> Self {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + capacity + CRC_BYTES);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&meta.taken_us.to_le_bytes());
+        bytes.extend_from_slice(&meta.lsn.0.to_le_bytes());
+        bytes.extend_from_slice(&meta.changes.to_le_bytes());
+        bytes.push(0);
+        Self { bytes, sections: 0 }
+    }
+
+    /// Adds a section, whose payload `write` appends to the bytes it is given.
+    ///
+    /// # Panics
+    /// After 255 sections.
+    pub fn section(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        self.sections = self
+            .sections
+            .checked_add(1)
+            .expect("a snapshot has at most 255 sections");
+        self.bytes.push(kind);
+        let len_at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 8]);
+        write(&mut self.bytes);
+        let len = (self.bytes.len() - len_at - 8) as u64;
+        self.bytes[len_at..len_at + 8].copy_from_slice(&len.to_le_bytes());
+    }
+
+    /// The whole snapshot.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
+        self.bytes[HEADER_BYTES - 1] = self.sections;
+        let crc = crc32fast::hash(&self.bytes);
+        self.bytes.extend_from_slice(&crc.to_le_bytes());
+        self.bytes
+    }
+}
+
+/// A snapshot that was read and verified.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What it says about itself.
+    pub meta: Meta,
+    sections: Vec<(u8, Bytes)>,
+}
+
+impl Loaded {
+    /// The payload of the section of a type, sharing the file's mapping.
+    #[must_use]
+    pub fn section(&self, kind: u8) -> Option<&Bytes> {
+        self.sections
+            .iter()
+            .find(|(found, _)| *found == kind)
+            .map(|(_, payload)| payload)
+    }
+}
+
+/// Verifies the bytes of a snapshot.
+///
+/// # Errors
+/// [`BadSnapshot`] where they cannot be believed.
+pub fn read(bytes: &Bytes) -> Result<Loaded, BadSnapshot> {
+    let Some((header, _)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+        return Err(BadSnapshot::Short(bytes.len()));
+    };
+    let Some((covered, stored)) = bytes.split_last_chunk::<CRC_BYTES>() else {
+        return Err(BadSnapshot::Short(bytes.len()));
+    };
+    if covered.len() < HEADER_BYTES {
+        return Err(BadSnapshot::Short(bytes.len()));
+    }
+    if header[..10] != MAGIC {
+        return Err(BadSnapshot::Magic);
+    }
+    let stored = u32::from_le_bytes(*stored);
+    let computed = crc32fast::hash(covered);
+    if stored != computed {
+        return Err(BadSnapshot::Checksum { stored, computed });
+    }
+    let version = [header[10], header[11], header[12], header[13]];
+    match u32::from_le_bytes(version) {
+        VERSION => {}
+        unknown => return Err(BadSnapshot::Version(unknown)),
+    }
+    let meta = Meta {
+        taken_us: u64_at(header, 14),
+        lsn: Lsn(u64_at(header, 22)),
+        changes: u64_at(header, 30),
+    };
+    let sections = read_sections(bytes, covered.len(), header[HEADER_BYTES - 1])?;
+    Ok(Loaded { meta, sections })
+}
+
+fn read_sections(bytes: &Bytes, end: usize, count: u8) -> Result<Vec<(u8, Bytes)>, BadSnapshot> {
+    let mut sections = Vec::new();
+    let mut at = HEADER_BYTES;
+    for number in 0..count {
+        let bad = BadSnapshot::Section(number);
+        let head = bytes[..end].get(at..at + SECTION_BYTES).ok_or(bad)?;
+        let len = usize::try_from(u64_at(head, 1)).map_err(|_| bad)?;
+        let start = at + SECTION_BYTES;
+        let next = start
+            .checked_add(len)
+            .filter(|next| *next <= end)
+            .ok_or(bad)?;
+        sections.push((head[0], bytes.slice(start..next)));
+        at = next;
+    }
+    if at == end {
+        Ok(sections)
+    } else {
+        Err(BadSnapshot::Section(count))
+    }
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    let mut field = [0; 8];
+    field.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(field)
+}
+
+/// A snapshot could not be saved. The ones before it are as they were.
+#[derive(Debug, thiserror::Error)]
+#[error("no snapshot was taken")]
+pub struct SaveError(#[from] IoError);
+
+/// Saves a finished snapshot durably in `dir`, removes all but the newest two, and answers with
+/// the LSN of the older one that is left: the log must reach back to it.
+///
+/// # Errors
+/// [`SaveError`] where the system refused.
+pub fn save<V: Vfs>(vfs: &V, dir: &Path, lsn: Lsn, bytes: &[u8]) -> Result<Lsn, SaveError> {
+    let draft = dir.join(format!("{:020}.snap.tmp", lsn.0));
+    let path = dir.join(format!("{:020}.snap", lsn.0));
+    let file = vfs.create(&draft).doing("create", &draft)?;
+    file.write_at(bytes, 0).doing("write", &draft)?;
+    file.sync_data().doing("sync", &draft)?;
+    vfs.rename(&draft, &path).doing("rename", &draft)?;
+    vfs.sync_dir(dir).doing("sync", dir)?;
+    let mut snapshots = snapshots(vfs, dir)?;
+    let outdated = snapshots.len().saturating_sub(KEPT);
+    for (_, path) in snapshots.drain(..outdated) {
+        vfs.remove(&path).doing("remove", &path)?;
+    }
+    Ok(snapshots.first().map_or(lsn, |(oldest, _)| *oldest))
+}
+
+/// The snapshots in a directory, oldest first.
+fn snapshots<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<(Lsn, PathBuf)>, IoError> {
+    let mut found = Vec::new();
+    for name in vfs.list(dir).doing("list", dir)? {
+        if let Some((lsn, "snap")) = name.split_once('.')
+            && let Ok(lsn) = lsn.parse()
+        {
+            found.push((Lsn(lsn), dir.join(&name)));
+        }
+    }
+    Ok(found)
+}
+
+/// The newest snapshot in a directory that can be believed, and those that were passed over.
+///
+/// # Errors
+/// [`IoError`] where the system refused. A bad snapshot is no error here: the log reaches back
+/// to the one before it.
+#[expect(clippy::type_complexity, reason = "one place takes it apart")]
+pub fn load_newest<V: Vfs>(
+    vfs: &V,
+    dir: &Path,
+) -> Result<(Option<Loaded>, Vec<(PathBuf, BadSnapshot)>), IoError> {
+    let mut passed_over = Vec::new();
+    for (_, path) in snapshots(vfs, dir)?.into_iter().rev() {
+        let bytes = vfs.map(&path).doing("map", &path)?;
+        match read(&bytes) {
+            Ok(loaded) => return Ok((Some(loaded), passed_over)),
+            Err(bad) => passed_over.push((path, bad)),
+        }
+    }
+    Ok((None, passed_over))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vfs::{Memory, Plan, Sim};
+
+    const META: Meta = Meta {
+        taken_us: 5,
+        lsn: Lsn(70),
+        changes: 90,
+    };
+
+    fn snapshot() -> Bytes {
+        let mut builder = Builder::new(&META, 0);
+        builder.section(1, |out| out.extend_from_slice(b"first"));
+        builder.section(9, |_| {});
+        builder.finish().into()
+    }
+
+    #[test]
+    fn a_snapshot_comes_back_as_written() {
+        let loaded = read(&snapshot()).unwrap();
+        assert_eq!(loaded.meta, META);
+        assert_eq!(loaded.section(1).unwrap(), "first");
+        assert_eq!(loaded.section(9).unwrap(), "");
+        assert!(loaded.section(2).is_none());
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_an_error() {
+        let good = snapshot();
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.to_vec();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(read(&bad.into()).is_err(), "bit {bit} went unnoticed");
+        }
+        for len in 0..good.len() {
+            assert!(read(&good.slice(..len)).is_err(), "cut to {len}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_version_and_sections_that_do_not_fit_are_refused() {
+        let forged = |at: usize, byte: u8| {
+            let mut bytes = snapshot().to_vec();
+            bytes.truncate(bytes.len() - CRC_BYTES);
+            bytes[at] = byte;
+            let crc = crc32fast::hash(&bytes);
+            bytes.extend_from_slice(&crc.to_le_bytes());
+            read(&bytes.into()).unwrap_err()
+        };
+        assert_eq!(forged(10, 2), BadSnapshot::Version(2));
+        assert_eq!(forged(38, 3), BadSnapshot::Section(2));
+        assert_eq!(forged(38, 1), BadSnapshot::Section(1));
+        assert_eq!(forged(HEADER_BYTES + 1, 200), BadSnapshot::Section(0));
+        assert_eq!(forged(HEADER_BYTES + 8, 255), BadSnapshot::Section(0));
+    }
+
+    #[test]
+    fn two_are_kept_and_the_newest_good_one_is_loaded() {
+        let (vfs, dir) = (Memory::default(), Path::new("d"));
+        for lsn in [10, 20, 30] {
+            let meta = Meta {
+                lsn: Lsn(lsn),
+                ..META
+            };
+            save(&vfs, dir, Lsn(lsn), &Builder::new(&meta, 0).finish()).unwrap();
+        }
+        assert_eq!(vfs.list(dir).unwrap().len(), 2);
+        let (newest, passed_over) = load_newest(&vfs, dir).unwrap();
+        assert_eq!((newest.unwrap().meta.lsn, passed_over.len()), (Lsn(30), 0));
+        let path = dir.join("00000000000000000030.snap");
+        let mut rotten = vfs.read(&path).unwrap();
+        rotten[20] ^= 1;
+        vfs.write(&path, rotten);
+        let (older, passed_over) = load_newest(&vfs, dir).unwrap();
+        assert_eq!((older.unwrap().meta.lsn, passed_over.len()), (Lsn(20), 1));
+    }
+
+    #[test]
+    fn a_crash_at_any_call_leaves_the_old_snapshot_or_the_new_one() {
+        let dir = Path::new("d");
+        for call in 1.. {
+            let sim = Sim::default();
+            let one = Meta {
+                lsn: Lsn(1),
+                ..META
+            };
+            save(&sim, dir, Lsn(1), &Builder::new(&one, 0).finish()).unwrap();
+            sim.plan(Plan::CrashAt(call));
+            let saved = save(&sim, dir, Lsn(70), &snapshot()).is_ok();
+            for fate in 0..6 {
+                let (newest, bad) = load_newest(&sim.crash(fate), dir).unwrap();
+                let lsn = newest.expect("one is always there").meta.lsn;
+                assert!(
+                    lsn == Lsn(70) || !saved && lsn == Lsn(1),
+                    "call {call}: {lsn}"
+                );
+                assert!(
+                    bad.is_empty(),
+                    "call {call}: half a snapshot has a final name"
+                );
+            }
+            if !sim.has_crashed() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The state at one point of the log, in one file, so that replay need not begin at the start.
+//!
+//! ```text
+//! │ header 39 bytes │ section │ section │ … │ crc u32 │
+//! │ type u8 │ len u64 │ payload … │
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. A snapshot is written to a draft, synced, renamed, and the directory synced, in this order.
+//!    Under its final name it is whole, or it is rot.
+//! 2. The log is truncated below a snapshot only once that snapshot is durable; two are kept, so
+//!    that one may rot.
+//! 3. Loading maps the file and copies nothing: sections, keys and values are slices of it.
+//!
+//! `FORMAT.md` §4 is the only description of the bytes.
+
+mod file;
+mod pairs;
+
+pub use self::file::{
+    BadSnapshot, Builder, HEADER_BYTES, Loaded, Meta, SaveError, load_newest, read, save,
+};
+pub use self::pairs::{PAIRS, Pairs, PairsSection};

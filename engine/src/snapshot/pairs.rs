@@ -1,0 +1,215 @@
+//! The section of keys and values, made to be served from where it lies.
+//!
+//! ```text
+//! │ count u64 │ (key_len u32, value_len u32) × count │ key value key value … │
+//! ```
+//!
+//! Keys are sorted, so that an ordered index is built from them without a comparison out of
+//! place. A load checks that the lengths add up, and keeps offsets only.
+
+use std::hash::BuildHasher;
+
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use super::file::BadSnapshot;
+
+/// The type of the section.
+pub const PAIRS: u8 = 1;
+
+/// Writes keys and values into a section.
+#[derive(Debug, Default)]
+pub struct PairsSection;
+
+impl PairsSection {
+    /// Appends `count` pairs, sorted by key, to `out`.
+    ///
+    /// # Panics
+    /// Where a key or value is longer than 4 GiB.
+    pub fn write<'a>(
+        out: &mut Vec<u8>,
+        count: usize,
+        pairs: impl Iterator<Item = (&'a Bytes, &'a Bytes)> + Clone,
+    ) {
+        out.reserve(8 + count * 8);
+        out.extend_from_slice(&(count as u64).to_le_bytes());
+        for (key, value) in pairs.clone() {
+            let [key_len, value_len] = [key, value].map(|part| {
+                u32::try_from(part.len())
+                    .expect("a part is below 4 GiB")
+                    .to_le_bytes()
+            });
+            out.extend_from_slice(&key_len);
+            out.extend_from_slice(&value_len);
+        }
+        for (key, value) in pairs {
+            out.extend_from_slice(key);
+            out.extend_from_slice(value);
+        }
+    }
+}
+
+/// The pairs of a section, found by key without being copied.
+pub struct Pairs {
+    payload: Bytes,
+    /// Where a pair begins, and its lengths.
+    slots: Vec<Slot>,
+    index: HashTable<u32>,
+    state: FixedState,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    at: usize,
+    key_len: u32,
+    value_len: u32,
+}
+
+impl Slot {
+    fn key<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
+        &payload[self.at..self.at + self.key_len as usize]
+    }
+}
+
+impl Pairs {
+    /// Reads the lengths and indexes the keys of a section's payload.
+    ///
+    /// # Errors
+    /// [`BadSnapshot::Section`] where the lengths do not add up.
+    pub fn load(payload: &Bytes) -> Result<Self, BadSnapshot> {
+        let bad = BadSnapshot::Section(PAIRS);
+        let (count, rest) = payload.split_first_chunk::<8>().ok_or(bad)?;
+        let count = usize::try_from(u64::from_le_bytes(*count)).map_err(|_| bad)?;
+        if count > rest.len() / 8 || u32::try_from(count).is_err() {
+            return Err(bad);
+        }
+        let mut at = 8 + count * 8;
+        let mut slots = Vec::with_capacity(count);
+        for lengths in payload[8..at].chunks_exact(8) {
+            let (Some(key_len), Some(value_len)) = (lengths.first_chunk(), lengths.last_chunk())
+            else {
+                return Err(bad);
+            };
+            let (key_len, value_len) =
+                (u32::from_le_bytes(*key_len), u32::from_le_bytes(*value_len));
+            slots.push(Slot {
+                at,
+                key_len,
+                value_len,
+            });
+            at = at
+                .checked_add(key_len as usize + value_len as usize)
+                .ok_or(bad)?;
+        }
+        if at != payload.len() {
+            return Err(bad);
+        }
+        let state = FixedState::default();
+        let mut index = HashTable::with_capacity(count);
+        for (number, slot) in (0..).zip(&slots) {
+            let hash = state.hash_one(slot.key(payload));
+            // Every slot is there already, so no key is ever hashed again.
+            index.insert_unique(hash, number, |_| unreachable!("the table has room for all"));
+        }
+        Ok(Self {
+            payload: payload.clone(),
+            slots,
+            index,
+            state,
+        })
+    }
+
+    /// The value of `key`, sharing the snapshot's mapping.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<Bytes> {
+        let hash = self.state.hash_one(key);
+        let is_key = |number: &u32| self.slots[*number as usize].key(&self.payload) == key;
+        let slot = self.slots[*self.index.find(hash, is_key)? as usize];
+        let start = slot.at + slot.key_len as usize;
+        Some(self.payload.slice(start..start + slot.value_len as usize))
+    }
+
+    /// All pairs, in the order of the section.
+    pub fn iter(&self) -> impl Iterator<Item = (Bytes, Bytes)> {
+        self.slots.iter().map(|slot| {
+            let middle = slot.at + slot.key_len as usize;
+            let end = middle + slot.value_len as usize;
+            (
+                self.payload.slice(slot.at..middle),
+                self.payload.slice(middle..end),
+            )
+        })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(pairs: &[(Bytes, Bytes)]) -> Bytes {
+        let mut out = Vec::new();
+        PairsSection::write(
+            &mut out,
+            pairs.len(),
+            pairs.iter().map(|(key, value)| (key, value)),
+        );
+        out.into()
+    }
+
+    fn some_pairs() -> Vec<(Bytes, Bytes)> {
+        let pair = |(key, value): (&'static str, &'static str)| (key.into(), value.into());
+        [("", "empty key"), ("a", ""), ("key", "value")]
+            .map(pair)
+            .to_vec()
+    }
+
+    #[test]
+    fn pairs_are_found_where_they_lie() {
+        let payload = section(&some_pairs());
+        let pairs = Pairs::load(&payload).unwrap();
+        assert_eq!(pairs.len(), 3);
+        for (key, value) in some_pairs() {
+            assert_eq!(pairs.get(&key), Some(value));
+        }
+        assert_eq!(pairs.get(b"b"), None);
+        assert!(pairs.iter().eq(some_pairs()));
+        assert!(
+            payload
+                .as_ptr_range()
+                .contains(&pairs.get(b"key").unwrap().as_ptr())
+        );
+    }
+
+    #[test]
+    fn lengths_that_do_not_add_up_are_refused() {
+        let good = section(&some_pairs());
+        for at in 0..8 + 3 * 8 {
+            let mut bad = good.to_vec();
+            bad[at] ^= 1;
+            // A byte may move from a key to its value, but never out of the section.
+            if let Ok(pairs) = Pairs::load(&bad.clone().into()) {
+                let bytes: usize = pairs
+                    .iter()
+                    .map(|(key, value)| key.len() + value.len())
+                    .sum();
+                assert_eq!(bytes, good.len() - 32, "byte {at}");
+            }
+        }
+        for len in 0..good.len() {
+            assert!(Pairs::load(&good.slice(..len)).is_err(), "cut to {len}");
+        }
+    }
+}
