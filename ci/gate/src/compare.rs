@@ -116,6 +116,7 @@ mod tests {
             format: RUN_FORMAT,
             commit: None,
             complete,
+            part: None,
             chamber: chamber(),
             benchmarks,
         }

@@ -19,10 +19,13 @@ pub mod parse;
 pub mod source;
 
 pub mod chamber;
+pub mod shard;
+
 pub mod run;
 
 pub mod baseline;
 pub mod compare;
+pub mod merge;
 
 pub mod policy;
 

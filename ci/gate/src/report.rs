@@ -326,6 +326,7 @@ pub(crate) mod tests {
             format: RUN_FORMAT,
             commit: None,
             complete: true,
+            part: None,
             chamber: chamber(),
             benchmarks: measured,
         };

@@ -1,6 +1,6 @@
 //! A run: what was measured, of one commit, in one chamber. Written as `run.json`.
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -9,10 +9,14 @@ use crate::bench_id::BenchId;
 use crate::chamber::Chamber;
 use crate::functions::FunctionTable;
 use crate::metric::{COUNT_MAX, Metric, Metrics, unique_metrics};
+use crate::shard::Shard;
 use crate::source::LineCost;
 
 /// The version of `run.json` that this code writes, and the only one it reads.
 pub const RUN_FORMAT: u32 = 1;
+
+/// Length of a digest: 256 bits in hexadecimal.
+const DIGEST_CHARS: usize = 64;
 
 /// One measurement of all benchmarks that were selected, in id order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,10 +29,40 @@ pub struct Run {
     /// Whether every benchmark of the project was measured. Only a complete run can tell that a
     /// baseline has lost its benchmark.
     pub complete: bool,
+    /// If it is a shard: which one, and of what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// Where it was measured.
     pub chamber: Chamber,
     /// What was measured, in id order.
     pub benchmarks: Vec<Measurement>,
+}
+
+/// What a shard is a part of: all that merging needs to prove that nothing is missing or mixed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Which shard.
+    pub shard: Shard,
+    /// Every benchmark that is measured in one of the shards, in id order.
+    pub listed: Vec<BenchId>,
+    /// Whether these are all benchmarks of the project.
+    pub whole: bool,
+    /// Digest of the policy and the baselines in the tree, by which the benchmarks were divided.
+    pub accepted: String,
+    /// The run of CI that measured it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci: Option<CiRun>,
+}
+
+/// A run of CI, and which attempt at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CiRun {
+    /// The number of the run, the same for all jobs and attempts.
+    pub run: u64,
+    /// Which attempt, counted from 1. Running failed jobs again keeps the shards of the others.
+    pub attempt: u32,
 }
 
 /// What one benchmark cost.
@@ -88,6 +122,14 @@ pub enum RunError {
         /// What is wrong with it.
         what: String,
     },
+    /// Well-formed, but not what a shard says of itself.
+    #[error("cannot believe run `{name}`: {what}")]
+    Part {
+        /// Display name of the text.
+        name: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
 }
 
 impl RunError {
@@ -104,55 +146,115 @@ impl Run {
     /// # Errors
     ///
     /// [`RunError`] if it is not a run of this format, a count is over [`COUNT_MAX`], ids are not
-    /// unique and in order, or a function table does not add up.
+    /// unique and in order, a function table does not add up, or a shard has what is not listed.
     pub fn from_json(name: &str, text: &str) -> Result<Self, RunError> {
-        #[derive(Deserialize)]
-        struct Version {
-            format: u32,
-        }
-        let shape = |source| RunError::Shape {
-            name: name.to_owned(),
-            source,
-        };
-        let Version { format } = serde_json::from_str(text).map_err(shape)?;
-        if format != RUN_FORMAT {
+        let run: Self =
+            serde_json::from_str(text).map_err(|source| unreadable(name, text, source))?;
+        if run.format != RUN_FORMAT {
             return Err(RunError::Format {
                 name: name.to_owned(),
-                format,
+                format: run.format,
             });
         }
-        let run: Self = serde_json::from_str(text).map_err(shape)?;
         run.check(name)?;
         Ok(run)
     }
 
     fn check(&self, name: &str) -> Result<(), RunError> {
-        let mut seen = BTreeSet::new();
+        let untrue = |id: &BenchId, what: &str| RunError::Untrue {
+            name: name.to_owned(),
+            id: id.clone(),
+            what: what.to_owned(),
+        };
+        for pair in self.benchmarks.windows(2) {
+            check_order(&pair[0].id, &pair[1].id).map_err(|what| untrue(&pair[1].id, what))?;
+        }
         for benchmark in &self.benchmarks {
-            let untrue = |what: &str| RunError::Untrue {
-                name: name.to_owned(),
-                id: benchmark.id.clone(),
-                what: what.to_owned(),
-            };
-            if !seen.insert(&benchmark.id) {
-                return Err(untrue("appears twice"));
-            }
             if benchmark.metrics.values().any(|count| *count > COUNT_MAX) {
-                return Err(untrue("has a count beyond 2^53 - 1"));
+                return Err(untrue(&benchmark.id, "has a count beyond 2^53 - 1"));
             }
             if benchmark.functions.total() != Some(benchmark.instructions()) {
                 return Err(untrue(
+                    &benchmark.id,
                     "has functions that do not add up to its instructions",
                 ));
             }
         }
-        Ok(())
+        let Some(part) = &self.part else {
+            return Ok(());
+        };
+        for pair in part.listed.windows(2) {
+            check_order(&pair[0], &pair[1]).map_err(|what| untrue(&pair[1], what))?;
+        }
+        let listed = |it: &Measurement| part.listed.binary_search(&it.id).is_ok();
+        if let Some(stranger) = self.benchmarks.iter().find(|it| !listed(it)) {
+            return Err(untrue(
+                &stranger.id,
+                "is not among those that the shard lists",
+            ));
+        }
+        part.check(self.complete).map_err(|what| RunError::Part {
+            name: name.to_owned(),
+            what,
+        })
     }
 
     /// The measurement of `id`.
     #[must_use]
     pub fn benchmark(&self, id: &BenchId) -> Option<&Measurement> {
-        self.benchmarks.iter().find(|benchmark| benchmark.id == *id)
+        let found = self
+            .benchmarks
+            .binary_search_by(|benchmark| benchmark.id.cmp(id));
+        found.ok().map(|at| &self.benchmarks[at])
+    }
+}
+
+/// Why a text is not a run; its format before its shape, since a newer one may have any shape.
+fn unreadable(name: &str, text: &str, source: serde_json::Error) -> RunError {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let name = name.to_owned();
+    match serde_json::from_str(text) {
+        Ok(Version { format }) if format != RUN_FORMAT => RunError::Format { name, format },
+        _ => RunError::Shape { name, source },
+    }
+}
+
+/// What is wrong with `id` standing after `before`.
+fn check_order(before: &BenchId, id: &BenchId) -> Result<(), &'static str> {
+    match before.cmp(id) {
+        Ordering::Less => Ok(()),
+        Ordering::Equal => Err("appears twice"),
+        Ordering::Greater => Err("stands out of order"),
+    }
+}
+
+impl Part {
+    fn check(&self, complete: bool) -> Result<(), &'static str> {
+        let is_digest = |text: &str| {
+            let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            text.len() == DIGEST_CHARS && text.bytes().all(hex)
+        };
+        if complete {
+            return Err("a shard is never complete");
+        }
+        if !is_digest(&self.accepted) {
+            return Err("its `accepted` is no digest");
+        }
+        if self.ci.is_some_and(|ci| !ci.is_possible()) {
+            return Err("its `ci` is no run of CI");
+        }
+        Ok(())
+    }
+}
+
+impl CiRun {
+    /// Runs and attempts are counted from 1, and JSON keeps their numbers exactly.
+    #[must_use]
+    pub fn is_possible(self) -> bool {
+        (1..=COUNT_MAX).contains(&self.run) && self.attempt > 0
     }
 }
 
@@ -190,6 +292,7 @@ mod tests {
             format: RUN_FORMAT,
             commit: None,
             complete: true,
+            part: None,
             chamber: chamber(),
             benchmarks: vec![Measurement {
                 id: "a/b/c".parse().unwrap(),
@@ -233,9 +336,96 @@ mod tests {
                 .insert(Metric::DataReads, COUNT_MAX + 1);
         });
         assert!(large.contains("beyond 2^53"), "{large}");
+        let disorder = refused(|run| {
+            run.benchmarks.push(run.benchmarks[0].clone());
+            run.benchmarks[1].id = "a/b/b".parse().unwrap();
+        });
+        assert!(
+            disorder.contains("`a/b/b` stands out of order"),
+            "{disorder}"
+        );
         let cut = Run::from_json("run.json", "{\"format\": 1,")
             .unwrap_err()
             .to_string();
         assert!(cut.contains("`run.json` (line 1, column 13"), "{cut}");
+    }
+
+    fn shard() -> Run {
+        let part = Part {
+            shard: "2/3".parse().unwrap(),
+            listed: ["a/b/a", "a/b/c"].map(|id| id.parse().unwrap()).to_vec(),
+            whole: true,
+            accepted: "0f".repeat(32),
+            ci: Some(CiRun { run: 7, attempt: 1 }),
+        };
+        Run {
+            complete: false,
+            part: Some(part),
+            ..run()
+        }
+    }
+
+    #[test]
+    fn a_shard_survives_writing_and_reading() {
+        let mut shard = shard();
+        assert_eq!(reread(&shard).unwrap(), shard);
+        shard.part.as_mut().unwrap().ci = None;
+        shard.benchmarks.clear();
+        assert_eq!(reread(&shard).unwrap(), shard);
+    }
+
+    #[test]
+    fn a_shard_that_contradicts_itself_is_refused() {
+        #[track_caller]
+        fn refused(change: impl FnOnce(&mut Part), what: &str) {
+            let mut shard = shard();
+            change(shard.part.as_mut().unwrap());
+            let message = reread(&shard).unwrap_err().to_string();
+            assert!(message.contains(what), "{message}\nexpected: {what}");
+        }
+        refused(|part| part.listed.truncate(1), "`a/b/c` is not among those");
+        refused(|part| part.listed.reverse(), "`a/b/a` stands out of order");
+        refused(
+            |part| part.listed[0] = part.listed[1].clone(),
+            "`a/b/c` appears twice",
+        );
+        refused(
+            |part| part.accepted = "0F".repeat(32),
+            "`accepted` is no digest",
+        );
+        refused(
+            |part| part.accepted = String::new(),
+            "`accepted` is no digest",
+        );
+        refused(
+            |part| part.ci = Some(CiRun { run: 0, attempt: 1 }),
+            "no run of CI",
+        );
+        refused(
+            |part| part.ci = Some(CiRun { run: 1, attempt: 0 }),
+            "no run of CI",
+        );
+        let mut complete = shard();
+        complete.complete = true;
+        assert!(
+            reread(&complete)
+                .unwrap_err()
+                .to_string()
+                .contains("never complete")
+        );
+        let text = serde_json::to_string(&shard()).unwrap();
+        for (from, to, what) in [
+            ("\"2/3\"", "\"4/3\"", "shard 4/3 does not exist"),
+            ("\"whole\"", "\"hole\"", "unknown field `hole`"),
+            (
+                "\"attempt\":1",
+                "\"attempt\":1,\"x\":1",
+                "unknown field `x`",
+            ),
+        ] {
+            let text = text.replace(from, to);
+            let message = Run::from_json("run.json", &text).unwrap_err().to_string();
+            assert!(message.contains(what), "{message}");
+        }
     }
 }

@@ -166,6 +166,7 @@ impl<'a> Session<'a> {
             format: RUN_FORMAT,
             commit,
             complete: self.whole && failures.is_empty() && commands.len() == self.plan.len(),
+            part: None,
             chamber: self.chamber.clone(),
             benchmarks,
         };
