@@ -27,6 +27,7 @@ mod options;
 mod pending;
 mod reader;
 mod recover;
+mod repair;
 mod segment;
 mod tape;
 mod walk;
@@ -38,6 +39,7 @@ pub use self::lsn::Lsn;
 pub use self::options::{Mode, Options, Policy};
 pub use self::reader::{Entries, Entry};
 pub use self::recover::{Cut, Recovered};
+pub use self::repair::{Gap, RepairError, RepairReport, SegmentReport, inspect, repair};
 pub use self::segment::{
     BadHeader, HEADER_BYTES, Header, SEGMENT_BYTES_MIN, SEGMENT_VERSION, chained,
 };

@@ -74,11 +74,13 @@ pub(super) struct Remains {
 }
 
 /// A segment's file and what its walk found.
-struct Found {
+pub(super) struct Found {
     path: PathBuf,
     bytes: Bytes,
-    header: Header,
-    verified: Verified,
+    /// What the segment says about itself.
+    pub(super) header: Header,
+    /// What the walk over it found.
+    pub(super) verified: Verified,
 }
 
 /// Verifies a directory and seals its last segment.
@@ -281,7 +283,11 @@ fn verify_all<V: Vfs>(
 }
 
 fn verify_file<V: Vfs>(vfs: &V, path: &Path) -> Result<Found, OpenError> {
-    let bytes = vfs.map(path).doing("map", path)?;
+    verify_bytes(path, vfs.map(path).doing("map", path)?)
+}
+
+/// Verifies a whole segment.
+pub(super) fn verify_bytes(path: &Path, bytes: Bytes) -> Result<Found, OpenError> {
     let header = Header::decode(&bytes);
     let header = header.map_err(|bad| corruption(path, 0, Rot::Header(bad)))?;
     let verified = walk::verify(&bytes, &header);
@@ -294,7 +300,7 @@ fn verify_file<V: Vfs>(vfs: &V, path: &Path) -> Result<Found, OpenError> {
 }
 
 /// A segment must be the one that its name and its predecessor promise.
-fn check_order(
+pub(super) fn check_order(
     segment: &Found,
     name_lsn: u64,
     promised: Option<&Header>,
@@ -323,7 +329,11 @@ fn check_order(
 }
 
 /// The table of the module's header.
-fn judge(segment: &Found, is_last: bool, policy: Policy) -> Result<Option<Cut>, OpenError> {
+pub(super) fn judge(
+    segment: &Found,
+    is_last: bool,
+    policy: Policy,
+) -> Result<Option<Cut>, OpenError> {
     let Found {
         path,
         bytes,

@@ -1,0 +1,254 @@
+//! Repair keeps what is intact, says what it left out, and changes nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use engine::frame::{Batch, Kind, Record, Transaction};
+use engine::vfs::{Disk, Memory, Vfs};
+use engine::wal::{OpenError, Options, RepairError, Wal, inspect, repair};
+
+const KIND: Kind = Kind(0x30);
+
+fn options() -> Options {
+    Options {
+        segment_bytes: 4096,
+        threads: 1,
+        ..Options::default()
+    }
+}
+
+fn dir() -> &'static Path {
+    Path::new("log")
+}
+
+fn record(payload: &[u8]) -> Record<'_> {
+    Record {
+        kind: KIND,
+        version: 1,
+        payload,
+    }
+}
+
+/// A hundred records: alone, in batches of five, and in transactions of five.
+fn left_behind<V: Vfs>(vfs: &V, dir: &Path) {
+    let (wal, _) = Wal::open(vfs.clone(), dir, options()).unwrap();
+    for group in (0..100_u64).step_by(5) {
+        let payloads =
+            (group..group + 5).map(|number| [&number.to_le_bytes()[..], &[7; 60]].concat());
+        match group % 3 {
+            0 => {
+                let mut batch = Batch::default();
+                assert!(
+                    payloads
+                        .into_iter()
+                        .all(|payload| batch.push(record(&payload)))
+                );
+                wal.append_batch(&batch).unwrap();
+            }
+            1 => {
+                let mut transaction = Transaction::default();
+                assert!(
+                    payloads
+                        .into_iter()
+                        .all(|payload| transaction.push(record(&payload)))
+                );
+                wal.append_transaction(&transaction).unwrap();
+            }
+            _ => payloads.into_iter().for_each(|payload| {
+                wal.append(record(&payload)).unwrap();
+            }),
+        }
+        wal.sync().unwrap();
+    }
+}
+
+fn numbers<V: Vfs>(vfs: &V, dir: &Path) -> Vec<u64> {
+    let (wal, _) = Wal::open(vfs.clone(), dir, options()).unwrap();
+    let number = |payload: &[u8]| u64::from_le_bytes(payload[..8].try_into().unwrap());
+    wal.entries()
+        .map(|entry| number(&entry.unwrap().payload))
+        .collect()
+}
+
+fn segments(vfs: &Memory) -> Vec<PathBuf> {
+    let paths = vfs
+        .list(dir())
+        .unwrap()
+        .into_iter()
+        .map(|name| dir().join(name));
+    paths
+        .filter(|path| path.extension().is_some_and(|end| end == "wal"))
+        .collect()
+}
+
+#[test]
+fn a_good_log_is_kept_whole() {
+    let vfs = Memory::default();
+    left_behind(&vfs, dir());
+    let report = repair(&vfs, dir(), Path::new("new"), options()).unwrap();
+    assert_eq!((report.records, report.gaps), (100, vec![]));
+    assert_eq!(
+        numbers(&vfs, Path::new("new")),
+        (0..100).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn damage_anywhere_costs_what_it_hit_and_no_more() {
+    let pristine = Memory::default();
+    left_behind(&pristine, dir());
+    let paths = segments(&pristine);
+    let good = pristine.read(&paths[0]).unwrap();
+    let used = good.iter().rposition(|byte| *byte != 0).unwrap();
+    for at in (64..used).step_by(13) {
+        let vfs = Memory::default();
+        for path in &paths {
+            vfs.write(path, pristine.read(path).unwrap());
+        }
+        let mut bytes = good.clone();
+        bytes[at] ^= 0xff;
+        vfs.write(&paths[0], bytes.clone());
+        let report = repair(&vfs, dir(), Path::new("new"), options()).unwrap();
+        let kept = numbers(&vfs, Path::new("new"));
+        assert_eq!(report.records, kept.len() as u64, "byte {at}");
+        assert!(
+            kept.len() >= 95,
+            "byte {at}: only {} of 100 are left",
+            kept.len()
+        );
+        assert!(kept.is_sorted(), "byte {at}: the order has changed");
+        assert!(
+            kept.len() == 100 || !report.gaps.is_empty(),
+            "byte {at}: nothing is reported"
+        );
+        assert_eq!(
+            vfs.read(&paths[0]).unwrap(),
+            bytes,
+            "the damaged log was touched"
+        );
+    }
+}
+
+#[test]
+fn a_segment_without_a_header_is_left_out_and_reported() {
+    let vfs = Memory::default();
+    left_behind(&vfs, dir());
+    let path = &segments(&vfs)[1];
+    vfs.write(path, b"not a segment".to_vec());
+    let report = repair(&vfs, dir(), Path::new("new"), options()).unwrap();
+    assert_eq!(report.gaps.len(), 1);
+    assert_eq!((&report.gaps[0].path, report.gaps[0].bytes), (path, 13));
+    assert!(report.records > 40 && report.records < 100);
+}
+
+#[test]
+fn a_directory_that_is_in_use_is_not_written_to() {
+    let vfs = Memory::default();
+    left_behind(&vfs, dir());
+    let refused = repair(&vfs, dir(), dir(), options()).unwrap_err();
+    assert!(matches!(refused, RepairError::NotEmpty { .. }), "{refused}");
+}
+
+#[test]
+fn inspection_agrees_with_opening() {
+    let vfs = Memory::default();
+    left_behind(&vfs, dir());
+    let before: Vec<_> = segments(&vfs).iter().map(|path| vfs.read(path)).collect();
+    let reports = inspect(&vfs, dir()).unwrap();
+    assert_eq!(
+        reports.iter().map(|report| report.records).sum::<u64>(),
+        100
+    );
+    assert!(reports.iter().all(|report| report.verdict.is_ok()));
+    assert!(
+        reports
+            .iter()
+            .rev()
+            .skip(1)
+            .all(|report| report.stop.is_none()),
+        "sealed"
+    );
+    assert!(reports.last().unwrap().stop.is_some());
+
+    let path = &segments(&vfs)[0];
+    let mut bytes = vfs.read(path).unwrap();
+    bytes[100] ^= 1;
+    vfs.write(path, bytes);
+    let inspected = inspect(&vfs, dir())
+        .unwrap()
+        .remove(0)
+        .verdict
+        .unwrap_err()
+        .to_string();
+    let opened = Wal::open(vfs.clone(), dir(), options()).unwrap_err();
+    assert!(matches!(opened, OpenError::Corrupt(_)));
+    assert_eq!(inspected, opened.to_string());
+    assert_eq!(
+        vfs.read(path).unwrap().len(),
+        before[0].as_ref().unwrap().len()
+    );
+}
+
+/// Runs the example, which is built beside the tests, as its header shows it.
+fn wal(arguments: &[&str]) -> (Option<i32>, String) {
+    let this = std::env::current_exe().unwrap();
+    let example = this
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("examples/wal");
+    let output = Command::new(&example).args(arguments).output();
+    let output = output.expect("the example is built with `cargo build -p engine --examples`");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn the_example_inspects_verifies_and_repairs() {
+    let temporary = tempfile::tempdir().unwrap();
+    let log = temporary.path().join("log");
+    let path = log.to_str().unwrap();
+    left_behind(&Disk, &log);
+    let (code, text) = wal(&["inspect", path]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("good: ") && text.contains("100 intact records"),
+        "{text}"
+    );
+
+    let first = log.join("00000000000000000000.wal");
+    let mut bytes = std::fs::read(&first).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&first, bytes).unwrap();
+    let (code, text) = wal(&["verify", path]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("is corrupt at byte 64") && text.contains("repair DIR"),
+        "{text}"
+    );
+
+    let (code, text) = wal(&["repair", path]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("left out: ") && text.contains("95 records kept"),
+        "{text}"
+    );
+    let repaired = temporary.path().join("log.repaired");
+    assert!(repaired.join("repair-report.txt").exists());
+    assert_eq!(wal(&["verify", repaired.to_str().unwrap()]).0, Some(0));
+
+    assert_eq!(
+        wal(&["repair", path]).0,
+        Some(2),
+        "the new directory is not empty"
+    );
+    assert_eq!(
+        wal(&["verify", temporary.path().to_str().unwrap()]).0,
+        Some(2),
+        "no log"
+    );
+    assert_eq!(wal(&[]).0, Some(2), "usage");
+}

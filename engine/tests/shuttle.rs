@@ -1,0 +1,238 @@
+//! Group commit under a scheduler that tries interleavings.
+//!
+//! The log is generic over its monitor, so the very code that ships runs here; only mutex and
+//! condition are shuttle's. Files yield wherever a real disk would let others run.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine::frame::{Batch, Kind, Record};
+use engine::vfs::{Failure, Monitor, Plan, Sim, SimFile, SimLock, Vfs, VfsFile};
+use engine::wal::{Lsn, Mode, Options, Wal};
+use shuttle::sync::{Condvar, Mutex, MutexGuard};
+use shuttle::thread;
+
+/// A simulated disk whose callers are scheduled by shuttle.
+#[derive(Clone, Default)]
+struct Scheduled(Sim);
+
+struct ScheduledFile(SimFile);
+
+struct ScheduledMonitor<T> {
+    value: Mutex<T>,
+    changed: Condvar,
+}
+
+impl<T: Send> Monitor<T> for ScheduledMonitor<T> {
+    type Guard<'a>
+        = MutexGuard<'a, T>
+    where
+        Self: 'a;
+
+    fn new(value: T) -> Self {
+        Self {
+            value: Mutex::new(value),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, T> {
+        self.value.lock().unwrap()
+    }
+
+    fn wait<'a>(&'a self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        self.changed.wait(guard).unwrap()
+    }
+
+    fn notify_all(&self) {
+        self.changed.notify_all();
+    }
+}
+
+impl Vfs for Scheduled {
+    type File = ScheduledFile;
+    type Lock = SimLock;
+    type Monitor<T: Send + 'static> = ScheduledMonitor<T>;
+
+    fn create(&self, path: &Path) -> io::Result<ScheduledFile> {
+        self.0.create(path).map(ScheduledFile)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<ScheduledFile> {
+        self.0.open(path).map(ScheduledFile)
+    }
+
+    fn map(&self, path: &Path) -> io::Result<Bytes> {
+        self.0.map(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.remove(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.0.list(dir)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.create_dir(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        thread::yield_now();
+        self.0.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<SimLock>> {
+        self.0.lock(path)
+    }
+
+    fn now_us(&self) -> u64 {
+        self.0.now_us()
+    }
+}
+
+impl VfsFile for ScheduledFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        thread::yield_now();
+        self.0.write_at(bytes, offset)
+    }
+
+    fn fill(&self, start: u64, end: u64) -> io::Result<()> {
+        self.0.fill(start, end)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        thread::yield_now();
+        self.0.sync_data()
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.0.size()
+    }
+}
+
+const SCHEDULES: usize = 300;
+
+fn open(vfs: &Scheduled, mode: Mode) -> Wal<Scheduled> {
+    let options = Options {
+        mode,
+        segment_bytes: 4096,
+        buffer_bytes: 300,
+        threads: 1,
+        ..Options::default()
+    };
+    Wal::open(vfs.clone(), Path::new("log"), options).unwrap().0
+}
+
+fn record(payload: &[u8]) -> Record<'_> {
+    Record {
+        kind: Kind(0x30),
+        version: 1,
+        payload,
+    }
+}
+
+/// Runs `work` on several threads, each with its number.
+fn threads(count: u8, wal: &Wal<Scheduled>, work: fn(&Wal<Scheduled>, u8)) {
+    let threads: Vec<_> = (0..count)
+        .map(|number| {
+            let wal = wal.clone();
+            thread::spawn(move || work(&wal, number))
+        })
+        .collect();
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
+}
+
+/// The log on the disk after the power went must hold `count` whole records.
+fn holds(vfs: &Scheduled, count: u64) {
+    let disk = Scheduled(vfs.0.crash(0));
+    let wal = open(&disk, Mode::Strict);
+    assert_eq!(wal.entries().map(Result::unwrap).count() as u64, count);
+}
+
+#[test]
+fn a_commit_is_durable_whoever_leads() {
+    shuttle::check_random(
+        || {
+            let vfs = Scheduled::default();
+            let wal = open(&vfs, Mode::Strict);
+            threads(3, &wal, |wal, number| {
+                for _ in 0..3 {
+                    let end = wal.append(record(&[number; 20])).unwrap().end;
+                    wal.commit(end).unwrap();
+                    assert!(wal.watermarks().durable >= end);
+                }
+            });
+            assert_eq!(wal.watermarks().durable, Lsn(9));
+            holds(&vfs, 9);
+        },
+        SCHEDULES,
+    );
+}
+
+#[test]
+fn segments_rotate_under_everybodys_feet() {
+    shuttle::check_pct(
+        || {
+            let vfs = Scheduled::default();
+            let mode = Mode::Buffered {
+                interval: Duration::ZERO,
+                max_bytes: 2000,
+            };
+            let wal = open(&vfs, mode);
+            threads(3, &wal, |wal, number| {
+                for _ in 0..2 {
+                    let mut batch = Batch::default();
+                    assert!(batch.push(record(&[number; 1500])));
+                    assert!(batch.push(record(&[number; 100])));
+                    wal.append_batch(&batch).unwrap();
+                    wal.keep_house().unwrap();
+                    wal.truncate_below(Lsn(2)).unwrap();
+                }
+            });
+            wal.sync().unwrap();
+            let marks = wal.watermarks();
+            assert_eq!((marks.accepted, marks.durable), (Lsn(12), Lsn(12)));
+            holds(&vfs, 12 - wal.first_lsn().0);
+        },
+        SCHEDULES,
+        3,
+    );
+}
+
+#[test]
+fn a_failed_sync_is_told_to_everyone_who_waits() {
+    shuttle::check_random(
+        || {
+            let vfs = Scheduled::default();
+            let wal = open(&vfs, Mode::Strict);
+            // The first write fills the file, the second writes, and the third call syncs.
+            vfs.0.plan(Plan::FailAt(3, Failure::Partial));
+            threads(3, &wal, |wal, number| {
+                let committed = wal
+                    .append(record(&[number; 20]))
+                    .map(|done| wal.commit(done.end));
+                let promised = matches!(committed, Ok(Ok(())));
+                assert!(!promised, "a commit was promised although the sync failed");
+            });
+            assert_eq!(wal.watermarks().durable, Lsn(0));
+            assert!(wal.append(record(b"too late")).is_err());
+        },
+        SCHEDULES,
+    );
+}
