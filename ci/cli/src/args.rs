@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use icgate_core::shard::Shard;
 
 /// A gate in CI that fails a pull request when a hot path executes more instructions.
 #[derive(Debug, Parser)]
@@ -33,6 +34,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         measuring: Measuring,
         #[command(flatten)]
+        sharding: Sharding,
+        #[command(flatten)]
         against: Against,
         #[command(flatten)]
         output: Output,
@@ -45,6 +48,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         measuring: Measuring,
         #[command(flatten)]
+        sharding: Sharding,
+        #[command(flatten)]
         output: OutputDirectory,
     },
     /// Compare a stored run with the baselines; needs no Valgrind
@@ -52,6 +57,19 @@ pub(crate) enum Command {
     Compare {
         /// The run to judge
         run: Utf8PathBuf,
+        #[command(flatten)]
+        project: Project,
+        #[command(flatten)]
+        against: Against,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Put the shards of a run together, compare with the baselines, report; needs no Valgrind
+    #[command(after_help = "Example:\n  icgate merge shards/*/run.json --output target/icgate")]
+    Merge {
+        /// The run.json of every shard
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<Utf8PathBuf>,
         #[command(flatten)]
         project: Project,
         #[command(flatten)]
@@ -122,6 +140,15 @@ pub(crate) struct Measuring {
     /// Only benchmarks whose id matches one of these patterns
     #[arg(value_name = "PATTERN")]
     pub(crate) patterns: Vec<String>,
+}
+
+/// Which part of the benchmarks to measure, where several machines measure together.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Measuring")]
+pub(crate) struct Sharding {
+    /// Only the I-th of N parts of the benchmarks; `icgate merge` puts the parts together
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
 }
 
 /// What to compare with.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use icgate_core::baseline::BaselineError;
 use icgate_core::harness::CommandError;
+use icgate_core::merge::MergeError;
 use icgate_core::parse::ProfileError;
 use icgate_core::policy::PolicyError;
 use icgate_core::run::RunError;
@@ -40,6 +41,10 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Run(#[from] RunError),
     #[error(transparent)]
+    Merge(#[from] MergeError),
+    #[error(transparent)]
+    Ci(#[from] CiError),
+    #[error(transparent)]
     Update(#[from] UpdateError),
     #[error("this machine lacks {0}")]
     Doctor(String),
@@ -51,12 +56,15 @@ impl CliError {
         match self {
             Self::Build(error) => error.exit_code(),
             Self::Measure(error) => error.exit_code(),
+            Self::Merge(error) if error.is_incomplete() => MEASURING,
             Self::Chamber(_) | Self::Doctor(_) => MEASURING,
             Self::Store(_)
             | Self::Git(_)
             | Self::Baseline(_)
             | Self::Policy(_)
             | Self::Run(_)
+            | Self::Merge(_)
+            | Self::Ci(_)
             | Self::Update(_) => USAGE,
         }
     }
@@ -72,6 +80,8 @@ impl CliError {
             Self::Baseline(error) => Some(error.fix()),
             Self::Policy(error) => Some(error.fix()),
             Self::Run(error) => Some(error.fix()),
+            Self::Merge(error) => Some(error.fix()),
+            Self::Ci(error) => Some(error.fix()),
             Self::Update(error) => Some(error.fix()),
             Self::Doctor(_) => None,
         }
@@ -291,6 +301,21 @@ impl GitError {
                     .to_owned(),
             ),
             Self::Failed { .. } => None,
+        }
+    }
+}
+
+/// Why it is not known which run of CI this is.
+#[derive(Debug, Error)]
+pub(crate) enum CiError {
+    #[error("the environment variable {name} is {value:?}, not a number counted from 1")]
+    Number { name: &'static str, value: String },
+}
+
+impl CiError {
+    fn fix(&self) -> String {
+        match self {
+            Self::Number { name, .. } => format!("leave {name} as GitHub sets it, or unset it"),
         }
     }
 }

@@ -110,6 +110,19 @@ pub(crate) fn read_baselines(directory: &Path, platform: &str) -> Result<Baselin
     Ok(Baselines::new(suites?))
 }
 
+/// A digest of all that the tree accepts: its policy, and the baselines that were read from it.
+pub(crate) fn digest(directory: &Path, baselines: &Baselines) -> Result<String, StoreError> {
+    let policy = read_optional(&directory.join(POLICY_FILE))?;
+    let suites = baselines.suites().map(Baseline::to_json);
+    let mut hasher = blake3::Hasher::new();
+    // Each text after its length, so that no two lists of texts read alike.
+    for text in std::iter::once(policy.unwrap_or_default()).chain(suites) {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
 /// Whether a path is named like a suite's file.
 pub(crate) fn is_suite(path: &Path) -> bool {
     path.extension()

@@ -193,7 +193,7 @@ pub fn merge(runs: Vec<(String, Run)>) -> Result<Merged, MergeError> {
     }
     if first.run.commit.is_none() {
         warnings.push(
-            "the shards come from a changed tree, so that they measured the same is not proven"
+            "the shards name no commit, so that all measured the same sources is not proven"
                 .to_owned(),
         );
     }
@@ -235,7 +235,7 @@ fn different_division(a: &Piece, b: &Piece) -> Option<String> {
     }
     if a.run.commit != b.run.commit {
         let name = |piece: &Piece| piece.run.commit.clone();
-        let name = |piece| name(piece).unwrap_or_else(|| "a changed tree".to_owned());
+        let name = |piece| name(piece).unwrap_or_else(|| "none".to_owned());
         return Some(format!(
             "one is of commit {}, the other of {}",
             name(a),
@@ -429,7 +429,7 @@ mod tests {
     fn what_differs_is_never_merged() {
         mixed(
             |it| it.1.commit = None,
-            "one is of commit 1a2b3c4, the other of a changed tree",
+            "one is of commit 1a2b3c4, the other of none",
         );
         mixed(
             |it| {
@@ -527,13 +527,13 @@ mod tests {
     }
 
     #[test]
-    fn shards_of_a_changed_tree_are_merged_with_a_word() {
+    fn shards_without_a_commit_are_merged_with_a_word() {
         let mut runs = shards(&suite(), 2);
         for (_, run) in &mut runs {
             run.commit = None;
         }
         let merged = merge(runs).unwrap();
-        assert!(merged.warnings[0].contains("changed tree"), "{merged:?}");
+        assert!(merged.warnings[0].contains("name no commit"), "{merged:?}");
     }
 
     #[test]

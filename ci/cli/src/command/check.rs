@@ -4,7 +4,7 @@ use icgate_core::chamber::platform;
 
 use super::judge::Bench;
 use super::print_failures;
-use crate::args::{Against, Measuring, Output, Project as Selection};
+use crate::args::{Against, Measuring, Output, Project as Selection, Sharding};
 use crate::cargo::Project;
 use crate::chamber::toolchain;
 use crate::error::CliError;
@@ -14,6 +14,7 @@ use crate::{output, store};
 pub(crate) fn check(
     selection: &Selection,
     measuring: &Measuring,
+    sharding: &Sharding,
     against: &Against,
     output: &Output,
 ) -> Result<u8, CliError> {
@@ -23,7 +24,10 @@ pub(crate) fn check(
     let bench = Bench::open(&project, against, &platform(&toolchain.target))?;
     let directory = project.output_directory(&output.directory);
     store::prepare(&directory)?;
-    let session = Session::open(&project, &toolchain, measuring)?;
+    let mut session = Session::open(&project, &toolchain, measuring)?;
+    if let Some(shard) = sharding.shard {
+        session.take_shard(shard, &bench.committed)?;
+    }
     let measured = session.measure(&bench.committed)?;
     let mut warnings = measured.warnings;
     if !measured.failures.is_empty() {

@@ -3,7 +3,7 @@
 use icgate_core::chamber::platform;
 
 use super::print_failures;
-use crate::args::{Measuring, OutputDirectory, Project as Selection};
+use crate::args::{Measuring, OutputDirectory, Project as Selection, Sharding};
 use crate::cargo::Project;
 use crate::chamber::toolchain;
 use crate::error::CliError;
@@ -13,6 +13,7 @@ use crate::{output, store};
 pub(crate) fn measure(
     selection: &Selection,
     measuring: &Measuring,
+    sharding: &Sharding,
     output: &OutputDirectory,
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
@@ -20,7 +21,10 @@ pub(crate) fn measure(
     let baselines = store::read_baselines(&project.baselines(), &platform(&toolchain.target))?;
     let directory = project.output_directory(output);
     store::prepare(&directory)?;
-    let session = Session::open(&project, &toolchain, measuring)?;
+    let mut session = Session::open(&project, &toolchain, measuring)?;
+    if let Some(shard) = sharding.shard {
+        session.take_shard(shard, &baselines)?;
+    }
     let measured = session.measure(&baselines)?;
     output::write_run(&directory, &measured.run)?;
     for benchmark in &measured.run.benchmarks {

@@ -6,6 +6,7 @@ mod doctor;
 mod judge;
 mod list;
 mod measure;
+mod merge;
 mod update;
 
 use std::process::ExitCode;
@@ -25,20 +26,28 @@ pub(crate) fn main() -> ExitCode {
         Command::Check {
             project,
             measuring,
+            sharding,
             against,
             output,
-        } => check::check(project, measuring, against, output),
+        } => check::check(project, measuring, sharding, against, output),
         Command::Measure {
             project,
             measuring,
+            sharding,
             output,
-        } => measure::measure(project, measuring, output),
+        } => measure::measure(project, measuring, sharding, output),
         Command::Compare {
             run,
             project,
             against,
             output,
         } => compare::compare(run, project, against, output),
+        Command::Merge {
+            runs,
+            project,
+            against,
+            output,
+        } => merge::merge(runs, project, against, output),
         Command::Update {
             project,
             measuring,

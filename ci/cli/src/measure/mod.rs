@@ -9,6 +9,7 @@
 //! and how many at once. Counts do not depend on load, so as many run as there are processors.
 
 mod execute;
+mod part;
 mod progress;
 mod record;
 
@@ -18,7 +19,8 @@ use std::path::Path;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use icgate_core::baseline::{Accepted, Baselines};
 use icgate_core::bench_id::BenchId;
-use icgate_core::run::{RUN_FORMAT, Run};
+use icgate_core::run::{Part, RUN_FORMAT, Run};
+use icgate_core::shard::Shard;
 
 use crate::args::Measuring;
 use crate::cargo::{BenchExecutable, Project};
@@ -28,7 +30,7 @@ use crate::chamber::{
 };
 use crate::error::{CliError, MeasureError};
 use crate::git::Repository;
-use crate::runner;
+use crate::{runner, store};
 
 pub(crate) use execute::Disturbance;
 use progress::Progress;
@@ -60,6 +62,8 @@ pub(crate) struct Session<'a> {
     plan: Vec<Planned>,
     /// Whether the plan has all benchmarks of the project.
     whole: bool,
+    /// The shard that the plan was cut down to.
+    part: Option<Part>,
     jobs: NonZeroUsize,
     warnings: Vec<String>,
 }
@@ -114,6 +118,7 @@ impl<'a> Session<'a> {
             chamber,
             plan,
             whole,
+            part: None,
             jobs,
             warnings,
         })
@@ -122,6 +127,31 @@ impl<'a> Session<'a> {
     /// The ids of the plan, in order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &BenchId> {
         self.plan.iter().map(|planned| &planned.id)
+    }
+
+    /// Cuts the plan down to one shard of it; `baselines` tell how to divide it.
+    pub(crate) fn take_shard(
+        &mut self,
+        shard: Shard,
+        baselines: &Baselines,
+    ) -> Result<(), CliError> {
+        let listed: Vec<BenchId> = self.ids().cloned().collect();
+        let selected = part::select(&listed, baselines, shard);
+        self.plan.retain(|planned| selected.contains(&planned.id));
+        if self.plan.is_empty() {
+            self.warnings.push(format!(
+                "shard {shard} is empty: there are only {} benchmarks",
+                listed.len()
+            ));
+        }
+        self.part = Some(Part {
+            shard,
+            listed,
+            whole: self.whole,
+            accepted: store::digest(&self.project.baselines(), baselines)?,
+            ci: part::ci_run()?,
+        });
+        Ok(())
     }
 
     /// Measures the whole plan; `baselines` tell which benchmarks are long.
@@ -162,11 +192,12 @@ impl<'a> Session<'a> {
         benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
         failures.sort_by(|a, b| a.id.cmp(&b.id));
         let commit = Repository::open(self.project.root()).and_then(|it| it.clean_commit());
+        let planned = commands.len() == self.plan.len() && self.part.is_none();
         let run = Run {
             format: RUN_FORMAT,
             commit,
-            complete: self.whole && failures.is_empty() && commands.len() == self.plan.len(),
-            part: None,
+            complete: self.whole && failures.is_empty() && planned,
+            part: self.part.clone(),
             chamber: self.chamber.clone(),
             benchmarks,
         };

@@ -12,3 +12,4 @@ mod interruption;
 mod outputs;
 mod project;
 mod sample;
+mod shards;

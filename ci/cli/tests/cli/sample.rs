@@ -126,6 +126,8 @@ pub(crate) fn icgate() -> Command {
     );
     for name in [
         "GITHUB_BASE_REF",
+        "GITHUB_RUN_ATTEMPT",
+        "GITHUB_RUN_ID",
         "GITHUB_STEP_SUMMARY",
         "NO_COLOR",
         "CLICOLOR_FORCE",

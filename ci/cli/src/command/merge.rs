@@ -1,0 +1,35 @@
+//! `icgate merge`: puts the shards of a run together and judges it as `check` would have.
+
+use camino::Utf8PathBuf;
+use icgate_core::merge::merge as merge_shards;
+use icgate_core::run::Run;
+
+use super::judge::Bench;
+use crate::args::{Against, Output, Project as Selection};
+use crate::cargo::Project;
+use crate::error::CliError;
+use crate::{output, store};
+
+pub(crate) fn merge(
+    paths: &[Utf8PathBuf],
+    selection: &Selection,
+    against: &Against,
+    output: &Output,
+) -> Result<u8, CliError> {
+    let project = Project::open(selection)?;
+    let shards: Result<Vec<(String, Run)>, CliError> = paths
+        .iter()
+        .map(|path| {
+            let run = Run::from_json(path.as_str(), &store::read(path.as_std_path())?)?;
+            Ok((path.to_string(), run))
+        })
+        .collect();
+    let merged = merge_shards(shards?)?;
+    let bench = Bench::open(&project, against, &merged.run.chamber.platform())?;
+    let report = bench.report(&merged.run, &merged.warnings);
+    let directory = project.output_directory(&output.directory);
+    output::write_run(&directory, &merged.run)?;
+    output::write_report(&directory, &report)?;
+    output::print_report(&report, output.format)?;
+    Ok(report.exit_code)
+}
