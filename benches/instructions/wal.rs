@@ -6,7 +6,8 @@
 )]
 
 use benches::wal::{
-    Append, Replay, append_check, append_setup, batches_setup, replay_check, replay_setup,
+    Append, Refuse, Replay, Tail, append_check, append_setup, batches_setup, flipped_setup,
+    refuse_check, replay_check, replay_setup, rotate_setup, transactions_setup,
 };
 use iai_callgrind::{library_benchmark, library_benchmark_group, main};
 
@@ -29,12 +30,33 @@ fn commit(input: Append) -> Append {
     benches::wal::commit(input)
 }
 
+#[library_benchmark(teardown = append_check)]
+#[bench::n10(transactions_setup())]
+fn transaction(input: Append) -> Append {
+    benches::wal::transactions(input)
+}
+
+#[library_benchmark(teardown = append_check)]
+#[bench::kib4(rotate_setup())]
+fn rotate(input: Append) -> Append {
+    benches::wal::append(input)
+}
+
 #[library_benchmark(setup = replay_setup, teardown = replay_check)]
-#[bench::n1000(0)]
-#[bench::n1000_torn(30)]
+#[bench::n1000(Tail::Clean)]
+#[bench::n1000_torn(Tail::Torn)]
 fn replay(input: Replay) -> Replay {
     benches::wal::replay(input)
 }
 
-library_benchmark_group!(name = wal; benchmarks = append, append_batch, commit, replay);
+#[library_benchmark(teardown = refuse_check)]
+#[bench::n1000_flipped(flipped_setup())]
+fn refuse(input: Refuse) -> Refuse {
+    benches::wal::refuse(input)
+}
+
+library_benchmark_group!(
+    name = wal;
+    benchmarks = append, append_batch, commit, transaction, rotate, replay, refuse
+);
 main!(library_benchmark_groups = wal);

@@ -16,6 +16,7 @@
 pub mod data;
 pub mod frame;
 pub mod kv;
+pub mod snapshot;
 pub mod wal;
 pub mod workload;
 
@@ -24,6 +25,11 @@ use workload::Workload;
 /// Every workload, suite by suite.
 #[must_use]
 pub fn catalogue() -> Vec<Workload> {
-    let suites = [frame::workloads(), wal::workloads(), kv::workloads()];
+    let suites = [
+        frame::workloads(),
+        wal::workloads(),
+        snapshot::workloads(),
+        kv::workloads(),
+    ];
     suites.into_iter().flatten().collect()
 }

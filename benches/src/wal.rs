@@ -11,9 +11,9 @@
 
 use std::path::Path;
 
-use engine::frame::{Batch, Kind, Record};
+use engine::frame::{Batch, Kind, Record, Transaction};
 use engine::vfs::{Memory, Vfs};
-use engine::wal::{Entries, Lsn, Options, Recovered, Wal};
+use engine::wal::{Entries, Lsn, OpenError, Options, Recovered, Wal};
 
 use crate::data;
 use crate::workload::Workload;
@@ -41,12 +41,30 @@ pub fn workloads() -> Vec<Workload> {
             append_check,
         ),
         Workload::new("wal/commit/b64", || append_setup(64), commit, append_check),
-        Workload::new("wal/replay/n1000", || replay_setup(0), replay, replay_check),
         Workload::new(
-            "wal/replay/n1000_torn",
-            || replay_setup(30),
+            "wal/transaction/n10",
+            transactions_setup,
+            transactions,
+            append_check,
+        ),
+        Workload::new("wal/rotate/kib4", rotate_setup, append, append_check),
+        Workload::new(
+            "wal/replay/n1000",
+            || replay_setup(Tail::Clean),
             replay,
             replay_check,
+        ),
+        Workload::new(
+            "wal/replay/n1000_torn",
+            || replay_setup(Tail::Torn),
+            replay,
+            replay_check,
+        ),
+        Workload::new(
+            "wal/refuse/n1000_flipped",
+            flipped_setup,
+            refuse,
+            refuse_check,
         ),
     ]
 }
@@ -85,6 +103,7 @@ pub struct Append {
     wal: Wal<Memory>,
     payloads: Vec<Vec<u8>>,
     batches: Vec<Batch>,
+    transactions: Vec<Transaction>,
     /// The LSN before the run, and after it.
     range: (Lsn, Lsn),
 }
@@ -92,19 +111,41 @@ pub struct Append {
 /// A log whose file and buffers have already been used once.
 #[must_use]
 pub fn append_setup(len: usize) -> Append {
-    let (wal, _) = open(&Memory::default(), ROOMY);
-    let payloads = data::payloads(RECORDS, len);
+    used_log(ROOMY, data::payloads(RECORDS, len))
+}
+
+/// A log with segments of 4 KiB, and sixty records of 1 KiB: every third begins a new segment.
+#[must_use]
+pub fn rotate_setup() -> Append {
+    used_log(4 << 10, data::payloads(60, 1 << 10))
+}
+
+fn used_log(segment_bytes: u32, payloads: Vec<Vec<u8>>) -> Append {
+    let (wal, _) = open(&Memory::default(), segment_bytes);
     let input = Append {
         wal,
         payloads,
         batches: Vec::new(),
+        transactions: Vec::new(),
         range: (Lsn(0), Lsn(0)),
     };
     let mut input = append(input);
-    if let Err(error) = input.wal.sync() {
-        panic!("{error}");
-    }
+    input.wal.sync().expect("memory can be synced");
     input.range = (input.range.1, input.range.1);
+    input
+}
+
+/// The same for a hundred transactions of ten records.
+#[must_use]
+pub fn transactions_setup() -> Append {
+    let mut input = append_setup(64);
+    for payloads in input.payloads.chunks(10) {
+        let mut transaction = Transaction::default();
+        for payload in payloads {
+            assert!(transaction.push(record(payload)), "the record is too large");
+        }
+        input.transactions.push(transaction);
+    }
     input
 }
 
@@ -146,6 +187,18 @@ pub fn append_batch(mut input: Append) -> Append {
     input
 }
 
+/// Commits transaction after transaction, and waits until all are written.
+#[must_use]
+pub fn transactions(mut input: Append) -> Append {
+    for transaction in &input.transactions {
+        if let Ok(appended) = input.wal.append_transaction(transaction) {
+            input.range.1 = appended.end;
+        }
+    }
+    let _ = input.wal.wait_written(input.range.1);
+    input
+}
+
 /// Commits record after record: the whole round of a leader, with nobody to follow.
 #[must_use]
 pub fn commit(mut input: Append) -> Append {
@@ -161,7 +214,7 @@ pub fn commit(mut input: Append) -> Append {
 /// The log must hold what was appended.
 pub fn append_check(output: Append) {
     let (from, to) = output.range;
-    assert_eq!(to.0 - from.0, RECORDS as u64);
+    assert_eq!(to.0 - from.0, output.payloads.len() as u64);
     assert_eq!(output.wal.watermarks().written, to);
     let mut entries = output
         .wal
@@ -186,15 +239,44 @@ pub struct Replay {
     payload_bytes: usize,
 }
 
-/// A log of 1,000 records of 64 bytes, all durable. Where `torn_bytes` is not zero, half of a
-/// further frame of that many bytes follows.
+/// What follows the last record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// Nothing.
+    Clean,
+    /// Half of a frame.
+    Torn,
+}
+
+/// A log of 1,000 records of 64 bytes, all durable, left behind without a close.
 #[must_use]
-pub fn replay_setup(torn_bytes: usize) -> Replay {
+pub fn replay_setup(tail: Tail) -> Replay {
+    let torn = tail == Tail::Torn;
+    let vfs = left_behind(|file, end| {
+        if torn {
+            file[end] = 30;
+            file[end + 4..end + 20].fill(1);
+        }
+    });
+    Replay {
+        vfs,
+        torn,
+        log: None,
+        records: 0,
+        payload_bytes: 0,
+    }
+}
+
+/// A log of 1,000 records of 64 bytes, whose file is changed by `damage`.
+fn left_behind(damage: impl FnOnce(&mut Vec<u8>, usize)) -> Memory {
     let vfs = Memory::default();
     let (wal, _) = open(&vfs, TIGHT);
     for payload in data::payloads(RECORDS, 64) {
         wal.append(record(&payload)).expect("the log accepts it");
     }
+    wal.sync().expect("memory can be synced");
+    // The mark that vouches for all of them goes with the next records.
+    wal.append(record(b"one more")).expect("the log accepts it");
     wal.sync().expect("memory can be synced");
     drop(wal);
     let path = Path::new(DIR).join("00000000000000000000.wal");
@@ -203,18 +285,9 @@ pub fn replay_setup(torn_bytes: usize) -> Replay {
         .iter()
         .rposition(|byte| *byte != 0)
         .map_or(0, |last| last + 1);
-    if torn_bytes > 0 {
-        file[end] = u8::try_from(torn_bytes).expect("a small frame");
-        file[end + 4..end + 4 + torn_bytes / 2].fill(1);
-    }
+    damage(&mut file, end);
     vfs.write(&path, file);
-    Replay {
-        vfs,
-        torn: torn_bytes > 0,
-        log: None,
-        records: 0,
-        payload_bytes: 0,
-    }
+    vfs
 }
 
 /// Recovers the log and reads all of it.
@@ -234,7 +307,7 @@ pub fn replay(mut input: Replay) -> Replay {
 pub fn replay_check(output: Replay) {
     assert_eq!(
         (output.records, output.payload_bytes),
-        (RECORDS, RECORDS * 64)
+        (RECORDS + 1, RECORDS * 64 + 8)
     );
     let (_, recovered, _) = output.log.expect("the log was opened");
     assert_eq!(recovered.cut.is_some(), output.torn);
@@ -243,4 +316,41 @@ pub fn replay_check(output: Replay) {
         .list(Path::new(DIR))
         .expect("memory can be listed");
     assert_eq!(files.len(), 2, "the sealed segment and the active one");
+}
+
+/// A log that cannot be opened, and the error that says so.
+pub struct Refuse {
+    vfs: Memory,
+    error: Option<OpenError>,
+}
+
+/// A log of 1,000 records, with a flipped bit in the middle of what is known to be durable.
+#[must_use]
+pub fn flipped_setup() -> Refuse {
+    let vfs = left_behind(|file, end| file[end / 2] ^= 1);
+    Refuse { vfs, error: None }
+}
+
+/// Tries to recover the log.
+#[must_use]
+pub fn refuse(mut input: Refuse) -> Refuse {
+    let opened = Wal::open(input.vfs.clone(), Path::new(DIR), options(TIGHT));
+    input.error = opened.err();
+    input
+}
+
+/// The damage must have been called what it is.
+pub fn refuse_check(output: Refuse) {
+    assert!(
+        matches!(output.error, Some(OpenError::Corrupt(_))),
+        "{:?}",
+        output.error
+    );
+    assert_eq!(
+        output
+            .vfs
+            .list(Path::new(DIR))
+            .map_or(0, |names| names.len()),
+        1
+    );
 }

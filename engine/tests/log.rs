@@ -590,3 +590,14 @@ fn a_housekeeper_makes_buffered_records_durable_and_prepares_files() {
     drop(housekeeper);
     wal.close().unwrap();
 }
+
+#[test]
+fn a_strict_commit_costs_one_write_and_one_sync() {
+    let wal = open(&Memory::default(), &log_dir());
+    append(&wal, 0, 20);
+    let counters = wal.counters();
+    assert_eq!((counters.writes, counters.syncs), (20, 20));
+    let frames: usize = (0..20).map(|number| payload(number).len() + OVERHEAD).sum();
+    let marks = 19 * (16 + OVERHEAD);
+    assert_eq!(counters.bytes, (frames + marks) as u64);
+}

@@ -153,9 +153,9 @@ fn threads(count: u8, wal: &Wal<Scheduled>, work: fn(&Wal<Scheduled>, u8)) {
             thread::spawn(move || work(&wal, number))
         })
         .collect();
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }
 
 /// The log on the disk after the power went must hold `count` whole records.

@@ -25,7 +25,7 @@ use super::options::{Mode, Options};
 use super::pending::{BRACKET_BYTES, Pending};
 use super::recover::{self, Recovered};
 use super::segment::lock_path;
-use super::tape::{Progress, SealedSegment, Tape, prepare_spare};
+use super::tape::{Counters, Progress, SealedSegment, Tape, prepare_spare};
 use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, SyncMark, Transaction};
 use crate::planted::{Bug, planted};
 use crate::vfs::{Doing, IoError, Monitor, Vfs};
@@ -352,6 +352,12 @@ impl<V: Vfs> Wal<V> {
         };
         monitor.notify_all();
         outcome
+    }
+
+    /// What the log has cost since it was opened.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.state.lock().progress.counters
     }
 
     /// Lets go of the segments that hold only records below `lsn`, as far as nobody reads them,

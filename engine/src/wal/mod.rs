@@ -43,4 +43,5 @@ pub use self::repair::{Gap, RepairError, RepairReport, SegmentReport, inspect, r
 pub use self::segment::{
     BadHeader, HEADER_BYTES, Header, SEGMENT_BYTES_MIN, SEGMENT_VERSION, chained,
 };
+pub use self::tape::Counters;
 pub use self::walk::Stop;

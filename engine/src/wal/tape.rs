@@ -48,6 +48,19 @@ pub(super) struct Progress {
     pub written: u64,
     /// The LSN after the last record synced.
     pub durable: u64,
+    /// What it took.
+    pub counters: Counters,
+}
+
+/// What a log has cost since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Writes of frames.
+    pub writes: u64,
+    /// Bytes of frames.
+    pub bytes: u64,
+    /// Syncs of frames.
+    pub syncs: u64,
 }
 
 /// A segment that will not change again.
@@ -86,6 +99,7 @@ impl<V: Vfs> Tape<V> {
                 offset,
                 written: lsn,
                 durable: lsn,
+                counters: Counters::default(),
             },
             sealed: Vec::new(),
             spares,
@@ -124,6 +138,8 @@ impl<V: Vfs> Tape<V> {
             self.file
                 .write_at(&chunk.bytes, chunk.start)
                 .doing("write", &self.path)?;
+            self.progress.counters.writes += 1;
+            self.progress.counters.bytes += chunk.bytes.len() as u64;
         }
         self.progress.header = chunk.header;
         self.progress.offset = chunk.end();
@@ -140,6 +156,7 @@ impl<V: Vfs> Tape<V> {
             synced = self.file.sync_data();
         }
         synced.doing("sync", &self.path)?;
+        self.progress.counters.syncs += 1;
         self.progress.durable = self.progress.written;
         Ok(())
     }
