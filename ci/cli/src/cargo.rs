@@ -6,17 +6,17 @@
 //! `CARGO_PROFILE_…`) are taken out, so that every user builds the same executable.
 
 use std::collections::BTreeSet;
-use std::io::BufReader;
+use std::io::{BufReader, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cargo_metadata::{Message, Metadata, MetadataCommand, TargetKind};
+use cargo_metadata::{Artifact, CompilerMessage, Message, Metadata, MetadataCommand, TargetKind};
 
 use crate::args::{OutputDirectory, Project as Selection};
 use crate::chamber::{Linkage, Toolchain};
 use crate::error::BuildError;
-use crate::{interrupt, runner};
+use crate::{cargo_config, harness, interrupt};
 
 /// Where the workspace's sources seem to lie, for debug information and panic messages.
 pub(crate) const WORKSPACE_PREFIX: &str = "/workspace";
@@ -52,6 +52,21 @@ pub(crate) struct BenchTarget {
 pub(crate) struct BenchExecutable {
     pub(crate) target: BenchTarget,
     pub(crate) path: PathBuf,
+}
+
+/// What was built.
+#[derive(Debug)]
+pub(crate) struct Build {
+    /// In name order.
+    pub(crate) executables: Vec<BenchExecutable>,
+    /// How they are linked.
+    pub(crate) linkage: Linkage,
+}
+
+/// How a call of cargo ended.
+enum Compiled {
+    Artifacts(Vec<Artifact>),
+    NotLinked,
 }
 
 impl BenchTarget {
@@ -185,37 +200,24 @@ impl Project {
         parts.join(", ")
     }
 
-    /// Builds the selected benches, and returns those that the harness runs.
+    /// Builds the selected benches, and returns those that a harness runs. What cannot be linked
+    /// with the static C library is linked dynamically.
     pub(crate) fn build(
         &self,
         toolchain: &Toolchain,
         linkage: Linkage,
-    ) -> Result<Vec<BenchExecutable>, BuildError> {
+    ) -> Result<Build, BuildError> {
         let targets = self.targets()?;
-        let mut command = self.build_command(&targets, toolchain, linkage);
-        let start = |source| BuildError::Start {
-            program: "cargo".to_owned(),
-            source,
-        };
-        let (messages, status) = interrupt::read_stdout(&mut command, |stdout| {
-            Message::parse_stream(BufReader::new(stdout))
-                .filter_map(Result::ok)
-                .collect::<Vec<_>>()
-        })
-        .map_err(start)?;
-        if !status.success() {
-            return Err(BuildError::Compile);
-        }
-        let mut executables = Vec::new();
-        let mut harness = None;
-        for message in messages {
-            let Message::CompilerArtifact(artifact) = message else {
-                continue;
-            };
-            if artifact.target.name == "iai_callgrind" {
-                let id = artifact.package_id.repr;
-                harness = id.rsplit_once('@').map(|(_, version)| version.to_owned());
+        let mut linkage = linkage;
+        let artifacts = loop {
+            match self.compile(&targets, toolchain, linkage)? {
+                Compiled::Artifacts(artifacts) => break artifacts,
+                Compiled::NotLinked if linkage == Linkage::Static => linkage = Linkage::Dynamic,
+                Compiled::NotLinked => return Err(BuildError::Compile),
             }
+        };
+        let mut executables = Vec::new();
+        for artifact in artifacts {
             let is_bench = artifact.target.kind.contains(&TargetKind::Bench);
             let target = targets
                 .iter()
@@ -227,7 +229,50 @@ impl Project {
                 });
             }
         }
-        keep_harness_benches(executables, harness.as_deref())
+        Ok(Build {
+            executables: keep_harness_benches(executables)?,
+            linkage,
+        })
+    }
+
+    /// Runs cargo, and prints what the compiler says; but not that it could not link statically,
+    /// which is no news for the user.
+    fn compile(
+        &self,
+        targets: &[BenchTarget],
+        toolchain: &Toolchain,
+        linkage: Linkage,
+    ) -> Result<Compiled, BuildError> {
+        let mut command = self.build_command(targets, toolchain, linkage)?;
+        let ((artifacts, not_linked), status) = interrupt::read_stdout(&mut command, |stdout| {
+            let mut artifacts = Vec::new();
+            let mut not_linked = false;
+            for message in Message::parse_stream(BufReader::new(stdout)).filter_map(Result::ok) {
+                match message {
+                    Message::CompilerArtifact(artifact) => artifacts.push(artifact),
+                    Message::CompilerMessage(CompilerMessage { message, .. }) => {
+                        let is_link_error = message.message.starts_with("linking with ");
+                        not_linked |= is_link_error;
+                        if !is_link_error || linkage == Linkage::Dynamic {
+                            eprint!("{}", message.rendered.unwrap_or(message.message));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            (artifacts, not_linked)
+        })
+        .map_err(|source| BuildError::Start {
+            program: "cargo".to_owned(),
+            source,
+        })?;
+        if status.success() {
+            Ok(Compiled::Artifacts(artifacts))
+        } else if not_linked {
+            Ok(Compiled::NotLinked)
+        } else {
+            Err(BuildError::Compile)
+        }
     }
 
     fn build_command(
@@ -235,14 +280,16 @@ impl Project {
         targets: &[BenchTarget],
         toolchain: &Toolchain,
         linkage: Linkage,
-    ) -> Command {
+    ) -> Result<Command, BuildError> {
         let mut command = Command::new("cargo");
         command.current_dir(self.root()).stdin(Stdio::null());
-        command.args([
-            "bench",
-            "--no-run",
-            "--message-format=json-render-diagnostics",
-        ]);
+        // Rendered here and not by cargo, so that the messages can be read as well.
+        let format = if std::io::stderr().is_terminal() {
+            "--message-format=json,json-diagnostic-rendered-ansi"
+        } else {
+            "--message-format=json"
+        };
+        command.args(["bench", "--no-run", format]);
         command.arg(format!("--target={}", toolchain.target));
         if let Some(path) = &self.selection.manifest_path {
             let absolute = path.canonicalize_utf8().unwrap_or_else(|_| path.clone());
@@ -258,11 +305,9 @@ impl Project {
         for option in PROFILE {
             command.args(["--config", option]);
         }
-        let flags: Vec<String> = self
-            .rustflags(linkage)
-            .iter()
-            .map(|flag| format!("{flag:?}"))
-            .collect();
+        let mut flags = cargo_config::build_rustflags(self.root(), toolchain)?;
+        flags.extend(self.rustflags(linkage));
+        let flags: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();
         let flags = format!(
             "target.{}.rustflags=[{}]",
             toolchain.target,
@@ -279,12 +324,12 @@ impl Project {
                     | "CARGO_BUILD_TARGET"
             ) || text.starts_with("CARGO_PROFILE_")
                 || text.starts_with("CARGO_TARGET_") && text.ends_with("_RUSTFLAGS")
-                || text == "IAI_CALLGRIND_RUNNER";
+                || matches!(text, "IAI_CALLGRIND_RUNNER" | "GUNGRAUN_RUNNER");
             if moves_counts {
                 command.env_remove(&name);
             }
         }
-        command
+        Ok(command)
     }
 
     fn rustflags(&self, linkage: Linkage) -> Vec<String> {
@@ -313,7 +358,7 @@ fn manifest(selection: &Selection) -> String {
 }
 
 /// Where cargo keeps the sources of dependencies.
-fn cargo_home() -> Option<PathBuf> {
+pub(crate) fn cargo_home() -> Option<PathBuf> {
     let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     set.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
 }
@@ -321,7 +366,6 @@ fn cargo_home() -> Option<PathBuf> {
 /// Keeps the executables that call the harness's runner, which they name.
 fn keep_harness_benches(
     executables: Vec<BenchExecutable>,
-    version: Option<&str>,
 ) -> Result<Vec<BenchExecutable>, BuildError> {
     let names: Vec<String> = executables
         .iter()
@@ -333,17 +377,9 @@ fn keep_harness_benches(
             path: executable.path.clone(),
             source,
         })?;
-        if memchr::memmem::find(&bytes, runner::NAME.as_bytes()).is_none() {
-            continue;
+        if harness::is_harness_bench(&bytes) {
+            kept.push(executable);
         }
-        if let Some(found) = version.filter(|version| *version != runner::VERSION) {
-            return Err(BuildError::HarnessVersion {
-                target: executable.target.name,
-                found: found.to_owned(),
-                expected: runner::VERSION,
-            });
-        }
-        kept.push(executable);
     }
     if kept.is_empty() {
         return Err(BuildError::NoHarness {

@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use icgate_core::baseline::BaselineError;
-use icgate_core::harness::CommandError;
+use icgate_core::harness::{CommandError, HarnessVersion};
 use icgate_core::merge::MergeError;
 use icgate_core::parse::ProfileError;
 use icgate_core::policy::PolicyError;
@@ -97,7 +97,7 @@ pub(crate) enum BuildError {
     Metadata { manifest: String, what: String },
     #[error("no bench target is selected in `{manifest}`")]
     NoTargets { manifest: String },
-    #[error("none of the bench targets {targets} uses iai-callgrind")]
+    #[error("none of the bench targets {targets} uses iai-callgrind or gungraun")]
     NoHarness { targets: String },
     #[error("two bench targets are called `{name}`, in packages `{first}` and `{second}`")]
     SameName {
@@ -107,13 +107,11 @@ pub(crate) enum BuildError {
     },
     #[error("a bench does not compile (see above)")]
     Compile,
-    #[error(
-        "bench target `{target}` is built for iai-callgrind {found}, this icgate serves {expected}"
-    )]
+    #[error("bench target `{target}` is built for {needed}, which nothing here serves: {found}")]
     HarnessVersion {
         target: String,
+        needed: HarnessVersion,
         found: String,
-        expected: &'static str,
     },
     #[error("cannot read `{}`: {source}", path.display())]
     Executable { path: PathBuf, source: io::Error },
@@ -141,15 +139,13 @@ impl BuildError {
                 "add a `[[bench]]` with `harness = false`, or select other ones with `--package` and `--bench`".to_owned()
             }
             Self::NoHarness { .. } => {
-                "end a bench with `iai_callgrind::main!(library_benchmark_groups = …)`".to_owned()
+                "end a bench with `main!(library_benchmark_groups = …)` of one of them".to_owned()
             }
             Self::SameName { .. } => {
                 "rename one of them: a bench target's name is its suite".to_owned()
             }
             Self::Compile => "mend the errors that cargo printed".to_owned(),
-            Self::HarnessVersion { expected, .. } => {
-                format!("set `iai-callgrind = \"={expected}\"` in Cargo.toml")
-            }
+            Self::HarnessVersion { needed, .. } => needed.install_command(),
             Self::Executable { .. } => return None,
         })
     }
@@ -199,6 +195,8 @@ pub(crate) enum MeasureError {
     },
     #[error("the harness of bench `{target}` starts no benchmark")]
     NoBenchmarks { target: String },
+    #[error("bench `{target}` does not call its harness's runner by name")]
+    Runner { target: String },
     #[error(transparent)]
     Command(#[from] CommandError),
     #[error("no benchmark matches {patterns}")]
@@ -245,6 +243,10 @@ impl MeasureError {
             Self::NoBenchmarks { .. } => {
                 Some("add a `#[library_benchmark]` to one of its groups".to_owned())
             }
+            Self::Runner { .. } => Some(
+                "remove `IAI_CALLGRIND_RUNNER` and `GUNGRAUN_RUNNER` from the project's .cargo/config.toml"
+                    .to_owned(),
+            ),
             Self::Ended { .. } => {
                 Some("mend the benchmark; `cargo bench` shows the same".to_owned())
             }

@@ -1,19 +1,22 @@
 //! icgate: a gate in CI that fails a pull request when a hot path executes more instructions.
 //!
-//! One executable plays three parts, told apart by the name under which it is called:
+//! One executable plays several parts, told apart by the name under which it is called:
 //!
 //! - `icgate`: the command line.
-//! - `iai-callgrind-runner`: the harness's own runner, linked in, so that nobody installs it.
+//! - `iai-callgrind-runner`, `gungraun-runner`: the harnesses' own runners, linked in, so that nobody
+//!   installs them (see [`harness`]).
 //! - `valgrind`: the shim that notes what the harness would run (see [`shim`]).
 //!
 //! This package has all the effects; what is decided is decided in `icgate-core`.
 
 mod args;
 mod cargo;
+mod cargo_config;
 mod chamber;
 mod command;
 mod error;
 mod git;
+mod harness;
 mod inline_stacks;
 mod interrupt;
 mod measure;
@@ -26,6 +29,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use icgate_core::harness::Harness;
+
 fn main() -> ExitCode {
     let program = std::env::args_os()
         .next()
@@ -33,8 +38,11 @@ fn main() -> ExitCode {
         .unwrap_or_default();
     match program.file_name().and_then(OsStr::to_str) {
         Some(shim::NAME) => shim::main(&program),
-        Some(runner::NAME) => runner::main(),
-        _ => command::main(),
+        Some(name) => match Harness::of_runner(name) {
+            Some(harness) => harness::main(harness),
+            None => command::main(),
+        },
+        None => command::main(),
     }
 }
 

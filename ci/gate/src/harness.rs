@@ -1,17 +1,121 @@
 //! What a harness's Valgrind command says about the benchmark that it runs.
 //!
-//! iai-callgrind starts each benchmark as
-//!
 //! ```text
-//! valgrind --tool=callgrind … --callgrind-out-file=…/callgrind.<function>[.<case>].out[.#%p]
-//!     <executable> --iai-run <group> <index> <index> <module path>::<function>
+//! iai-callgrind       valgrind --tool=callgrind … --callgrind-out-file=…/callgrind.<name>.out
+//!                         <executable> --iai-run <group> <index> <index> <module path>::<function>
+//! gungraun 0.17–0.19  … <executable> --gungraun-run <group> <index> <index> [<index>]
+//! gungraun 0.20       … <executable> --gungraun-run <mode> <group> <index> <index> [<index>]
 //! ```
 //!
-//! The arguments name group and function, only the output file names the case.
+//! The output file's `<name>` is the function's and, after a dot, the case's; the folder around it
+//! has a random name with gungraun. Its arguments give the group by number only, and the number's
+//! name stands in the harness's own list of benchmarks: see [`group_names`].
+
+use std::fmt;
 
 use thiserror::Error;
 
 use crate::bench_id::{BenchId, BenchIdError};
+
+/// A family of harnesses whose benches can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Harness {
+    /// gungraun, as iai-callgrind is called since 0.17.
+    Gungraun,
+    /// iai-callgrind up to 0.16.
+    IaiCallgrind,
+}
+
+impl Harness {
+    /// Every harness, in the order of names.
+    pub const ALL: [Self; 2] = [Self::Gungraun, Self::IaiCallgrind];
+
+    /// The package that a project depends on.
+    #[must_use]
+    pub const fn package(self) -> &'static str {
+        match self {
+            Self::Gungraun => "gungraun",
+            Self::IaiCallgrind => "iai-callgrind",
+        }
+    }
+
+    /// The program that its bench executables call back; also the package that installs it.
+    #[must_use]
+    pub const fn runner(self) -> &'static str {
+        match self {
+            Self::Gungraun => "gungraun-runner",
+            Self::IaiCallgrind => "iai-callgrind-runner",
+        }
+    }
+
+    /// What the names of its environment variables begin with.
+    #[must_use]
+    pub const fn variables(self) -> &'static str {
+        match self {
+            Self::Gungraun => "GUNGRAUN_",
+            Self::IaiCallgrind => "IAI_CALLGRIND_",
+        }
+    }
+
+    /// The harness whose runner is called `name`.
+    #[must_use]
+    pub fn of_runner(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|harness| harness.runner() == name)
+    }
+}
+
+/// A harness as a bench executable was built with it, such as `gungraun 0.20.0`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HarnessVersion {
+    /// Which one.
+    pub harness: Harness,
+    /// Its version; the runner's must be the same.
+    pub version: String,
+}
+
+impl HarnessVersion {
+    /// The command that installs its runner.
+    #[must_use]
+    pub fn install_command(&self) -> String {
+        format!(
+            "cargo install {} --version {}",
+            self.harness.runner(),
+            self.version
+        )
+    }
+}
+
+impl fmt::Display for HarnessVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.harness.package(), self.version)
+    }
+}
+
+/// The names of the groups in what a bench executable prints for `--list`, by their number.
+///
+/// A line is `<bench file>::<group>::<function>[::<case>]: benchmark`, group after group.
+#[must_use]
+pub fn group_names(list: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for line in list.lines() {
+        let Some(path) = line.strip_suffix(": benchmark") else {
+            continue;
+        };
+        if let Some(group) = path.split("::").nth(1)
+            && names.last().is_none_or(|last| last != group)
+        {
+            names.push(group.to_owned());
+        }
+    }
+    names
+}
+
+/// The first argument of an executable that iai-callgrind runs.
+const IAI_RUN: &str = "--iai-run";
+/// The first argument of an executable that gungraun runs.
+const GUNGRAUN_RUN: &str = "--gungraun-run";
 
 /// Why a command does not say which benchmark it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -72,13 +176,21 @@ impl<'a> ToolCommand<'a> {
         self.options.iter().rev().find_map(value)
     }
 
+    /// Whether the command names its group by number only, so that [`group_names`] are needed.
+    #[must_use]
+    pub fn needs_group_names(&self) -> bool {
+        self.arguments
+            .first()
+            .is_some_and(|first| first == GUNGRAUN_RUN)
+    }
+
     /// The id of the benchmark that this command of bench target `target` runs.
     ///
     /// # Errors
     ///
-    /// [`CommandError`] if the command is none of a known harness.
-    pub fn bench_id(&self, target: &str) -> Result<BenchId, CommandError> {
-        let (group, function, case) = self.names().ok_or_else(|| CommandError::Shape {
+    /// [`CommandError`] if the command is none of a known harness, or its group none of `groups`.
+    pub fn bench_id(&self, target: &str, groups: &[String]) -> Result<BenchId, CommandError> {
+        let (group, function, case) = self.names(groups).ok_or_else(|| CommandError::Shape {
             target: target.to_owned(),
             command: format!("{} {}", self.options.join(" "), self.arguments.join(" ")),
         })?;
@@ -88,23 +200,43 @@ impl<'a> ToolCommand<'a> {
         })
     }
 
-    fn names(&self) -> Option<(&'a str, &'a str, Option<&'a str>)> {
-        let [run, group, _, _, module_path] = self.arguments else {
-            return None;
-        };
-        if run != "--iai-run" {
-            return None;
+    fn names<'b>(&'b self, groups: &'b [String]) -> Option<(&'b str, &'b str, Option<&'b str>)> {
+        let (run, rest) = self.arguments.split_first()?;
+        match (run.as_str(), rest) {
+            (IAI_RUN, [group, _, _, module_path]) => {
+                let (function, case) = self.function_and_case()?;
+                let named = module_path.rsplit("::").next()?;
+                (named == function).then_some((group, function, case))
+            }
+            (GUNGRAUN_RUN, rest) => {
+                let numbers: Vec<Option<usize>> =
+                    rest.iter().map(|word| word.parse().ok()).collect();
+                // Up to 0.19 all are numbers; since then a word that names the mode comes first.
+                let numbers = match numbers.as_slice() {
+                    [None, numbers @ ..] | numbers => numbers,
+                };
+                let ([Some(group), Some(_), Some(_)] | [Some(group), Some(_), Some(_), Some(_)]) =
+                    numbers
+                else {
+                    return None;
+                };
+                let (function, case) = self.function_and_case()?;
+                Some((groups.get(*group)?, function, case))
+            }
+            _ => None,
         }
-        let function = module_path.rsplit("::").next()?;
+    }
+
+    /// What the output file is named for: functions have no dot in their name.
+    fn function_and_case(&self) -> Option<(&'a str, Option<&'a str>)> {
         let path = self.option("callgrind-out-file")?;
         let file = path.rsplit('/').next()?.strip_prefix("callgrind.")?;
         let name = file.rsplit_once(".out").map_or(file, |(name, _)| name);
-        let case = name.strip_prefix(function)?;
-        match case.strip_prefix('.') {
-            Some(case) => Some((group, function, Some(case))),
-            None if case.is_empty() => Some((group, function, None)),
-            None => None,
-        }
+        let (function, case) = match name.split_once('.') {
+            Some((function, case)) => (function, Some(case)),
+            None => (name, None),
+        };
+        (!function.is_empty()).then_some((function, case))
     }
 }
 
@@ -120,7 +252,7 @@ mod tests {
         let words = words(command);
         ToolCommand::split(&words)
             .unwrap()
-            .bench_id("frame")
+            .bench_id("frame", &[])
             .map(String::from)
     }
 
@@ -149,6 +281,113 @@ mod tests {
             command("callgrind.encode.b64.out", grouped).unwrap(),
             "frame/slow.encode/b64"
         );
+    }
+
+    /// What the harnesses' runners gave to Valgrind, apart from options that say nothing here.
+    #[test]
+    fn real_commands_of_every_version_name_the_same_benchmarks() {
+        let list = "sums::sums::squares::n100: benchmark\n\
+                    sums::sums::squares::n1000: benchmark\n\
+                    sums::repeated::twice::lengths_0: benchmark\n\
+                    sums::repeated::twice::lengths_1: benchmark\n\n0 tests, 4 benchmarks\n";
+        let groups = group_names(list);
+        assert_eq!(groups, ["sums", "repeated"]);
+        let commands = [
+            // iai-callgrind 0.14.2, 0.15.2 and 0.16.1
+            (
+                "--tool=callgrind --toggle-collect=*::__iai_callgrind_wrapper_mod::* \
+                 --callgrind-out-file=/home/p/sums/sums/squares.n1000/callgrind.squares.n1000.out.#%p \
+                 /deps/sums-beb1302597fa690c --iai-run sums 0 1 sums::sums::squares",
+                "--tool=callgrind --toggle-collect=*::__iai_callgrind_wrapper_mod::* \
+                 --callgrind-out-file=/home/p/sums/repeated/twice.lengths_1/callgrind.twice.lengths_1.out.#%p \
+                 /deps/sums-beb1302597fa690c --iai-run repeated 0 1 sums::repeated::twice",
+            ),
+            // gungraun 0.17.2
+            (
+                "--tool=callgrind --toggle-collect=*::__gungraun_wrapper_mod::* \
+                 --callgrind-out-file=/home/p/sums/sums/squares.n1000/callgrind.squares.n1000.out.#%p \
+                 /deps/sums-1900357dd82caf8e --gungraun-run 00000 00000 00001",
+                "--tool=callgrind --toggle-collect=*::__gungraun_wrapper_mod::* \
+                 --callgrind-out-file=/home/p/sums/repeated/twice.lengths_1/callgrind.twice.lengths_1.out.#%p \
+                 /deps/sums-1900357dd82caf8e --gungraun-run 00001 00000 00001",
+            ),
+            // gungraun 0.18.2
+            (
+                "--tool=callgrind --toggle-collect=*::__gungraun_wrapper_mod::* \
+                 --callgrind-out-file=/tmp/gungraun.tmpZmsQ9YkzOUsquares.n1000/callgrind.squares.n1000.out.#%p \
+                 /deps/sums-faa4fba7aa90b33b --gungraun-run 00000 00000 00001",
+                "--tool=callgrind --toggle-collect=*::__gungraun_wrapper_mod::* \
+                 --callgrind-out-file=/tmp/gungraun.tmpjP4EuDGTjUtwice.lengths_1/callgrind.twice.lengths_1.out.#%p \
+                 /deps/sums-faa4fba7aa90b33b --gungraun-run 00001 00000 00001",
+            ),
+            // gungraun 0.20.0
+            (
+                "--tool=callgrind --toggle-collect=*::__gungraun_wrapper_mod::* \
+                 --callgrind-out-file=/tmp/gungraun.tmpcpziCofKGAsquares.n1000/callgrind.squares.n1000.out.#%p \
+                 /deps/sums-d4e9897a7a08e2bd --gungraun-run d:d:000000 00000 00000 00001",
+                "--tool=callgrind --toggle-collect=*::__gungraun_wrapper_mod::* \
+                 --callgrind-out-file=/tmp/gungraun.tmpWG7W7jzJ1Atwice.lengths_1/callgrind.twice.lengths_1.out.#%p \
+                 /deps/sums-d4e9897a7a08e2bd --gungraun-run d:d:000000 00001 00000 00001",
+            ),
+        ];
+        for (squares, twice) in commands {
+            for (command, expected) in [
+                (squares, "sums/squares/n1000"),
+                (twice, "sums/repeated.twice/lengths_1"),
+            ] {
+                let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+                let command = ToolCommand::split(&words).unwrap();
+                let by_number = words.iter().any(|word| word == GUNGRAUN_RUN);
+                assert_eq!(command.needs_group_names(), by_number);
+                let id = command.bench_id("sums", &groups).unwrap();
+                assert_eq!(id.as_str(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_name_no_group_are_an_error() {
+        let groups = ["sums".to_owned()];
+        let refused = |arguments: &str| {
+            let words = words(&format!(
+                "--callgrind-out-file=/t/callgrind.squares.n1.out /t/sums --gungraun-run {arguments}"
+            ));
+            let id = ToolCommand::split(&words)
+                .unwrap()
+                .bench_id("sums", &groups);
+            matches!(id, Err(CommandError::Shape { .. }))
+        };
+        assert!(!refused("00000 00000 00000"));
+        // The fourth counts the elements of an iterator.
+        assert!(!refused("d:d:000000 00000 00000 00000 00004"));
+        for arguments in [
+            "00001 00000 00000",
+            "00000 00000",
+            "d:d:0 00000 00000",
+            "d:d:0 x 00000 00000 00000",
+            "00000 d:d:0 00000 00000",
+            "00000 00000 00000 00000 00000",
+        ] {
+            assert!(refused(arguments), "{arguments}");
+        }
+    }
+
+    #[test]
+    fn a_harness_is_read_as_it_is_written() {
+        for harness in Harness::ALL {
+            assert_eq!(Harness::of_runner(harness.runner()), Some(harness));
+            let version = HarnessVersion {
+                harness,
+                version: "0.18.2".to_owned(),
+            };
+            let package = harness.package();
+            assert_eq!(version.to_string(), format!("{package} 0.18.2"));
+            assert_eq!(
+                version.install_command(),
+                format!("cargo install {package}-runner --version 0.18.2")
+            );
+        }
+        assert_eq!(Harness::of_runner("valgrind"), None);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Valgrind {
 }
 
 /// The first executable file called `name` in a directory of PATH that `accept` accepts.
-pub(crate) fn find_program(name: &str, accept: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+pub(crate) fn find_program(name: &str, mut accept: impl FnMut(&Path) -> bool) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let path = std::env::var_os("PATH")?;

@@ -22,6 +22,11 @@ pub(crate) enum Linkage {
     Dynamic,
 }
 
+impl Linkage {
+    /// What is tried, in this order.
+    pub(crate) const PREFERRED: [Self; 2] = [Self::Static, Self::Dynamic];
+}
+
 /// What the probe showed.
 #[derive(Debug, Clone)]
 pub(crate) struct Probe {
@@ -42,10 +47,12 @@ pub(crate) struct ProbeExecutable {
     pub(crate) linkage: Linkage,
 }
 
-/// Builds the probe, or finds the one that this compiler built before in `cache`.
+/// Builds the probe in the first of `linkages` that works, or finds the one that this compiler
+/// built before in `cache`.
 pub(crate) fn build_probe(
     toolchain: &Toolchain,
     cache: &Path,
+    linkages: &[Linkage],
 ) -> Result<ProbeExecutable, ChamberError> {
     let key =
         blake3::hash(format!("{SOURCE}\0{}\0{}", toolchain.rustc, toolchain.target).as_bytes());
@@ -55,7 +62,7 @@ pub(crate) fn build_probe(
     let source = directory.join("probe.rs");
     crate::store::write(&source, SOURCE).map_err(|error| failed(error.to_string()))?;
     let mut what = String::new();
-    for linkage in [Linkage::Static, Linkage::Dynamic] {
+    for &linkage in linkages {
         let path = directory.join(match linkage {
             Linkage::Static => "probe-static",
             Linkage::Dynamic => "probe-dynamic",

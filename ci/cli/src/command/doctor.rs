@@ -10,7 +10,7 @@ use crate::chamber::{
     run_probe, toolchain,
 };
 use crate::error::{BuildError, ChamberError, CliError};
-use crate::{interrupt, runner};
+use crate::{harness, interrupt};
 
 /// A thing that measuring needs: what was found, or what to do.
 struct Finding {
@@ -32,7 +32,7 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
         .map_or_else(|_| std::env::temp_dir(), Project::output);
     let probed = match (&toolchain, &valgrind, &chamber) {
         (Ok(toolchain), Ok(valgrind), Ok(chamber)) => Some(
-            build_probe(toolchain, &output.join("probe"))
+            build_probe(toolchain, &output.join("probe"), &Linkage::PREFERRED)
                 .and_then(|probe| run_probe(&probe, valgrind, chamber)),
         ),
         _ => None,
@@ -107,7 +107,7 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
         (&toolchain, &valgrind, &probed, &project)
     {
         let build = project.build_description(probed.linkage);
-        let harness = format!("iai-callgrind {}", runner::VERSION);
+        let harness = harness::embedded();
         println!("\nchamber");
         for (name, value) in fingerprint(toolchain, valgrind, probed, build, harness).fields() {
             println!("  {name:<16} {value}");

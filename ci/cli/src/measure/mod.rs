@@ -25,16 +25,16 @@ use icgate_core::shard::Shard;
 use crate::args::Measuring;
 use crate::cargo::{BenchExecutable, Project};
 use crate::chamber::{
-    ChamberDirectory, Toolchain, Valgrind, build_probe, disable_address_randomisation, fingerprint,
-    run_probe,
+    ChamberDirectory, Linkage, Toolchain, Valgrind, build_probe, disable_address_randomisation,
+    fingerprint, run_probe,
 };
 use crate::error::{CliError, MeasureError};
 use crate::git::Repository;
-use crate::{runner, store};
+use crate::{harness, store};
 
 pub(crate) use execute::Disturbance;
 use progress::Progress;
-use record::Planned;
+use record::{Plan, Planned};
 
 /// What was measured, and what could not be.
 #[derive(Debug)]
@@ -82,26 +82,38 @@ impl<'a> Session<'a> {
         if !disable_address_randomisation() {
             warnings.push("address space randomisation cannot be switched off here".to_owned());
         }
-        let probe = build_probe(toolchain, &project.output().join("probe"))?;
+        let cache = project.output().join("probe");
+        let probe = build_probe(toolchain, &cache, &Linkage::PREFERRED)?;
         // The probe runs while cargo builds: only its linkage is needed for that.
-        let (probed, executables) = std::thread::scope(|scope| {
+        let (probed, built) = std::thread::scope(|scope| {
             let probed = scope.spawn(|| run_probe(&probe, &valgrind, &directory));
-            let executables = project.build(toolchain, probe.linkage);
+            let built = project.build(toolchain, probe.linkage);
             (
                 probed.join().expect("the probe's thread does not panic"),
-                executables,
+                built,
             )
         });
-        let (probed, executables) = (probed?, executables?);
+        let (mut probed, built) = (probed?, built?);
+        if built.linkage != probed.linkage {
+            warnings.push(
+                "the benches cannot be linked statically, so they are linked dynamically"
+                    .to_owned(),
+            );
+            let probe = build_probe(toolchain, &cache, &[built.linkage])?;
+            probed = run_probe(&probe, &valgrind, &directory)?;
+        }
+        let jobs = measuring.jobs.unwrap_or_else(processors);
+        let Plan {
+            benchmarks: mut plan,
+            harnesses,
+        } = record::record(&built.executables, &directory, jobs)?;
         let chamber = fingerprint(
             toolchain,
             &valgrind,
             &probed,
             project.build_description(probed.linkage),
-            format!("iai-callgrind {}", runner::VERSION),
+            harness::describe(harnesses.into_iter()),
         );
-        let jobs = measuring.jobs.unwrap_or_else(processors);
-        let mut plan = record::record(&executables, &directory, jobs)?;
         let all = plan.len();
         if let Some(patterns) = &patterns {
             plan.retain(|planned| patterns.is_match(planned.id.as_str()));

@@ -10,13 +10,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use icgate_core::bench_id::BenchId;
-use icgate_core::harness::ToolCommand;
+use icgate_core::harness::{Harness, HarnessVersion, ToolCommand, group_names};
 
 use crate::cargo::BenchExecutable;
 use crate::chamber::ChamberDirectory;
-use crate::error::{CliError, MeasureError};
+use crate::error::{BuildError, CliError, MeasureError};
 use crate::shim::{COMMANDS_FILE, RecordedCommand};
-use crate::{interrupt, own_path, runner, shim};
+use crate::{harness, interrupt, own_path, shim};
 
 /// Tells the harness's leftovers of our environment from what it declares: a harness that does
 /// not clear the environment passes this on as well.
@@ -42,12 +42,21 @@ pub(crate) struct Planned {
     pub(crate) environment: BTreeMap<String, String>,
 }
 
-/// Records all executables, several at once, and returns their benchmarks in id order.
+/// What the harnesses would run.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// The benchmarks, in id order.
+    pub(crate) benchmarks: Vec<Planned>,
+    /// The harness of each executable.
+    pub(crate) harnesses: Vec<HarnessVersion>,
+}
+
+/// Records all executables, several at once.
 pub(crate) fn record(
     executables: &[BenchExecutable],
     chamber: &ChamberDirectory,
     jobs: NonZeroUsize,
-) -> Result<Vec<Planned>, CliError> {
+) -> Result<Plan, CliError> {
     let bin = chamber.create("bin")?;
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
@@ -74,11 +83,13 @@ pub(crate) fn record(
     let results = results
         .into_inner()
         .expect("no thread panics while it holds this");
-    let mut plan = Vec::new();
+    let mut plan = Plan::default();
     for result in results {
-        plan.extend(result?);
+        let (harness, benchmarks) = result?;
+        plan.harnesses.push(harness);
+        plan.benchmarks.extend(benchmarks);
     }
-    plan.sort_by(|a, b| a.id.cmp(&b.id));
+    plan.benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(plan)
 }
 
@@ -87,70 +98,117 @@ fn record_one(
     number: usize,
     chamber: &ChamberDirectory,
     bin: &Path,
-) -> Result<Vec<Planned>, CliError> {
+) -> Result<(HarnessVersion, Vec<Planned>), CliError> {
     let target = &executable.target;
     let plan = chamber.create(&format!("plan/{}", target.name))?;
-    let commands = run_harness(executable, &plan)?;
-    if commands.is_empty() {
-        return Err(MeasureError::NoBenchmarks {
-            target: target.name.clone(),
-        }
-        .into());
+    prepare(&plan)?;
+    let recorded = run_harness(executable, &plan, &["--bench"]);
+    // Asked first: where nobody serves it, that is why it failed.
+    let harness = served(&target.name, &plan)?;
+    recorded?;
+    let recorded = commands(&plan)?;
+    let none = || MeasureError::NoBenchmarks {
+        target: target.name.clone(),
+    };
+    let mut commands = Vec::new();
+    for recorded in &recorded {
+        commands.push(ToolCommand::split(&recorded.words).ok_or_else(none)?);
     }
-    commands
-        .into_iter()
-        .map(|recorded| {
-            let command =
-                ToolCommand::split(&recorded.words).ok_or_else(|| MeasureError::NoBenchmarks {
-                    target: target.name.clone(),
-                })?;
-            Ok(Planned {
-                id: command.bench_id(&target.name).map_err(MeasureError::from)?,
-                executable: number,
-                path: bin.join(&target.name),
-                built: executable.path.clone(),
-                options: command.options.to_vec(),
-                arguments: command.arguments.to_vec(),
-                directory: recorded.directory.clone(),
-                environment: declared(&recorded.environment),
-            })
-        })
-        .collect()
+    if commands.is_empty() {
+        return Err(none().into());
+    }
+    let harness = harness.ok_or_else(|| MeasureError::Runner {
+        target: target.name.clone(),
+    })?;
+    let groups = if commands.iter().any(ToolCommand::needs_group_names) {
+        group_names(&run_harness(executable, &plan, &["--bench", "--list"])?)
+    } else {
+        Vec::new()
+    };
+    let mut benchmarks = Vec::new();
+    for (command, recorded) in commands.iter().zip(&recorded) {
+        let id = command.bench_id(&target.name, &groups);
+        benchmarks.push(Planned {
+            id: id.map_err(MeasureError::from)?,
+            executable: number,
+            path: bin.join(&target.name),
+            built: executable.path.clone(),
+            options: command.options.to_vec(),
+            arguments: command.arguments.to_vec(),
+            directory: recorded.directory.clone(),
+            environment: declared(&recorded.environment),
+        });
+    }
+    Ok((harness, benchmarks))
 }
 
-/// Runs the harness as `cargo bench` would, with the shim and the runner first on PATH.
-fn run_harness(
-    executable: &BenchExecutable,
-    plan: &Path,
-) -> Result<Vec<RecordedCommand>, MeasureError> {
-    let target = &executable.target;
-    let file = |path: &Path| {
-        let path = path.to_owned();
-        move |source| MeasureError::File { path, source }
-    };
+fn file(path: &Path) -> impl FnOnce(std::io::Error) -> MeasureError + use<> {
+    let path = path.to_owned();
+    move |source| MeasureError::File { path, source }
+}
+
+/// Puts the shim and the runners where [`run_harness`] lets the executable find them.
+fn prepare(plan: &Path) -> Result<(), MeasureError> {
     let programs = plan.join("bin");
     std::fs::create_dir_all(&programs).map_err(file(&programs))?;
     let own = own_path().map_err(file(&programs))?;
-    for name in [shim::NAME, runner::NAME] {
+    for name in [shim::NAME]
+        .into_iter()
+        .chain(Harness::ALL.map(Harness::runner))
+    {
         let link = programs.join(name);
         symlink(&own, &link).map_err(file(&link))?;
     }
+    Ok(())
+}
+
+/// The harness that the executable asked for; `None` if it asked for nothing.
+fn served(target: &str, plan: &Path) -> Result<Option<HarnessVersion>, CliError> {
+    let calls = harness::calls(plan).map_err(file(plan))?;
+    let Some(call) = calls.first() else {
+        return Ok(None);
+    };
+    let needed = call.harness();
+    match needed {
+        Some(needed) if call.is_unserved() => Err(BuildError::HarnessVersion {
+            target: target.to_owned(),
+            found: harness::others(&needed, call.found()),
+            needed,
+        }
+        .into()),
+        needed => Ok(needed),
+    }
+}
+
+/// Runs the executable as `cargo bench` would, with the shim and the runners first on PATH, and
+/// returns what it prints.
+fn run_harness(
+    executable: &BenchExecutable,
+    plan: &Path,
+    arguments: &[&str],
+) -> Result<String, MeasureError> {
+    let target = &executable.target;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path)));
+    let programs = std::iter::once(plan.join("bin"));
+    let path = std::env::join_paths(programs.chain(std::env::split_paths(&path)));
     let mut command = Command::new(&executable.path);
-    command.arg("--bench").current_dir(target.directory());
+    command.args(arguments).current_dir(target.directory());
     for (name, _) in std::env::vars_os() {
         // A user's own settings of the harness (filters, limits, other tools) are not the gate's.
-        if name.to_string_lossy().starts_with("IAI_CALLGRIND_") {
+        let is_setting = |it: Harness| name.to_string_lossy().starts_with(it.variables());
+        if Harness::ALL.into_iter().any(is_setting) {
             command.env_remove(&name);
         }
+    }
+    for harness in Harness::ALL {
+        let prefix = harness.variables();
+        command.env(format!("{prefix}HOME"), plan.join("home"));
+        command.env(format!("{prefix}COLOR"), "never");
     }
     command
         .env("PATH", path.unwrap_or_default())
         .env("CARGO_PKG_NAME", &target.package)
         .env("CARGO_MANIFEST_DIR", target.directory())
-        .env("IAI_CALLGRIND_HOME", plan.join("home"))
-        .env("IAI_CALLGRIND_COLOR", "never")
         .env(MARKER, "1");
     let output = interrupt::output(&mut command).map_err(file(&executable.path))?;
     if !output.status.success() {
@@ -161,6 +219,11 @@ fn run_harness(
             output: String::from_utf8_lossy(&text).trim().to_owned(),
         });
     }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The commands that the shim noted.
+fn commands(plan: &Path) -> Result<Vec<RecordedCommand>, MeasureError> {
     let path = plan.join(COMMANDS_FILE);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -192,9 +255,10 @@ fn declared(seen: &BTreeMap<String, String>) -> BTreeMap<String, String> {
                 | "LD_LIBRARY_PATH"
                 | "CARGO_PKG_NAME"
                 | "CARGO_MANIFEST_DIR"
-                | "IAI_CALLGRIND_HOME"
-                | "IAI_CALLGRIND_COLOR"
-        ) || std::env::var(name).is_ok_and(|own| own == value)
+        ) || Harness::ALL
+            .iter()
+            .any(|it| name.starts_with(it.variables()))
+            || std::env::var(name).is_ok_and(|own| own == value)
     };
     let loader = |name: &str| matches!(name, "LD_PRELOAD" | "LD_LIBRARY_PATH");
     seen.iter()
