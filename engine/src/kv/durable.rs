@@ -10,6 +10,8 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+
 use super::store::{RebuildError, Store};
 use crate::snapshot::{self, BadSnapshot, Builder, Meta, PAIRS, Pairs, PairsSection, SaveError};
 use crate::vfs::{IoError, Vfs};
@@ -71,10 +73,11 @@ pub struct Recovery {
 /// The snapshot of `store`, which is the state after all records below `lsn`.
 #[must_use]
 pub fn encode_snapshot(store: &Store, meta: &Meta) -> Vec<u8> {
-    let mut builder = Builder::new(meta, store.snapshot_bytes());
-    builder.section(PAIRS, |out| {
-        PairsSection::write(out, store.len(), store.prefix(b""));
-    });
+    let pairs: Vec<_> = store.prefix(b"").collect();
+    let pair_bytes = |(key, value): &(&Bytes, &Bytes)| 8 + key.len() + value.len();
+    let capacity = 64 + pairs.iter().map(pair_bytes).sum::<usize>();
+    let mut builder = Builder::new(meta, capacity);
+    builder.section(PAIRS, |out| PairsSection::write(out, &pairs));
     builder.finish()
 }
 
@@ -107,12 +110,12 @@ pub fn checkpoint<V: Vfs>(
 /// [`RecoverError`] where the directory cannot be read, or the two do not fit together.
 pub fn recover<V: Vfs>(vfs: &V, dir: &Path, wal: &Wal<V>) -> Result<Recovery, RecoverError> {
     let (loaded, passed_over) = snapshot::load_newest(vfs, dir)?;
-    let mut store = Store::default();
+    let mut store = None;
     let snapshot = loaded.as_ref().map(|loaded| loaded.meta);
     if let Some(loaded) = &loaded
         && let Some(payload) = loaded.section(PAIRS)
     {
-        store = Store::restore(&Pairs::load(payload)?);
+        store = Some(Store::restore(&Pairs::load(payload)?));
     }
     let (first, end) = (wal.first_lsn(), wal.watermarks().accepted);
     let from = snapshot.map_or(Lsn(0), |meta| meta.lsn);
@@ -126,7 +129,13 @@ pub fn recover<V: Vfs>(vfs: &V, dir: &Path, wal: &Wal<V>) -> Result<Recovery, Re
         return Err(RecoverError::NoSnapshot { first });
     }
     let entries = wal.entries_from(from).map_err(RebuildError::from)?;
-    store.replay(entries)?;
+    let store = match store {
+        None => Store::rebuild(entries)?,
+        Some(mut store) => {
+            store.replay(entries)?;
+            store
+        }
+    };
     Ok(Recovery {
         store,
         snapshot,

@@ -23,25 +23,16 @@ pub const PAIRS: u8 = 1;
 pub struct PairsSection;
 
 impl PairsSection {
-    /// Appends `count` pairs, sorted by key, to `out`.
+    /// Appends `pairs`, which are sorted by key, to `out`.
     ///
     /// # Panics
     /// Where a key or value is longer than 4 GiB.
-    pub fn write<'a>(
-        out: &mut Vec<u8>,
-        count: usize,
-        pairs: impl Iterator<Item = (&'a Bytes, &'a Bytes)> + Clone,
-    ) {
-        out.reserve(8 + count * 8);
-        out.extend_from_slice(&(count as u64).to_le_bytes());
-        for (key, value) in pairs.clone() {
-            let [key_len, value_len] = [key, value].map(|part| {
-                u32::try_from(part.len())
-                    .expect("a part is below 4 GiB")
-                    .to_le_bytes()
-            });
-            out.extend_from_slice(&key_len);
-            out.extend_from_slice(&value_len);
+    pub fn write(out: &mut Vec<u8>, pairs: &[(&Bytes, &Bytes)]) {
+        let len = |part: &Bytes| u32::try_from(part.len()).expect("a part is below 4 GiB");
+        out.extend_from_slice(&(pairs.len() as u64).to_le_bytes());
+        for (key, value) in pairs {
+            out.extend_from_slice(&len(key).to_le_bytes());
+            out.extend_from_slice(&len(value).to_le_bytes());
         }
         for (key, value) in pairs {
             out.extend_from_slice(key);
@@ -161,11 +152,8 @@ mod tests {
 
     fn section(pairs: &[(Bytes, Bytes)]) -> Bytes {
         let mut out = Vec::new();
-        PairsSection::write(
-            &mut out,
-            pairs.len(),
-            pairs.iter().map(|(key, value)| (key, value)),
-        );
+        let pairs: Vec<_> = pairs.iter().map(|(key, value)| (key, value)).collect();
+        PairsSection::write(&mut out, &pairs);
         out.into()
     }
 
