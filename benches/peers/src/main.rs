@@ -1,0 +1,102 @@
+//! The engine's log beside okaywal's: durable commits of 256 bytes, by one thread and by eight.
+//!
+//! Equal barriers: both write to files that were allocated beforehand and call `fdatasync` before
+//! a commit returns. Rounds alternate, because a disk has moods; each takes the best of its own.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use engine::frame::{Kind, Record};
+use engine::vfs::Disk;
+use engine::wal::{Options, Wal};
+use okaywal::{Configuration, Entry, EntryId, LogManager, SegmentReader, WriteAheadLog};
+
+const PAYLOAD: [u8; 256] = [7; 256];
+const COMMITS: usize = 1600;
+const ROUNDS: usize = 5;
+
+/// Recovers nothing and keeps nothing: only commits are measured.
+#[derive(Debug)]
+struct Forgetful;
+
+impl LogManager for Forgetful {
+    fn recover(&mut self, _entry: &mut Entry<'_>) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn checkpoint_to(
+        &mut self,
+        _last: EntryId,
+        _entries: &mut SegmentReader,
+        _wal: &WriteAheadLog,
+    ) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs `commit` from several threads, and gives the time of the whole.
+fn side_by_side(threads: usize, commit: impl Fn() + Sync) -> Duration {
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| (0..COMMITS / threads).for_each(|_| commit()));
+        }
+    });
+    begun.elapsed()
+}
+
+fn ours(dir: &Path, threads: usize) -> Result<Duration, Box<dyn Error>> {
+    let (wal, _) = Wal::open(Disk, dir, Options::default())?;
+    let record = Record {
+        kind: Kind(0x30),
+        version: 1,
+        payload: &PAYLOAD,
+    };
+    let commit = || {
+        let committed = wal.append(record).map(|done| wal.commit(done.end));
+        assert!(matches!(committed, Ok(Ok(()))), "the log failed");
+    };
+    commit();
+    Ok(side_by_side(threads, commit))
+}
+
+fn okaywal(dir: &Path, threads: usize) -> Result<Duration, Box<dyn Error>> {
+    // The same size of files, and no checkpoint within a round.
+    let configuration = Configuration::default_for(dir)
+        .preallocate_bytes(64 << 20)
+        .checkpoint_after_bytes(64 << 20);
+    let wal = configuration.open(Forgetful)?;
+    let commit = || {
+        let committed = wal.begin_entry().and_then(|mut entry| {
+            entry.write_chunk(&PAYLOAD)?;
+            entry.commit()
+        });
+        assert!(committed.is_ok(), "the log failed");
+    };
+    commit();
+    let time = side_by_side(threads, commit);
+    wal.shutdown()?;
+    Ok(time)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let temporary = tempfile::tempdir()?;
+    println!("durable commits of 256 B per second, best of {ROUNDS} alternating rounds");
+    for threads in [1, 8] {
+        let mut best = [Duration::MAX; 2];
+        for round in 0..ROUNDS {
+            let dir = temporary.path().join(format!("{threads}-{round}"));
+            best[0] = best[0].min(ours(&dir.join("ours"), threads)?);
+            best[1] = best[1].min(okaywal(&dir.join("okaywal"), threads)?);
+            std::fs::remove_dir_all(dir)?;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a figure of three digits")]
+        let [ours, theirs] = best.map(|time| COMMITS as f64 / time.as_secs_f64());
+        println!(
+            "  {threads} threads  engine {ours:6.0}  okaywal {theirs:6.0}  ratio {:.2}",
+            ours / theirs
+        );
+    }
+    Ok(())
+}
