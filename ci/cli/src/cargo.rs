@@ -11,17 +11,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use cargo_metadata::{Artifact, CompilerMessage, Message, Metadata, MetadataCommand, TargetKind};
+use cargo_metadata::{
+    Artifact, CompilerMessage, Message, Metadata, MetadataCommand, Package, TargetKind,
+};
+use object::Object as _;
 
 use crate::args::{OutputDirectory, Project as Selection};
 use crate::chamber::{Linkage, Toolchain};
 use crate::error::BuildError;
-use crate::{cargo_config, harness, interrupt};
+use crate::{cargo_config, compiler, harness, interrupt};
 
 /// Where the workspace's sources seem to lie, for debug information and panic messages.
 pub(crate) const WORKSPACE_PREFIX: &str = "/workspace";
 /// Where cargo's home seems to lie.
 const CARGO_PREFIX: &str = "/cargo";
+
+/// Sets these builds apart from all others, since cargo does not know of the wrapper: an executable
+/// that was built without it, or with an older one, must not be taken for fresh. To be counted up
+/// when the wrapper changes.
+const BUILD_MARK: &str = "--cfg=icgate_build_1";
 
 /// What every build is told beyond the project's own profile.
 const PROFILE: [&str; 4] = [
@@ -140,10 +148,6 @@ impl Project {
             features,
             ..
         } = &self.selection;
-        let enabled: BTreeSet<&str> = features
-            .iter()
-            .flat_map(|list| list.split([',', ' ']))
-            .collect();
         let selected =
             |list: &[String], name: &str| list.is_empty() || list.iter().any(|it| it == name);
         let mut targets = Vec::new();
@@ -151,12 +155,10 @@ impl Project {
             if !selected(packages, &package.name) {
                 continue;
             }
+            let enabled = enabled_features(package, features);
             for target in &package.targets {
                 let is_bench = target.kind.contains(&TargetKind::Bench);
-                let on = |feature: &String| {
-                    let qualified = format!("{}/{feature}", package.name);
-                    enabled.contains(feature.as_str()) || enabled.contains(qualified.as_str())
-                };
+                let on = |feature: &String| enabled.contains(feature.as_str());
                 if is_bench
                     && selected(benches, &target.name)
                     && target.required_features.iter().all(on)
@@ -208,31 +210,28 @@ impl Project {
         linkage: Linkage,
     ) -> Result<Build, BuildError> {
         let targets = self.targets()?;
-        let mut linkage = linkage;
-        let artifacts = loop {
-            match self.compile(&targets, toolchain, linkage)? {
-                Compiled::Artifacts(artifacts) => break artifacts,
-                Compiled::NotLinked if linkage == Linkage::Static => linkage = Linkage::Dynamic,
-                Compiled::NotLinked => return Err(BuildError::Compile),
-            }
+        let dynamic = |linkage| match linkage {
+            Linkage::Static => Ok(Linkage::Dynamic),
+            Linkage::Dynamic => Err(BuildError::Compile),
         };
-        let mut executables = Vec::new();
-        for artifact in artifacts {
-            let is_bench = artifact.target.kind.contains(&TargetKind::Bench);
-            let target = targets
-                .iter()
-                .find(|target| is_bench && target.name == artifact.target.name);
-            if let (Some(target), Some(path)) = (target, artifact.executable) {
-                executables.push(BenchExecutable {
-                    target: target.clone(),
-                    path: path.into(),
-                });
+        let mut linkage = linkage;
+        loop {
+            let Compiled::Artifacts(artifacts) = self.compile(&targets, toolchain, linkage)? else {
+                linkage = dynamic(linkage)?;
+                continue;
+            };
+            let (executables, shared) =
+                keep_harness_benches(bench_executables(&targets, artifacts))?;
+            // The linker takes a shared library into a static executable, which then crashes.
+            if shared && linkage == Linkage::Static {
+                linkage = dynamic(linkage)?;
+                continue;
             }
+            return Ok(Build {
+                executables,
+                linkage,
+            });
         }
-        Ok(Build {
-            executables: keep_harness_benches(executables)?,
-            linkage,
-        })
     }
 
     /// Runs cargo, and prints what the compiler says; but not that it could not link statically,
@@ -244,6 +243,7 @@ impl Project {
         linkage: Linkage,
     ) -> Result<Compiled, BuildError> {
         let mut command = self.build_command(targets, toolchain, linkage)?;
+        self.hide_location(&mut command)?;
         let ((artifacts, not_linked), status) = interrupt::read_stdout(&mut command, |stdout| {
             let mut artifacts = Vec::new();
             let mut not_linked = false;
@@ -332,8 +332,16 @@ impl Project {
         Ok(command)
     }
 
+    /// Keeps the workspace's path out of what is compiled.
+    fn hide_location(&self, command: &mut Command) -> Result<(), BuildError> {
+        let directory = self.output().join("bin");
+        std::fs::create_dir_all(&directory)
+            .and_then(|()| compiler::wrap(command, self.root(), &directory))
+            .map_err(|source| BuildError::Wrapper { source })
+    }
+
     fn rustflags(&self, linkage: Linkage) -> Vec<String> {
-        let mut flags = Vec::new();
+        let mut flags = vec![BUILD_MARK.to_owned()];
         if linkage == Linkage::Static {
             flags.push("-Ctarget-feature=+crt-static".to_owned());
         }
@@ -363,21 +371,39 @@ pub(crate) fn cargo_home() -> Option<PathBuf> {
     set.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
 }
 
-/// Keeps the executables that call the harness's runner, which they name.
+/// The executables of `targets`.
+fn bench_executables(targets: &[BenchTarget], artifacts: Vec<Artifact>) -> Vec<BenchExecutable> {
+    let executable = |artifact: Artifact| {
+        let is_bench = artifact.target.kind.contains(&TargetKind::Bench);
+        let target = targets
+            .iter()
+            .find(|target| is_bench && target.name == artifact.target.name);
+        Some(BenchExecutable {
+            target: target?.clone(),
+            path: artifact.executable?.into(),
+        })
+    };
+    artifacts.into_iter().filter_map(executable).collect()
+}
+
+/// Keeps the executables that call a harness's runner, in name order, and says whether one of them
+/// needs a shared library.
 fn keep_harness_benches(
     executables: Vec<BenchExecutable>,
-) -> Result<Vec<BenchExecutable>, BuildError> {
+) -> Result<(Vec<BenchExecutable>, bool), BuildError> {
     let names: Vec<String> = executables
         .iter()
         .map(|it| format!("`{}`", it.target.name))
         .collect();
     let mut kept = Vec::new();
+    let mut shared = false;
     for executable in executables {
         let bytes = std::fs::read(&executable.path).map_err(|source| BuildError::Executable {
             path: executable.path.clone(),
             source,
         })?;
         if harness::is_harness_bench(&bytes) {
+            shared |= needs_shared_library(&bytes);
             kept.push(executable);
         }
     }
@@ -387,5 +413,33 @@ fn keep_harness_benches(
         });
     }
     kept.sort_by(|a, b| a.target.name.cmp(&b.target.name));
-    Ok(kept)
+    Ok((kept, shared))
+}
+
+fn needs_shared_library(executable: &[u8]) -> bool {
+    let file = object::File::parse(executable);
+    file.and_then(|file| Ok(file.import_libraries()?.next().is_some()))
+        .unwrap_or(false)
+}
+
+/// The features of `package` that are on: the default ones and `selected`, with all that they
+/// switch on in turn.
+fn enabled_features<'a>(package: &'a Package, selected: &'a [String]) -> BTreeSet<&'a str> {
+    let named = selected.iter().flat_map(|list| list.split([',', ' ']));
+    let mut next: Vec<&str> = named
+        .map(|name| match name.split_once('/') {
+            Some((of, name)) if *package.name == of => name,
+            _ => name,
+        })
+        .collect();
+    next.push("default");
+    let mut enabled = BTreeSet::new();
+    while let Some(name) = next.pop() {
+        if let Some(implied) = package.features.get(name)
+            && enabled.insert(name)
+        {
+            next.extend(implied.iter().map(String::as_str));
+        }
+    }
+    enabled
 }

@@ -105,6 +105,8 @@ pub(crate) enum BuildError {
         first: String,
         second: String,
     },
+    #[error("cannot hide the workspace's path from the compiler: {source}")]
+    Wrapper { source: io::Error },
     #[error("a bench does not compile (see above)")]
     Compile,
     #[error("bench target `{target}` is built for {needed}, which nothing here serves: {found}")]
@@ -125,7 +127,9 @@ impl BuildError {
             | Self::NoHarness { .. }
             | Self::SameName { .. }
             | Self::HarnessVersion { .. } => USAGE,
-            Self::Start { .. } | Self::Compile | Self::Executable { .. } => MEASURING,
+            Self::Start { .. } | Self::Wrapper { .. } | Self::Compile | Self::Executable { .. } => {
+                MEASURING
+            }
         }
     }
 
@@ -140,6 +144,9 @@ impl BuildError {
             }
             Self::NoHarness { .. } => {
                 "end a bench with `main!(library_benchmark_groups = …)` of one of them".to_owned()
+            }
+            Self::Wrapper { .. } => {
+                "remove the link if it is yours; /tmp has to be writable".to_owned()
             }
             Self::SameName { .. } => {
                 "rename one of them: a bench target's name is its suite".to_owned()

@@ -79,19 +79,18 @@ pub(crate) fn calls(plan: &Path) -> io::Result<Vec<Call>> {
         .collect()
 }
 
-/// Acts as the runner of `harness`.
-pub(crate) fn main(harness: Harness) -> ExitCode {
+/// Acts as the runner of `harness`. `program` is the path under which it was called:
+/// `<plan>/bin/<runner>`.
+pub(crate) fn main(harness: Harness, program: &Path) -> ExitCode {
     let version = std::env::args().nth(1).unwrap_or_default();
     if version.is_empty() || version.starts_with('-') {
         return runner::main(harness);
     }
-    // Called by its bare name: what was started is the first of that name, `<plan>/bin/<runner>`.
-    let program = chamber::find_program(harness.runner(), |_| true).unwrap_or_default();
     let embedded = runner::embedded_version(harness) == Some(version.as_str());
     let (own, found) = if embedded {
         (None, Vec::new())
     } else {
-        find_runner(harness, &version, parent(&program))
+        find_runner(harness, &version, parent(program))
     };
     let call = Call {
         runner: harness.runner().to_owned(),
@@ -99,7 +98,7 @@ pub(crate) fn main(harness: Harness) -> ExitCode {
         served: embedded || own.is_some(),
         found,
     };
-    if let Err(error) = note(&program, &call) {
+    if let Err(error) = note(program, &call) {
         eprintln!(
             "icgate: cannot note a call of {}: {error}",
             harness.runner()

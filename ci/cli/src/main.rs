@@ -6,6 +6,7 @@
 //! - `iai-callgrind-runner`, `gungraun-runner`: the harnesses' own runners, linked in, so that nobody
 //!   installs them (see [`harness`]).
 //! - `valgrind`: the shim that notes what the harness would run (see [`shim`]).
+//! - `icgate-rustc-wrapper`: hides the workspace's path from the compiler (see [`compiler`]).
 //!
 //! This package has all the effects; what is decided is decided in `icgate-core`.
 
@@ -14,6 +15,7 @@ mod cargo;
 mod cargo_config;
 mod chamber;
 mod command;
+mod compiler;
 mod error;
 mod git;
 mod harness;
@@ -32,17 +34,27 @@ use std::process::ExitCode;
 use icgate_core::harness::Harness;
 
 fn main() -> ExitCode {
-    let program = std::env::args_os()
-        .next()
-        .map(PathBuf::from)
-        .unwrap_or_default();
+    let program = called_as();
     match program.file_name().and_then(OsStr::to_str) {
+        Some(compiler::NAME) => compiler::main(),
         Some(shim::NAME) => shim::main(&program),
         Some(name) => match Harness::of_runner(name) {
-            Some(harness) => harness::main(harness),
+            Some(harness) => harness::main(harness, &program),
             None => command::main(),
         },
         None => command::main(),
+    }
+}
+
+/// The path under which this executable was called.
+fn called_as() -> PathBuf {
+    let program = PathBuf::from(std::env::args_os().next().unwrap_or_default());
+    match program.to_str() {
+        // A bare name: what was started is the first of that name on PATH.
+        Some(name) if !name.contains('/') => {
+            chamber::find_program(name, |_| true).unwrap_or(program)
+        }
+        _ => program,
     }
 }
 

@@ -5,9 +5,10 @@
 //! that is free, which makes nearly all runs use the very same path. A lock shows which
 //! directories are in use; one whose owner died is taken over.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::error::ChamberError;
@@ -59,6 +60,56 @@ impl ChamberDirectory {
         })?;
         Ok(path)
     }
+}
+
+impl ChamberDirectory {
+    /// A working directory of fixed length that stands for `directory` of the project at `root`.
+    ///
+    /// Cargo runs benches in their package's directory, and some open fixtures there. But the
+    /// working directory's length is not neutral either: whoever makes a path absolute keeps it on
+    /// the heap, and what is allocated next lies elsewhere. So the way from the root to the
+    /// package is made again here, with links to everything that lies beside it. A directory
+    /// outside of the project is the harness's own, and stays.
+    pub(crate) fn mirror(&self, root: &Path, directory: &Path) -> Result<PathBuf, ChamberError> {
+        let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let (mut real, directory) = (canonical(root), canonical(directory));
+        let Ok(inside) = directory.strip_prefix(&real).map(Path::to_owned) else {
+            return Ok(directory);
+        };
+        // One for each package: the way to one is a link in the mirror of another.
+        let digest = blake3::hash(inside.as_os_str().as_encoded_bytes()).to_hex();
+        let mut mirror = self.create(&format!("work/{}", &digest[..8]))?;
+        for part in &inside {
+            link_entries(&real, &mirror, Some(part))?;
+            real.push(part);
+            mirror.push(part);
+        }
+        link_entries(&real, &mirror, None)?;
+        Ok(mirror)
+    }
+}
+
+/// Makes the directory `to` with a link to each entry of `from` but `except`.
+fn link_entries(from: &Path, to: &Path, except: Option<&OsStr>) -> Result<(), ChamberError> {
+    let failed = |source| ChamberError::Directory {
+        path: to.to_owned(),
+        source,
+    };
+    fs::create_dir_all(to).map_err(failed)?;
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if except == Some(&name) {
+            continue;
+        }
+        match symlink(from.join(&name), to.join(&name)) {
+            // Linked already for another benchmark.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Drop for ChamberDirectory {
@@ -145,11 +196,45 @@ mod tests {
     }
 
     #[test]
+    fn a_mirror_has_what_the_package_has_and_a_length_of_its_own() {
+        let parent = tempfile::tempdir().unwrap();
+        let chamber = ChamberDirectory::take_in(parent.path()).unwrap();
+        let project = tempfile::tempdir().unwrap();
+        for package in ["a", "deep/b"] {
+            let data = project.path().join(package).join("data");
+            fs::create_dir_all(&data).unwrap();
+            fs::write(data.join("x"), package).unwrap();
+        }
+        fs::write(project.path().join("shared"), "root").unwrap();
+        for package in ["a", "deep/b"] {
+            let mirror = chamber
+                .mirror(project.path(), &project.path().join(package))
+                .unwrap();
+            assert!(mirror.starts_with(chamber.path().join("work")));
+            assert_eq!(
+                mirror.canonicalize().unwrap(),
+                mirror.as_path(),
+                "no part of it is a link"
+            );
+            assert_eq!(fs::read_to_string(mirror.join("data/x")).unwrap(), package);
+            let up = if package == "a" {
+                "../shared"
+            } else {
+                "../../shared"
+            };
+            assert_eq!(fs::read_to_string(mirror.join(up)).unwrap(), "root");
+        }
+        let elsewhere = tempfile::tempdir().unwrap();
+        let own = chamber.mirror(project.path(), elsewhere.path()).unwrap();
+        assert_eq!(own, elsewhere.path().canonicalize().unwrap());
+    }
+
+    #[test]
     fn a_trap_is_stepped_around() {
         let parent = tempfile::tempdir().unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
         fs::write(elsewhere.path().join("precious"), "").unwrap();
-        std::os::unix::fs::symlink(elsewhere.path(), parent.path().join("icgate.000000")).unwrap();
+        symlink(elsewhere.path(), parent.path().join("icgate.000000")).unwrap();
         fs::write(parent.path().join("icgate.000001"), "a file").unwrap();
         let taken = ChamberDirectory::take_in(parent.path()).unwrap();
         assert!(taken.path().ends_with("icgate.000002"));

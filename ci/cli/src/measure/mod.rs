@@ -13,6 +13,8 @@ mod part;
 mod progress;
 mod record;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -114,6 +116,7 @@ impl<'a> Session<'a> {
             project.build_description(probed.linkage),
             harness::describe(harnesses.into_iter()),
         );
+        stand_in_mirrors(&mut plan, project.root(), &directory)?;
         let all = plan.len();
         if let Some(patterns) = &patterns {
             plan.retain(|planned| patterns.is_match(planned.id.as_str()));
@@ -219,6 +222,23 @@ impl<'a> Session<'a> {
             warnings: self.warnings.clone(),
         })
     }
+}
+
+/// Lets benchmarks run in a mirror of their directory, whose path has a fixed length.
+fn stand_in_mirrors(
+    plan: &mut [Planned],
+    root: &Path,
+    chamber: &ChamberDirectory,
+) -> Result<(), CliError> {
+    let mut mirrors = BTreeMap::new();
+    for planned in plan {
+        let mirror = match mirrors.entry(planned.directory.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(chamber.mirror(root, &planned.directory)?),
+        };
+        planned.directory.clone_from(mirror);
+    }
+    Ok(())
 }
 
 /// The patterns as one matcher; `None` selects everything.

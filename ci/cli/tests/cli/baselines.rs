@@ -214,10 +214,10 @@ fn another_chamber_is_not_comparable_and_named() {
         &[
             "not comparable: 3 of 3",
             "chamber: valgrind was `0.",
-            "incomparable steady/copy",
+            "incomparable steady/copy/kib4",
         ],
     );
-    let part = sample.run("update", "steady", &["steady/copy"]);
+    let part = sample.run("update", "steady", &["steady/copy/kib4"]);
     part.says(
         2,
         &[
@@ -230,6 +230,6 @@ fn another_chamber_is_not_comparable_and_named() {
 #[test]
 fn a_missing_benchmark_is_noticed() {
     let sample = Sample::with_baselines();
-    let part = sample.run("check", "steady", &["steady/copy"]);
+    let part = sample.run("check", "steady", &["steady/copy/kib4"]);
     part.says(0, &["judged 1 of 3: 1 unchanged"]);
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::sample::{Answer, Sample};
+use crate::sample::{Answer, Sample, icgate, manifest};
 
 fn counts(sample: &Sample, set: impl FnOnce(&mut std::process::Command)) -> String {
     let mut command = sample.command("measure", "steady");
@@ -43,6 +43,35 @@ fn neither_jobs_nor_user_nor_environment_move_a_count() {
             .env("CARGO_PROFILE_BENCH_OPT_LEVEL", "0");
     });
     assert_eq!(other_user, ordinary);
+}
+
+#[test]
+fn a_checkout_elsewhere_counts_the_same() {
+    let sample = Sample::new();
+    let ordinary = counts(&sample, |_| {});
+    let elsewhere = sample
+        .path()
+        .join("a-checkout/whose-path-is-longer-than-the-other-one-by-far");
+    let from = manifest();
+    for folder in ["src", "benches"] {
+        std::fs::create_dir_all(elsewhere.join(folder)).unwrap();
+        for entry in std::fs::read_dir(from.with_file_name(folder)).unwrap() {
+            let entry = entry.unwrap();
+            let to = elsewhere.join(folder).join(entry.file_name());
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+    for file in ["Cargo.toml", "Cargo.lock"] {
+        std::fs::copy(from.with_file_name(file), elsewhere.join(file)).unwrap();
+    }
+    let mut command = icgate();
+    command
+        .args(["measure", "--bench", "steady"])
+        .current_dir(&elsewhere);
+    command.env("CARGO_TARGET_DIR", elsewhere.join("target"));
+    let answer = Answer::of(command.output().unwrap());
+    answer.says(0, &[]);
+    assert_eq!(answer.stdout, ordinary);
 }
 
 #[test]

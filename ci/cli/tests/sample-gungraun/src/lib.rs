@@ -1,5 +1,8 @@
 //! Work to count.
 
+#[cfg(not(from_config))]
+compile_error!("the flags of .cargo/config.toml are lost");
+
 /// The sum of the squares of `numbers`.
 pub fn sum_of_squares(numbers: &[u64]) -> u64 {
     let mut sum = 0;

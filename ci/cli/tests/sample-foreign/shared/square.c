@@ -1,0 +1,1 @@
+unsigned square(unsigned number) { return number * number; }

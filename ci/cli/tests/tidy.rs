@@ -1,0 +1,244 @@
+//! The workspace's layout as tests: what points where, and what must be absent.
+//!
+//! Clippy checks code; this checks the map of `ARCHITECTURE.md`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// All Rust sources under a folder of the workspace.
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "{folder} has sources");
+    found
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// A source without its tests and comments.
+fn code(path: &Path) -> String {
+    let text = read(path);
+    let text = text.split("#[cfg(test)]\n").next().unwrap();
+    let lines = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn packages_depend_inwards_only() {
+    let manifest = root().join("Cargo.toml");
+    let metadata = MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .unwrap();
+    let packages = metadata.workspace_packages();
+    let members: BTreeSet<&str> = packages.iter().map(|it| it.name.as_str()).collect();
+    let mut arrows = BTreeSet::new();
+    for package in &packages {
+        for dependency in &package.dependencies {
+            if members.contains(dependency.name.as_str())
+                && dependency.kind == DependencyKind::Normal
+            {
+                arrows.insert((package.name.as_str(), dependency.name.as_str()));
+            }
+        }
+    }
+    let allowed = BTreeSet::from([("benches", "engine"), ("icgate", "icgate-core")]);
+    assert_eq!(arrows, allowed, "see ARCHITECTURE.md, \"Arrows\"");
+}
+
+#[test]
+fn the_gate_has_no_effects() {
+    let banned = [
+        "std::fs",
+        "std::env",
+        "std::net",
+        "std::process",
+        "std::thread",
+        "SystemTime",
+        "Instant",
+        "println!",
+        "print!",
+    ];
+    for path in sources("ci/gate/src") {
+        let code = code(&path);
+        for word in banned {
+            assert!(
+                !code.contains(word),
+                "{}: `{word}` is an effect; it belongs in ci/cli",
+                path.display()
+            );
+        }
+    }
+}
+
+/// The modules of the gate in the order in which `lib.rs` declares them.
+fn gate_modules() -> Vec<String> {
+    let text = read(&root().join("ci/gate/src/lib.rs"));
+    let module = |line: &str| Some(line.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned());
+    text.lines().filter_map(module).collect()
+}
+
+#[test]
+fn each_stage_of_the_gate_imports_only_what_stands_before_it() {
+    let modules = gate_modules();
+    assert!(modules.len() > 10, "{modules:?}");
+    let gate = root().join("ci/gate/src");
+    for path in sources("ci/gate/src") {
+        let relative = path.strip_prefix(&gate).unwrap().with_extension("");
+        let own = relative.iter().next().unwrap().to_str().unwrap().to_owned();
+        let Some(place) = modules.iter().position(|module| *module == own) else {
+            continue;
+        };
+        let code = code(&path);
+        for later in &modules[place + 1..] {
+            let import = format!("crate::{later}");
+            let found = code.match_indices(&import).any(|(at, _)| {
+                let after = code[at + import.len()..].chars().next();
+                !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            });
+            assert!(
+                !found,
+                "{own} imports {later}, which stands after it in ci/gate/src/lib.rs"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_is_part_of_its_crate() {
+    for folder in ["engine/src", "benches/src", "ci/gate/src", "ci/cli/src"] {
+        for path in sources(folder) {
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            let directory = path.parent().unwrap();
+            if matches!(stem, "lib" | "main") && path.parent().unwrap().ends_with("src") {
+                continue;
+            }
+            let (name, directory) = match stem {
+                "mod" => (
+                    directory.file_name().unwrap().to_str().unwrap(),
+                    directory.parent().unwrap(),
+                ),
+                _ => (stem, directory),
+            };
+            let declaration = format!("mod {name};");
+            let parents = ["lib.rs", "main.rs", "mod.rs"].map(|file| directory.join(file));
+            let beside = directory.with_extension("rs");
+            let declared = parents
+                .iter()
+                .chain([&beside])
+                .filter(|it| it.exists())
+                .any(|it| read(it).contains(&declaration));
+            assert!(declared, "{} is imported by nothing", path.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_stands_only_where_files_are_mapped() {
+    let allowed = ["engine/src/vfs/", "ci/cli/src/inline_stacks.rs"];
+    for folder in ["engine/src", "benches/src", "ci/gate/src", "ci/cli/src"] {
+        for path in sources(folder) {
+            let relative = path
+                .strip_prefix(root())
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
+            let code = code(&path);
+            let found = code.contains("unsafe {")
+                || code.contains("unsafe fn")
+                || code.contains("unsafe impl");
+            let expected = allowed.iter().any(|place| relative.starts_with(place));
+            assert!(!found || expected, "{relative} has `unsafe`");
+        }
+    }
+}
+
+#[test]
+fn workflows_pin_what_they_use() {
+    for entry in std::fs::read_dir(root().join(".github/workflows")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = read(&path);
+        assert!(
+            text.contains("\npermissions: {}\n"),
+            "{}: permissions are given per job",
+            path.display()
+        );
+        for line in text
+            .lines()
+            .filter_map(|line| line.trim().trim_start_matches("- ").strip_prefix("uses: "))
+        {
+            let pinned = line.split_once('@').is_some_and(|(_, rest)| {
+                let hash = rest.split(' ').next().unwrap();
+                hash.len() == 40 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+            });
+            assert!(
+                pinned || line.starts_with("./"),
+                "{}: `{line}` is not pinned by hash",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_benchmark_of_the_catalogue_has_a_baseline_and_back() {
+    let platform = root().join("baselines/x86_64-linux-gnu");
+    let mut listed = BTreeSet::new();
+    for entry in std::fs::read_dir(platform).unwrap() {
+        let text = read(&entry.unwrap().path());
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for benchmark in json["benchmarks"].as_array().unwrap() {
+            listed.insert(benchmark["id"].as_str().unwrap().to_owned());
+        }
+    }
+    let mut wired = BTreeSet::new();
+    for path in sources("benches/instructions") {
+        let suite = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let mut cases = Vec::new();
+        for line in read(&path).lines().map(str::trim) {
+            if let Some(rest) = line.strip_prefix("#[bench::") {
+                let end = rest.find(['(', ']']).unwrap();
+                cases.push(rest[..end].to_owned());
+            } else if let Some(rest) = line.strip_prefix("fn ") {
+                let subject = rest.split(['(', '<']).next().unwrap();
+                wired.extend(
+                    cases
+                        .drain(..)
+                        .map(|case| format!("{suite}/{subject}/{case}")),
+                );
+            }
+        }
+    }
+    assert_eq!(
+        listed, wired,
+        "baselines on the left; fix: make update-baseline"
+    );
+}
