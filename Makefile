@@ -3,7 +3,7 @@
 # Every target sets up what it needs, and is quick when nothing is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gate test check update-baseline bench doctor speed determinism
+.PHONY: help setup gate test check update-baseline bench doctor speed scale determinism
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
 # Handed on through the environment, so that no quoting is needed whatever the text.
@@ -37,6 +37,10 @@ doctor: setup $(ICGATE) ## what this machine lacks, and the chamber
 
 speed: setup $(ICGATE) ## wall time of `icgate check` against `cargo bench` with iai-callgrind alone
 	@.ci/speed $(ICGATE)
+
+scale: setup $(ICGATE) ## time and memory of `icgate compare` over 10,000 benchmarks
+	@cargo build --release --quiet --package icgate --example suite
+	@.ci/scale $(ICGATE) $(dir $(ICGATE))examples/suite
 
 determinism: setup $(ICGATE) ## equal counts at another path, as another user, with other jobs
 	@.ci/determinism $(ICGATE)

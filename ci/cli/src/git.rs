@@ -3,8 +3,10 @@
 //! Judging by base's policy and baselines, not by head's, is what keeps a pull request from
 //! granting itself headroom.
 
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use icgate_core::baseline::Baselines;
 use icgate_core::diff::ChangedLines;
@@ -124,12 +126,14 @@ impl Repository {
         }
     }
 
-    /// Baselines of a commit.
+    /// Baselines of a commit. Files that are in the tree as well, to the letter, are not read a
+    /// second time: what they hold is in `committed`.
     pub(crate) fn baselines(
         &self,
         base: &Base,
         directory: &Path,
         platform: &str,
+        committed: &Baselines,
     ) -> Result<Baselines, CliError> {
         let Some(directory) = self.relative(directory) else {
             return Ok(Baselines::default());
@@ -144,17 +148,50 @@ impl Repository {
             "--",
             &folder,
         ])?;
-        let mut suites = Vec::new();
-        for path in names
+        let paths: Vec<&str> = names
             .split('\0')
             .filter(|path| store::is_suite(Path::new(path)))
-        {
-            if let Some(text) = self.show(base, path)? {
+            .collect();
+        let texts = self.blobs(base, &paths)?;
+        let mut suites = Vec::new();
+        for (path, text) in paths.into_iter().zip(blobs(&texts)?) {
+            let suite = Path::new(path).file_stem().and_then(|stem| stem.to_str());
+            let in_tree = std::fs::read(self.root.join(path));
+            let known = suite
+                .filter(|_| in_tree.is_ok_and(|it| it == text.as_bytes()))
+                .and_then(|suite| committed.share(suite));
+            suites.push(if let Some(known) = known {
+                known
+            } else {
                 let name = PathBuf::from(format!("{}:{path}", short(base)));
-                suites.push(store::parse_baseline(&name, &text)?);
-            }
+                Arc::new(store::parse_baseline(&name, text)?)
+            });
         }
-        Ok(Baselines::new(suites))
+        Ok(Baselines::shared(suites))
+    }
+
+    /// Files of a commit, all by one process, as `git cat-file --batch` writes them.
+    fn blobs(&self, base: &Base, paths: &[&str]) -> Result<String, GitError> {
+        let start = |source| GitError::Start { source };
+        let objects = paths.iter().map(|path| format!("{}:{path}", base.commit));
+        let objects = objects.collect::<Vec<_>>().join("\n");
+        // From a file: git answers before it has read everything, and a pipe would fill up.
+        let mut list = tempfile::tempfile().map_err(start)?;
+        list.write_all(objects.as_bytes())
+            .and_then(|()| list.rewind())
+            .map_err(start)?;
+        let mut command = self.command(&["cat-file", "--batch"]);
+        command.stdin(list);
+        let mut answer = String::new();
+        let (read, status) =
+            interrupt::read_stdout(&mut command, |mut it| it.read_to_string(&mut answer))
+                .map_err(start)?;
+        let failed = |what: String| GitError::Failed { what };
+        read.map_err(|error| failed(error.to_string()))?;
+        if !status.success() || blobs(&answer)?.len() != paths.len() {
+            return Err(failed(format!("cat-file ended with {status}")));
+        }
+        Ok(answer)
     }
 
     /// The lines that the working tree adds or changes against base.
@@ -203,14 +240,21 @@ impl Repository {
     }
 
     fn ask(&self, arguments: &[&str]) -> Result<String, GitError> {
+        Self::answer(&mut self.command(arguments))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.root).args(arguments);
         // Another repository's, when icgate runs inside a git hook.
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
             command.env_remove(name);
         }
-        let output =
-            interrupt::output(&mut command).map_err(|source| GitError::Start { source })?;
+        command
+    }
+
+    fn answer(command: &mut Command) -> Result<String, GitError> {
+        let output = interrupt::output(command).map_err(|source| GitError::Start { source })?;
         if !output.status.success() {
             let what = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(GitError::Failed { what });
@@ -221,7 +265,52 @@ impl Repository {
     }
 }
 
+/// The contents that `git cat-file --batch` wrote: a line `<hash> blob <length>`, the content and a
+/// line break, for each.
+fn blobs(mut answer: &str) -> Result<Vec<&str>, GitError> {
+    let mut contents = Vec::new();
+    while !answer.is_empty() {
+        let blob = answer.split_once('\n').and_then(|(header, rest)| {
+            let (object, length) = header.rsplit_once(' ')?;
+            let length = length.parse().ok().filter(|_| object.ends_with(" blob"))?;
+            let (content, rest) = rest.split_at_checked(length)?;
+            Some((content, rest.strip_prefix('\n')?))
+        });
+        let Some((content, rest)) = blob else {
+            let what = answer.lines().next().unwrap_or_default().to_owned();
+            return Err(GitError::Failed { what });
+        };
+        contents.push(content);
+        answer = rest;
+    }
+    Ok(contents)
+}
+
 /// A commit's hash as people write it.
 pub(crate) fn short(base: &Base) -> &str {
     base.commit.get(..10).unwrap_or(&base.commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answers_of_one_process_are_told_apart() {
+        assert_eq!(blobs("").unwrap(), [""; 0]);
+        let answer = "1a2b blob 3\na\nb\n3c4d blob 0\n\n5e6f blob 2\n\n\n\n";
+        assert_eq!(blobs(answer).unwrap(), ["a\nb", "", "\n\n"]);
+        for bad in [
+            "1a2b:a b.json missing\n",
+            "1a2b tree 0\n\n",
+            "1a2b blob 3\na",
+            "1a2b blob 1\nab\n",
+            "1a2b blob 1\né\n",
+            "1a2b blob -1\n",
+            "1a2b blob 9",
+        ] {
+            let refused = blobs(bad).unwrap_err().to_string();
+            assert!(refused.contains(bad.lines().next().unwrap()), "{refused}");
+        }
+    }
 }

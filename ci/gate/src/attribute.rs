@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::diff::ChangedLines;
 use crate::functions::{FunctionCost, FunctionTable};
+use crate::interned::Interned;
 use crate::run::Measurement;
 use crate::source::LineCost;
 
@@ -30,11 +31,11 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FunctionChange {
     /// Its normalised name.
-    pub name: String,
+    pub name: Interned,
     /// Its file.
-    pub file: String,
+    pub file: Interned,
     /// For a library function: on whose behalf it ran.
-    pub caller: Option<String>,
+    pub caller: Option<Interned>,
     /// Its instructions in base; 0 if base does not name it.
     pub base: u64,
     /// Its instructions in head.
@@ -58,11 +59,11 @@ pub struct Attribution {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Culprit {
     /// Its normalised name.
-    pub name: String,
+    pub name: Interned,
     /// For a library function: on whose behalf it ran.
-    pub caller: Option<String>,
+    pub caller: Option<Interned>,
     /// File to look at, in the workspace if anything there is known.
-    pub file: String,
+    pub file: Interned,
     /// Line to look at.
     pub line: Option<u32>,
     /// Whether that line is one that the diff touches.
@@ -85,12 +86,17 @@ impl FunctionChange {
 #[must_use]
 pub fn attribute(base: &FunctionTable, head: &FunctionTable) -> Attribution {
     let condensed = head.condensed();
+    if *base == condensed {
+        return Attribution::default();
+    }
+    let (in_base, in_head) = (base.by_name(), head.by_name());
     let mut functions: Vec<FunctionChange> = Vec::new();
     for row in base.rows() {
-        functions.push(function_change(Some(row), head.row(&row.name, &row.file)));
+        let head = in_head.get(&row.key()).copied();
+        functions.push(function_change(Some(row), head));
     }
     for row in condensed.rows() {
-        if base.row(&row.name, &row.file).is_none() {
+        if !in_base.contains_key(&row.key()) {
             functions.push(function_change(None, Some(row)));
         }
     }
@@ -186,8 +192,8 @@ mod tests {
 
     fn row(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {
         FunctionCost {
-            name: name.to_owned(),
-            file: format!("src/{name}.rs"),
+            name: name.into(),
+            file: format!("src/{name}.rs").into(),
             instructions,
             calls,
             caller: None,
@@ -248,7 +254,7 @@ mod tests {
         let base = table(&[("f", 1_000, None)], 0);
         let head = table(&[("f", 2_000, None)], 0);
         let line = |line, instructions| LineCost {
-            file: "src/f.rs".to_owned(),
+            file: "src/f.rs".into(),
             line,
             instructions,
         };
@@ -257,8 +263,8 @@ mod tests {
             metrics: [].into(),
             functions: head.clone(),
             lines: vec![FunctionLines {
-                name: "f".to_owned(),
-                file: "src/f.rs".to_owned(),
+                name: "f".into(),
+                file: "src/f.rs".into(),
                 lines: vec![line(5, 1_000), line(7, 600), line(8, 400)],
             }],
         };

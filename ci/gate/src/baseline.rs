@@ -21,13 +21,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bench_id::BenchId;
 use crate::chamber::Chamber;
-use crate::functions::{FunctionCost, FunctionTable};
+use crate::functions::{FunctionCost, FunctionTable, exact};
+use crate::interned::sharing;
 use crate::metric::{COUNT_MAX, Metric, Metrics, unique_metrics};
 use crate::run::Measurement;
 
@@ -155,6 +157,7 @@ struct WireAccepted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     other: u64,
+    #[serde(deserialize_with = "exact")]
     functions: Vec<FunctionCost>,
 }
 
@@ -204,7 +207,7 @@ impl Baseline {
                 format,
             });
         }
-        let wire: WireBaseline = serde_json::from_str(text).map_err(shape)?;
+        let wire: WireBaseline = sharing(|| serde_json::from_str(text)).map_err(shape)?;
         let baseline = Self {
             suite: wire.suite,
             chamber: wire.chamber,
@@ -302,13 +305,19 @@ impl Baseline {
 /// The baselines of all suites of one tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Baselines {
-    suites: BTreeMap<String, Baseline>,
+    suites: BTreeMap<String, Arc<Baseline>>,
 }
 
 impl Baselines {
     /// These suites together; of two with one name the later counts.
     #[must_use]
     pub fn new(suites: impl IntoIterator<Item = Baseline>) -> Self {
+        Self::shared(suites.into_iter().map(Arc::new))
+    }
+
+    /// These suites together, which other baselines may have as well.
+    #[must_use]
+    pub fn shared(suites: impl IntoIterator<Item = Arc<Baseline>>) -> Self {
         Self {
             suites: suites
                 .into_iter()
@@ -319,13 +328,19 @@ impl Baselines {
 
     /// The suites in name order.
     pub fn suites(&self) -> impl Iterator<Item = &Baseline> {
-        self.suites.values()
+        self.suites.values().map(Arc::as_ref)
     }
 
     /// The suite of this name.
     #[must_use]
     pub fn suite(&self, name: &str) -> Option<&Baseline> {
-        self.suites.get(name)
+        self.suites.get(name).map(Arc::as_ref)
+    }
+
+    /// The suite of this name, to be had by other baselines as well.
+    #[must_use]
+    pub fn share(&self, name: &str) -> Option<Arc<Baseline>> {
+        self.suites.get(name).cloned()
     }
 
     /// What is accepted for `id`.
@@ -376,8 +391,8 @@ pub(crate) mod tests {
     /// A benchmark with one function, for tests of other modules.
     pub(crate) fn accepted(id: &str, instructions: u64) -> Accepted {
         let row = FunctionCost {
-            name: "engine::f".to_owned(),
-            file: "engine/src/f.rs".to_owned(),
+            name: "engine::f".into(),
+            file: "engine/src/f.rs".into(),
             instructions: instructions.saturating_sub(10),
             calls: Some(1),
             caller: None,

@@ -9,7 +9,11 @@
 //! A table of a run is full (`other` is 0). A baseline keeps the rows that can matter, by
 //! [`FunctionTable::condensed`], so that it stays a file people can review.
 
-use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::interned::Interned;
 
 /// Rows below one part in this many of the total are summed into `other`. A tenth of the default
 /// limit of 1 %: nothing smaller can carry a regression by itself.
@@ -23,9 +27,9 @@ const CONDENSED_ROWS_MAX: usize = 40;
 #[serde(deny_unknown_fields)]
 pub struct FunctionCost {
     /// Normalised name, such as `engine::frame::encode`.
-    pub name: String,
+    pub name: Interned,
     /// Source file; relative to the workspace's root if the function lies in the workspace.
-    pub file: String,
+    pub file: Interned,
     /// Instructions executed in it.
     pub instructions: u64,
     /// How often it was called; `None` where it exists only inlined.
@@ -33,15 +37,33 @@ pub struct FunctionCost {
     pub calls: Option<u64>,
     /// For a library function: the workspace function on whose behalf most of it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caller: Option<String>,
+    pub caller: Option<Interned>,
 }
 
 /// Costs by source function, dearest first; ties by name, then file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FunctionTable {
+    #[serde(deserialize_with = "exact")]
     rows: Vec<FunctionCost>,
     other: u64,
+}
+
+/// Reads a list into no more memory than it needs: there are tens of thousands of them in a run.
+pub(crate) fn exact<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let mut list = Vec::deserialize(deserializer)?;
+    list.shrink_to_fit();
+    Ok(list)
+}
+
+impl FunctionCost {
+    /// What tells it from all others: its name and file.
+    #[must_use]
+    pub fn key(&self) -> (&str, &str) {
+        (&self.name, &self.file)
+    }
 }
 
 impl FunctionTable {
@@ -49,10 +71,9 @@ impl FunctionTable {
     #[must_use]
     pub fn new(mut rows: Vec<FunctionCost>, other: u64) -> Self {
         rows.sort_by(|a, b| {
-            let key = |row: &FunctionCost| (row.name.clone(), row.file.clone());
             b.instructions
                 .cmp(&a.instructions)
-                .then_with(|| key(a).cmp(&key(b)))
+                .then_with(|| (&a.name, &a.file).cmp(&(&b.name, &b.file)))
         });
         Self { rows, other }
     }
@@ -77,12 +98,10 @@ impl FunctionTable {
             .try_fold(self.other, |sum, row| sum.checked_add(row.instructions))
     }
 
-    /// The row of the function `name` in `file`.
+    /// The rows by name and file, for looking up many.
     #[must_use]
-    pub fn row(&self, name: &str, file: &str) -> Option<&FunctionCost> {
-        self.rows
-            .iter()
-            .find(|row| row.name == name && row.file == file)
+    pub fn by_name(&self) -> HashMap<(&str, &str), &FunctionCost> {
+        self.rows.iter().map(|row| (row.key(), row)).collect()
     }
 
     /// The table a baseline keeps: the rows that can matter, everything else in `other`. The
@@ -110,8 +129,8 @@ mod tests {
 
     fn row(name: &str, instructions: u64) -> FunctionCost {
         FunctionCost {
-            name: name.to_owned(),
-            file: "src/lib.rs".to_owned(),
+            name: name.into(),
+            file: "src/lib.rs".into(),
             instructions,
             calls: None,
             caller: None,

@@ -11,6 +11,8 @@
 
 pub mod bench_id;
 pub mod function_name;
+pub mod interned;
+
 pub mod functions;
 pub mod metric;
 

@@ -238,8 +238,8 @@ pub(crate) mod tests {
 
     fn function(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {
         FunctionCost {
-            name: name.to_owned(),
-            file: "engine/src/frame.rs".to_owned(),
+            name: name.into(),
+            file: "engine/src/frame.rs".into(),
             instructions,
             calls,
             caller: None,

@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use crate::bench_id::BenchId;
 use crate::chamber::Chamber;
-use crate::functions::FunctionTable;
+use crate::functions::{FunctionTable, exact};
+use crate::interned::{Interned, sharing};
 use crate::metric::{COUNT_MAX, Metric, Metrics, unique_metrics};
 use crate::shard::Shard;
 use crate::source::LineCost;
@@ -77,7 +78,11 @@ pub struct Measurement {
     /// All its functions; the sum equals its instructions.
     pub functions: FunctionTable,
     /// The workspace's lines behind each function, dearest functions and lines first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "exact"
+    )]
     pub lines: Vec<FunctionLines>,
 }
 
@@ -86,10 +91,11 @@ pub struct Measurement {
 #[serde(deny_unknown_fields)]
 pub struct FunctionLines {
     /// The row's name.
-    pub name: String,
+    pub name: Interned,
     /// The row's file.
-    pub file: String,
+    pub file: Interned,
     /// Its lines in the workspace (for a library function, where it was called), dearest first.
+    #[serde(deserialize_with = "exact")]
     pub lines: Vec<LineCost>,
 }
 
@@ -148,8 +154,8 @@ impl Run {
     /// [`RunError`] if it is not a run of this format, a count is over [`COUNT_MAX`], ids are not
     /// unique and in order, a function table does not add up, or a shard has what is not listed.
     pub fn from_json(name: &str, text: &str) -> Result<Self, RunError> {
-        let run: Self =
-            serde_json::from_str(text).map_err(|source| unreadable(name, text, source))?;
+        let run: Self = sharing(|| serde_json::from_str(text))
+            .map_err(|source| unreadable(name, text, source))?;
         if run.format != RUN_FORMAT {
             return Err(RunError::Format {
                 name: name.to_owned(),

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::function_name::normalise;
 use crate::functions::{FunctionCost, FunctionTable};
+use crate::interned::Interned;
 use crate::parse::{FileId, ObjectId, Profile, SymbolId};
 
 /// One level of an inline stack.
@@ -87,7 +88,7 @@ pub struct SourceFunction {
 #[serde(deny_unknown_fields)]
 pub struct LineCost {
     /// Path relative to the workspace's root.
-    pub file: String,
+    pub file: Interned,
     /// Line, counted from 1.
     pub line: u32,
     /// Instructions.
@@ -504,11 +505,11 @@ impl Rows {
             };
             functions.push(SourceFunction {
                 cost: FunctionCost {
-                    name: row.name.to_string(),
-                    file: row.file.to_string(),
+                    name: row.name.as_ref().into(),
+                    file: row.file.as_ref().into(),
                     instructions: row.instructions,
                     calls: row.calls,
-                    caller: behalf.map(|(caller, _)| self.rows[caller].name.to_string()),
+                    caller: behalf.map(|(caller, _)| self.rows[caller].name.as_ref().into()),
                 },
                 lines: dearest_first(lines),
             });
@@ -525,7 +526,7 @@ fn dearest_first(lines: &BTreeMap<Line, u64>) -> Vec<LineCost> {
     let mut lines: Vec<LineCost> = lines
         .iter()
         .map(|((file, line), instructions)| LineCost {
-            file: file.to_string(),
+            file: file.as_ref().into(),
             line: *line,
             instructions: *instructions,
         })

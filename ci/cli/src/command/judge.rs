@@ -55,7 +55,7 @@ impl Bench {
         let base = repository.base(against.base.as_deref(), target.as_deref())?;
         Ok(Self {
             policy: repository.policy(&base, &directory)?.unwrap_or(own_policy),
-            base: repository.baselines(&base, &directory, platform)?,
+            base: repository.baselines(&base, &directory, platform, &committed)?,
             committed,
             changed: repository.changed_lines(&base)?,
             found: format!("{} ({})", git::short(&base), base.found),

@@ -179,8 +179,14 @@ fn keep_unmeasured(suite: &mut Baseline, bench: &Bench) -> Result<(), UpdateErro
             fields: fields.join(", "),
         });
     }
-    let is_new = |accepted: &&Accepted| suite.benchmarks.iter().all(|it| it.id != accepted.id);
-    let kept: Vec<Accepted> = old.benchmarks.iter().filter(is_new).cloned().collect();
+    let is_measured = |id: &BenchId| {
+        suite
+            .benchmarks
+            .binary_search_by(|it| it.id.cmp(id))
+            .is_ok()
+    };
+    let old = old.benchmarks.iter();
+    let kept: Vec<Accepted> = old.filter(|it| !is_measured(&it.id)).cloned().collect();
     suite.benchmarks.extend(kept);
     suite.benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(())

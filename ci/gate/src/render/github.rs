@@ -124,8 +124,8 @@ mod tests {
         assert_eq!(data("100%\r\n::error::x"), "100%25%0D%0A::error::x");
         assert_eq!(property("a:b,c%"), "a%3Ab%2Cc%25");
         let mut report = sample();
-        report.rows[0].culprits[0].name = "x\n::stop-commands::t".to_owned();
-        report.rows[0].culprits[0].file = "a,line=1::b".to_owned();
+        report.rows[0].culprits[0].name = "x\n::stop-commands::t".into();
+        report.rows[0].culprits[0].file = "a,line=1::b".into();
         let text = render(&report);
         assert!(
             text.lines()

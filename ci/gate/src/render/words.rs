@@ -139,7 +139,7 @@ pub(crate) fn function(name: &str, caller: Option<&str>) -> String {
 pub(crate) fn place(culprit: &Culprit) -> String {
     match culprit.line {
         Some(line) => format!("{}:{line}", culprit.file),
-        None => culprit.file.clone(),
+        None => culprit.file.to_string(),
     }
 }
 
