@@ -16,7 +16,7 @@ use crate::cargo::BenchExecutable;
 use crate::chamber::ChamberDirectory;
 use crate::error::{BuildError, CliError, MeasureError};
 use crate::shim::{COMMANDS_FILE, RecordedCommand};
-use crate::{harness, interrupt, own_path, shim};
+use crate::{harness, interrupt, shim};
 
 /// Tells the harness's leftovers of our environment from what it declares: a harness that does
 /// not clear the environment passes this on as well.
@@ -151,7 +151,8 @@ fn file(path: &Path) -> impl FnOnce(std::io::Error) -> MeasureError + use<> {
 fn prepare(plan: &Path) -> Result<(), MeasureError> {
     let programs = plan.join("bin");
     std::fs::create_dir_all(&programs).map_err(file(&programs))?;
-    let own = own_path().map_err(file(&programs))?;
+    // This very file, even if another one takes its name meanwhile.
+    let own = format!("/proc/{}/exe", std::process::id());
     for name in [shim::NAME]
         .into_iter()
         .chain(Harness::ALL.map(Harness::runner))

@@ -7,6 +7,7 @@
 
 mod baselines;
 mod counts;
+mod foreign;
 mod history;
 mod interruption;
 mod outputs;

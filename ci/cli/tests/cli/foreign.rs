@@ -1,0 +1,181 @@
+//! Projects as others have them: on gungraun, on other versions of a harness, with flags, features
+//! and libraries of their own.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::sample::{Answer, PLATFORM, icgate};
+
+/// icgate on one of the sample projects, with baselines and output of its own.
+struct Foreign {
+    name: &'static str,
+    directory: TempDir,
+}
+
+impl Foreign {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn command(&self, verb: &str, arguments: &[&str]) -> Command {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests")
+            .join(self.name)
+            .join("Cargo.toml");
+        let mut command = icgate();
+        command.arg(verb).arg("--manifest-path").arg(manifest);
+        if verb != "list" {
+            command.arg("--output").arg(self.directory.path());
+        }
+        command.arg("--baselines").arg(self.baselines());
+        command.args(arguments);
+        command
+    }
+
+    fn run(&self, verb: &str, arguments: &[&str]) -> Answer {
+        Answer::of(self.command(verb, arguments).output().unwrap())
+    }
+
+    fn baselines(&self) -> PathBuf {
+        self.directory.path().join("baselines")
+    }
+
+    /// A field of the last run's chamber.
+    fn chamber(&self, field: &str) -> String {
+        let run = std::fs::read_to_string(self.directory.path().join("run.json")).unwrap();
+        let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+        run["chamber"][field].as_str().unwrap().to_owned()
+    }
+
+    /// PATH with a runner that serves iai-callgrind 0.15.2 and, as that one does, refuses all else
+    /// with its own version.
+    fn path_with_runner(&self) -> std::ffi::OsString {
+        let runner = self.directory.path().join("iai-callgrind-runner");
+        std::fs::write(
+            &runner,
+            r#"#!/bin/sh
+if [ "$1" != 0.15.2 ]; then
+    echo "iai_callgrind_runner: Error: iai-callgrind-runner (0.15.2) is >= '0.3.0'." >&2
+    exit 1
+fi
+name=$(basename "$3" | sed 's/-.*//')
+mkdir -p "$IAI_CALLGRIND_HOME"
+exec valgrind --tool=callgrind --toggle-collect=counted_work \
+    --callgrind-out-file="$IAI_CALLGRIND_HOME/callgrind.work.out" \
+    "$3" --iai-run "$name" 0 0 "$name::$name::work"
+"#,
+        )
+        .unwrap();
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&runner, executable).unwrap();
+        let path = std::env::var_os("PATH").unwrap();
+        let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        directories.insert(0, self.directory.path().to_owned());
+        std::env::join_paths(directories).unwrap()
+    }
+}
+
+#[test]
+fn gungraun_is_listed_measured_and_judged() {
+    let project = Foreign::new("sample-gungraun");
+    let list = project.run("list", &[]);
+    list.says(0, &[]);
+    assert_eq!(
+        list.stdout,
+        "sums/repeated.twice/lengths_0\nsums/repeated.twice/lengths_1\n\
+         sums/squares/n100\nsums/squares/n1000\n"
+    );
+    project
+        .run("update", &[])
+        .says(0, &["written ", "sums.json"]);
+    assert_eq!(project.chamber("harness"), "gungraun 0.20.0");
+    project
+        .run("check", &[])
+        .says(0, &["judged 4 of 4: 4 unchanged"]);
+
+    let file = project.baselines().join(PLATFORM).join("sums.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut baseline: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let squares = &mut baseline["benchmarks"][3];
+    assert_eq!(squares["id"], "sums/squares/n1000");
+    let lower = |count: &mut serde_json::Value| *count = (count.as_u64().unwrap() - 2000).into();
+    lower(&mut squares["metrics"]["instructions"]);
+    let rows = squares["functions"].as_array_mut().unwrap();
+    let inlined = rows
+        .iter_mut()
+        .find(|row| row["name"] == "sample_gungraun::add_square");
+    lower(&mut inlined.unwrap()["instructions"]);
+    std::fs::write(&file, baseline.to_string()).unwrap();
+    project.run("check", &["sums/squares/n1000"]).says(
+        1,
+        &[
+            "regressed    sums/squares/n1000",
+            "sample_gungraun::add_square",
+            "src/lib.rs:17",
+        ],
+    );
+}
+
+#[test]
+fn a_runner_that_is_missing_is_named_with_the_line_that_installs_it() {
+    let project = Foreign::new("sample-foreign");
+    project.run("list", &["--bench", "older"]).says(
+        2,
+        &[
+            "icgate: bench target `older` is built for iai-callgrind 0.15.2",
+            "icgate itself serves 0.16.1",
+            "fix: cargo install iai-callgrind-runner --version 0.15.2\n",
+        ],
+    );
+    let path = project.path_with_runner();
+    let runner = project.directory.path().join("iai-callgrind-runner");
+    let text = std::fs::read_to_string(&runner).unwrap();
+    std::fs::write(&runner, text.replace("0.15.2", "0.14.0")).unwrap();
+    let mut list = project.command("list", &["--bench", "older"]);
+    Answer::of(list.env("PATH", path).output().unwrap()).says(
+        2,
+        &[
+            "`iai-callgrind-runner` on PATH is 0.14.0",
+            "fix: cargo install iai-callgrind-runner --version 0.15.2\n",
+        ],
+    );
+}
+
+#[test]
+fn another_version_is_served_by_the_projects_own_runner() {
+    let project = Foreign::new("sample-foreign");
+    let mut measure = project.command("measure", &["--package", "older"]);
+    measure.env("PATH", project.path_with_runner());
+    let measured = Answer::of(measure.output().unwrap());
+    // `gated` needs a feature that is off, `older` one that is on by default.
+    measured.says(0, &["older/work 4004"]);
+    assert_eq!(measured.stdout.lines().count(), 1);
+    assert_eq!(project.chamber("harness"), "iai-callgrind 0.15.2");
+    let mut list = project.command("list", &["--package", "older", "--features", "extra"]);
+    list.env("PATH", project.path_with_runner());
+    let listed = Answer::of(list.output().unwrap());
+    assert_eq!(listed.stdout, "gated/work\nolder/work\n", "{listed:?}");
+}
+
+#[test]
+fn a_library_that_is_only_shared_is_linked_dynamically() {
+    let project = Foreign::new("sample-foreign");
+    let mut measure = project.command("measure", &["--bench", "shared"]);
+    measure.env("PATH", project.path_with_runner());
+    Answer::of(measure.output().unwrap()).says(
+        0,
+        &[
+            "shared/work ",
+            "warning: the benches cannot be linked statically",
+        ],
+    );
+    let build = project.chamber("build");
+    assert!(build.starts_with("linked dynamically"), "{build}");
+    assert!(project.chamber("libc").starts_with("dynamic"));
+}
