@@ -601,3 +601,70 @@ fn a_strict_commit_costs_one_write_and_one_sync() {
     let marks = 19 * (16 + OVERHEAD);
     assert_eq!(counters.bytes, (frames + marks) as u64);
 }
+
+#[test]
+fn an_index_is_left_beside_a_segment_and_built_anew_where_it_is_bad() {
+    let vfs = Memory::default();
+    let big = Options {
+        segment_bytes: 64 << 10,
+        ..options()
+    };
+    let (wal, _) = Wal::open(vfs.clone(), &log_dir(), big).unwrap();
+    append(&wal, 0, 3000);
+    let index = segments(&vfs)[0].with_extension("idx");
+    assert_eq!(vfs.read(&index), None);
+    assert_eq!(wal.read(Lsn(400)).unwrap().unwrap().payload, payload(400));
+    let good = vfs.read(&index).expect("the index was written");
+    for bad in [good[..good.len() - 1].to_vec(), vec![0; 40], Vec::new()] {
+        vfs.write(&index, bad);
+        for lsn in (0..3000).step_by(37) {
+            let entry = wal.read(Lsn(lsn)).unwrap().unwrap();
+            assert_eq!((entry.lsn, entry.payload), (Lsn(lsn), payload(lsn).into()));
+        }
+        assert_eq!(vfs.read(&index).unwrap(), good, "the index was built anew");
+    }
+    drop(wal);
+    let (wal, _) = Wal::open(vfs.clone(), &log_dir(), big).unwrap();
+    wal.truncate_below(Lsn(3000)).unwrap();
+    assert_eq!(vfs.read(&index), None, "it goes with its segment");
+}
+
+#[test]
+fn a_tail_sees_every_record_once_it_is_written_and_no_sooner() {
+    let vfs = Memory::default();
+    let wal = open(&vfs, &log_dir());
+    append(&wal, 0, 20);
+    let mut tail = wal.tail(Lsn(5)).unwrap();
+    let mut expected = 5;
+    for round in 0..40 {
+        let from = 20 + round * 9;
+        append(&wal, from, from + 7);
+        wal.append(record(&payload(from + 7))).unwrap();
+        let unwritten = wal.append(record(&payload(from + 8))).unwrap();
+        while let Some(entry) = tail.poll().unwrap() {
+            assert_eq!(
+                (entry.lsn, entry.payload),
+                (Lsn(expected), payload(expected).into())
+            );
+            expected += 1;
+        }
+        assert_eq!(Lsn(expected), wal.watermarks().written);
+        wal.wait_written(unwritten.end).unwrap();
+    }
+    assert!(segments(&vfs).len() > 5, "segments rotated meanwhile");
+}
+
+#[test]
+fn a_tail_that_was_overtaken_by_truncation_says_so() {
+    let vfs = Memory::default();
+    let wal = open(&vfs, &log_dir());
+    append(&wal, 0, 10);
+    let mut tail = wal.tail(Lsn(0)).unwrap();
+    while tail.poll().unwrap().is_some() {}
+    append(&wal, 10, 400);
+    wal.truncate_below(Lsn(300)).unwrap();
+    match tail.poll().unwrap_err() {
+        ReadError::Truncated { lsn, .. } => assert_eq!(lsn, Lsn(10)),
+        other => panic!("{other}"),
+    }
+}

@@ -311,13 +311,9 @@ impl<V: Vfs> Wal<V> {
         let mut state = monitor.lock();
         let before = state.progress.durable;
         state.progress = tape.progress();
-        for (header, end_lsn) in tape.take_sealed() {
-            let pin = std::mem::take(&mut state.active_pin);
-            state.sealed.push(SealedSegment {
-                header,
-                end_lsn,
-                pin,
-            });
+        for mut sealed in tape.take_sealed() {
+            std::mem::swap(&mut sealed.pin, &mut state.active_pin);
+            state.sealed.push(sealed);
         }
         state.pending.reuse(chunks);
         if state.progress.durable == state.progress.written {

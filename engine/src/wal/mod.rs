@@ -21,6 +21,7 @@
 
 mod error;
 mod housekeeper;
+mod index;
 mod log;
 mod lsn;
 mod options;
@@ -37,7 +38,7 @@ pub use self::housekeeper::Housekeeper;
 pub use self::log::{Appended, Wal, Watermarks};
 pub use self::lsn::Lsn;
 pub use self::options::{Mode, Options, Policy};
-pub use self::reader::{Entries, Entry};
+pub use self::reader::{Entries, Entry, Tail};
 pub use self::recover::{Cut, Recovered};
 pub use self::repair::{Gap, RepairError, RepairReport, SegmentReport, inspect, repair};
 pub use self::segment::{

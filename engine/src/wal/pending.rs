@@ -37,8 +37,8 @@ pub(super) struct Chunk {
     pub bytes: Vec<u8>,
     /// The LSN after the last record in them.
     pub end_lsn: u64,
-    /// Whether they end with the segment's end.
-    pub sealed: bool,
+    /// Where they end with the segment's end: the chain over its frames.
+    pub sealed: Option<u32>,
 }
 
 /// Accepted frames on their way to the file.
@@ -60,7 +60,7 @@ impl Pending {
             start: HEADER_BYTES as u64,
             bytes: Vec::new(),
             end_lsn: header.base_lsn,
-            sealed: false,
+            sealed: None,
         };
         Self {
             queue: Vec::new(),
@@ -133,13 +133,13 @@ impl Pending {
         }
         .encode();
         self.push_small(SegmentEnd::record(&end));
-        self.filling.sealed = true;
+        self.filling.sealed = Some(chain);
         let next = Chunk {
             header: header.next(end_lsn, chain, created_us),
             start: HEADER_BYTES as u64,
             bytes: self.spare.pop().unwrap_or_default(),
             end_lsn,
-            sealed: false,
+            sealed: None,
         };
         self.queue.push(std::mem::replace(&mut self.filling, next));
         self.chain = 0;

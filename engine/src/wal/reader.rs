@@ -14,10 +14,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::{Corruption, ReadError, Rot};
-use super::log::Wal;
+use super::index::Index;
+use super::log::{State, Wal};
 use super::lsn::Lsn;
-use super::segment::{HEADER_BYTES, Header, segment_path};
-use super::tape::Progress;
+use super::segment::{HEADER_BYTES, Header, index_path, segment_path};
+use super::tape::{Progress, SealedSegment};
 use super::walk::Stop;
 use crate::frame::{self, BatchItems, Kind, Next};
 use crate::vfs::{Doing, Monitor, Vfs, VfsFile};
@@ -42,17 +43,36 @@ pub struct Entries<V: Vfs> {
     sources: VecDeque<Source>,
     cursor: Option<Cursor>,
     from: u64,
+    /// After the last segment that was read to its end.
+    place: Option<Place>,
+}
+
+/// A place between two frames.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// The segment, by its base LSN.
+    segment: u64,
+    /// Where in its file.
+    offset: u64,
+    /// The LSN of the next record.
+    lsn: u64,
 }
 
 /// A segment still to be read.
 #[derive(Debug)]
 struct Source {
     path: PathBuf,
-    header: Header,
-    /// For the active segment: where its written bytes end.
-    written: Option<u64>,
-    /// Keeps the segment's file from being used again.
-    pin: Arc<()>,
+    /// Where to begin.
+    place: Place,
+    extent: Extent,
+}
+
+#[derive(Debug)]
+enum Extent {
+    /// All of it.
+    Sealed(SealedSegment),
+    /// What was written of the active segment; the pin keeps its file from being used again.
+    Active { written: u64, _pin: Arc<()> },
 }
 
 /// A mapping that keeps its file from being used again.
@@ -71,19 +91,13 @@ impl<V: Vfs> Wal<V> {
     /// All records that have been written.
     #[must_use]
     pub fn entries(&self) -> Entries<V> {
-        let first = self.first_lsn();
-        self.entries_at(first)
+        self.entries_at(Lsn(0), None)
     }
 
     /// The LSN with which the log begins.
     #[must_use]
     pub fn first_lsn(&self) -> Lsn {
-        let state = self.shared.state.lock();
-        let first = state
-            .sealed
-            .first()
-            .map_or(state.progress.header, |sealed| sealed.header);
-        Lsn(first.base_lsn)
+        first_lsn(&self.shared.state.lock())
     }
 
     /// The written records from `lsn` on.
@@ -91,80 +105,206 @@ impl<V: Vfs> Wal<V> {
     /// # Errors
     /// [`ReadError::Truncated`] where the log no longer reaches back that far.
     pub fn entries_from(&self, lsn: Lsn) -> Result<Entries<V>, ReadError> {
-        let first = self.first_lsn();
+        let entries = self.entries_at(lsn, None);
+        let first = entries.first_lsn().unwrap_or_else(|| self.first_lsn());
         if lsn < first {
-            return Err(ReadError::Truncated { lsn, first });
+            Err(ReadError::Truncated { lsn, first })
+        } else {
+            Ok(entries)
         }
-        Ok(self.entries_at(lsn))
     }
 
-    fn entries_at(&self, lsn: Lsn) -> Entries<V> {
+    /// The written record `lsn`, where there is one.
+    ///
+    /// # Errors
+    /// [`ReadError`] where it cannot be read.
+    pub fn read(&self, lsn: Lsn) -> Result<Option<Entry>, ReadError> {
+        self.entries_from(lsn)?.next().transpose()
+    }
+
+    /// The records from `lsn` on, those included that are yet to be written.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`] where the log no longer reaches back that far.
+    pub fn tail(&self, lsn: Lsn) -> Result<Tail<V>, ReadError> {
+        let entries = self.entries_from(lsn)?;
+        Ok(Tail {
+            wal: self.clone(),
+            entries,
+            next: lsn,
+        })
+    }
+
+    fn entries_at(&self, lsn: Lsn, resume: Option<Place>) -> Entries<V> {
         let shared = &self.shared;
         let state = shared.state.lock();
-        let source = |header: Header, written, pin: &Arc<()>| {
-            let path = segment_path(&shared.dir, header.base_lsn);
+        let source = |header: &Header, extent| {
+            let segment = header.base_lsn;
+            let start = Place {
+                segment,
+                offset: HEADER_BYTES as u64,
+                lsn: segment,
+            };
+            let place = resume
+                .filter(|place| place.segment == segment)
+                .unwrap_or(start);
             Source {
-                path,
-                header,
-                written,
-                pin: Arc::clone(pin),
+                path: segment_path(&shared.dir, segment),
+                place,
+                extent,
             }
         };
         let sealed = state.sealed.iter().filter(|sealed| sealed.end_lsn > lsn.0);
-        let sealed = sealed.map(|sealed| source(sealed.header, None, &sealed.pin));
+        let sealed = sealed.map(|sealed| source(&sealed.header, Extent::Sealed(sealed.clone())));
         let mut sources: VecDeque<_> = sealed.collect();
-        let Progress { header, offset, .. } = state.progress;
-        if offset > HEADER_BYTES as u64 {
-            sources.push_back(source(header, Some(offset), &state.active_pin));
+        let Progress {
+            header,
+            offset: written,
+            ..
+        } = state.progress;
+        if written > HEADER_BYTES as u64 {
+            let extent = Extent::Active {
+                written,
+                _pin: Arc::clone(&state.active_pin),
+            };
+            sources.push_back(source(&header, extent));
         }
         Entries {
             vfs: shared.vfs.clone(),
             sources,
             cursor: None,
             from: lsn.0,
+            place: None,
+        }
+    }
+}
+
+fn first_lsn<V: Vfs>(state: &State<V>) -> Lsn {
+    let first = state
+        .sealed
+        .first()
+        .map_or(state.progress.header, |sealed| sealed.header);
+    Lsn(first.base_lsn)
+}
+
+/// The records of a log, as they are written. See [`Wal::tail`].
+#[derive(Debug)]
+pub struct Tail<V: Vfs> {
+    wal: Wal<V>,
+    entries: Entries<V>,
+    next: Lsn,
+}
+
+impl<V: Vfs> Tail<V> {
+    /// The next record; `None` where it is not written yet, which may change.
+    ///
+    /// A tail holds on to the segment it reads. It misses nothing: where the log was truncated
+    /// faster than it was read, that is an error.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the record cannot be read.
+    pub fn poll(&mut self) -> Result<Option<Entry>, ReadError> {
+        loop {
+            if let Some(entry) = self.entries.next().transpose()? {
+                self.next = Lsn(entry.lsn.0 + 1);
+                return Ok(Some(entry));
+            }
+            if self.wal.watermarks().written <= self.next {
+                return Ok(None);
+            }
+            let further = self.wal.entries_at(self.next, self.entries.place);
+            if let Some(first) = further.first_lsn().filter(|first| *first > self.next) {
+                return Err(ReadError::Truncated {
+                    lsn: self.next,
+                    first,
+                });
+            }
+            self.entries = further;
         }
     }
 }
 
 impl<V: Vfs> Entries<V> {
-    fn open(&self, source: &Source) -> Result<Cursor, ReadError> {
+    /// The base LSN of the first segment still to be read.
+    fn first_lsn(&self) -> Option<Lsn> {
+        self.sources.front().map(|source| Lsn(source.place.segment))
+    }
+
+    fn open(&self, source: Source) -> Result<Cursor, ReadError> {
         let Source {
             path,
-            header,
-            written,
-            pin,
+            mut place,
+            extent,
         } = source;
-        let bytes = match written {
-            None => {
-                let bytes = self.vfs.map(path).doing("map", path)?;
-                Bytes::from_owner(Pinned {
-                    bytes,
-                    _pin: Arc::clone(pin),
-                })
+        let (bytes, origin) = match extent {
+            Extent::Sealed(sealed) => {
+                let bytes = self.vfs.map(&path).doing("map", &path)?;
+                let inside = place.offset == HEADER_BYTES as u64 && self.from > place.lsn;
+                if inside {
+                    let (lsn, offset) = self.index(&path, &bytes, &sealed).seek(self.from);
+                    place = Place {
+                        lsn,
+                        offset: offset as u64,
+                        ..place
+                    };
+                }
+                (
+                    Bytes::from_owner(Pinned {
+                        bytes,
+                        _pin: sealed.pin,
+                    }),
+                    0,
+                )
             }
-            Some(written) => self.read_prefix(path, *written)?,
+            Extent::Active { written, .. } => (
+                self.read_active(&path, place.offset, written)?,
+                place.offset,
+            ),
         };
+        let at = usize::try_from(place.offset - origin).unwrap_or(usize::MAX);
+        let lsn = place.lsn;
         Ok(Cursor {
-            path: path.clone(),
+            path,
+            segment: place.segment,
+            origin,
             bytes,
-            at: HEADER_BYTES,
+            at,
             batch: None,
-            lsn: header.base_lsn,
+            lsn,
         })
     }
 
-    fn read_prefix(&self, path: &Path, len: u64) -> Result<Bytes, ReadError> {
+    /// The index of a sealed segment, built and left behind where there was none.
+    fn index(&self, path: &Path, segment: &[u8], sealed: &SealedSegment) -> Index {
+        let path = index_path(path);
+        let found = self.vfs.map(&path).ok();
+        if let Some(index) = found.and_then(|bytes| Index::decode(&bytes, sealed)) {
+            return index;
+        }
+        let index = Index::build(segment, sealed);
+        // It is derived: that it cannot be written costs the next seek some time, and no more. It
+        // is renamed into place, because somebody may have the bad one mapped.
+        let draft = path.with_extension("idx.tmp");
+        let written = self
+            .vfs
+            .create(&draft)
+            .and_then(|file| file.write_at(&index.encode(), 0));
+        let _ = written.and_then(|()| self.vfs.rename(&draft, &path));
+        index
+    }
+
+    fn read_active(&self, path: &Path, from: u64, to: u64) -> Result<Bytes, ReadError> {
         let file = self.vfs.open(path).doing("open", path)?;
-        let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(usize::MAX)];
         let mut at = 0;
         while at < bytes.len() {
-            let read = file
-                .read_at(&mut bytes[at..], at as u64)
-                .doing("read", path)?;
-            if read == 0 {
-                bytes.truncate(at);
+            match file
+                .read_at(&mut bytes[at..], from + at as u64)
+                .doing("read", path)?
+            {
+                0 => bytes.truncate(at),
+                read => at += read,
             }
-            at += read;
         }
         Ok(bytes.into())
     }
@@ -175,13 +315,16 @@ impl<V: Vfs> Entries<V> {
                 match cursor.next()? {
                     Some(entry) if entry.lsn.0 < self.from => continue,
                     Some(entry) => return Ok(Some(entry)),
-                    None => self.cursor = None,
+                    None => {
+                        self.place = Some(cursor.place());
+                        self.cursor = None;
+                    }
                 }
             }
             let Some(source) = self.sources.pop_front() else {
                 return Ok(None);
             };
-            self.cursor = Some(self.open(&source)?);
+            self.cursor = Some(self.open(source)?);
         }
     }
 }
@@ -203,6 +346,10 @@ impl<V: Vfs> Iterator for Entries<V> {
 #[derive(Debug)]
 struct Cursor {
     path: PathBuf,
+    /// The segment, by its base LSN.
+    segment: u64,
+    /// Where in the file the bytes begin.
+    origin: u64,
     bytes: Bytes,
     /// The next frame.
     at: usize,
@@ -212,6 +359,15 @@ struct Cursor {
 }
 
 impl Cursor {
+    fn place(&self) -> Place {
+        let offset = self.origin + self.at as u64;
+        Place {
+            segment: self.segment,
+            offset,
+            lsn: self.lsn,
+        }
+    }
+
     fn next(&mut self) -> Result<Option<Entry>, ReadError> {
         loop {
             if let Some(entry) = self.next_item()? {
@@ -276,7 +432,7 @@ impl Cursor {
     }
 
     fn rot(&self, stop: Stop) -> ReadError {
-        let offset = self.at as u64;
+        let offset = self.origin + self.at as u64;
         ReadError::Corrupt(Corruption {
             path: self.path.clone(),
             offset,

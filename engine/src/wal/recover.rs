@@ -140,6 +140,7 @@ impl Kept {
         self.segments.push(SealedSegment {
             header,
             end_lsn,
+            chain: last.chain,
             pin: Arc::default(),
         });
         self.promised = Some(header.next(end_lsn, last.chain, now_us));

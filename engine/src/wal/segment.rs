@@ -167,6 +167,11 @@ pub(super) fn spare_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:020}.spare"))
 }
 
+/// The index beside a segment's file.
+pub(super) fn index_path(segment: &Path) -> PathBuf {
+    segment.with_extension("idx")
+}
+
 /// What a file in the directory is, by its name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileKind {

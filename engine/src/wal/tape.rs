@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::pending::Chunk;
-use super::segment::{HEADER_BYTES, Header, draft_path, segment_path, spare_path};
+use super::segment::{HEADER_BYTES, Header, draft_path, index_path, segment_path, spare_path};
 use crate::planted::{Bug, planted};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 
@@ -32,7 +32,7 @@ pub(super) struct Tape<V: Vfs> {
     /// Whether the rest of the file is filled with zeros already.
     filled: bool,
     progress: Progress,
-    sealed: Vec<(Header, u64)>,
+    sealed: Vec<SealedSegment>,
     /// Files as long as a segment, whose content does not matter.
     spares: Vec<PathBuf>,
 }
@@ -70,6 +70,8 @@ pub(super) struct SealedSegment {
     pub header: Header,
     /// The LSN after its last record.
     pub end_lsn: u64,
+    /// The chain over its frames.
+    pub chain: u32,
     /// Shared with everybody who reads the segment; its file is used again once nobody does.
     pub pin: Arc<()>,
 }
@@ -117,9 +119,14 @@ impl<V: Vfs> Tape<V> {
                 self.header = chunk.header;
             }
             self.write_chunk(chunk)?;
-            if chunk.sealed {
+            if let Some(chain) = chunk.sealed {
                 self.sync()?;
-                self.sealed.push((chunk.header, chunk.end_lsn));
+                self.sealed.push(SealedSegment {
+                    header: chunk.header,
+                    end_lsn: chunk.end_lsn,
+                    chain,
+                    pin: Arc::default(),
+                });
             }
         }
         if sync && self.progress.durable < self.progress.written {
@@ -166,8 +173,8 @@ impl<V: Vfs> Tape<V> {
         self.progress
     }
 
-    /// The segments sealed since this was last asked, each with the LSN after its last record.
-    pub(super) fn take_sealed(&mut self) -> Vec<(Header, u64)> {
+    /// The segments sealed since this was last asked.
+    pub(super) fn take_sealed(&mut self) -> Vec<SealedSegment> {
         std::mem::take(&mut self.sealed)
     }
 
@@ -203,6 +210,8 @@ impl<V: Vfs> Tape<V> {
                 self.vfs.remove(&path).doing("remove", &path)?;
             }
             self.vfs.sync_dir(&self.dir).doing("sync", &self.dir)?;
+            // An index without its segment is worth nothing, and harms nobody if it stays.
+            let _ = self.vfs.remove(&index_path(&path));
         }
         Ok(())
     }
