@@ -20,6 +20,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -48,7 +49,10 @@ pub struct Recovered {
     pub records: u64,
     /// Bytes that were verified.
     pub bytes: u64,
-    /// The torn tail that was cut, where there was one.
+    /// How long it took, by the clock of the door.
+    pub took: Duration,
+    /// The torn tail that was cut, where there was one. In a file that was used before, what
+    /// follows the last frame is no frame either, and is called a torn tail too.
     pub cut: Option<Cut>,
 }
 
@@ -89,6 +93,7 @@ pub(super) fn recover<V: Vfs>(
     dir: &Path,
     options: &Options,
 ) -> Result<Remains, OpenError> {
+    let begun_us = vfs.now_us();
     let files = look_around(vfs, dir, options)?;
     let found = verify_all(vfs, &files.segments, options.threads);
     let mut kept = Kept::default();
@@ -111,7 +116,9 @@ pub(super) fn recover<V: Vfs>(
             Err(error) => return Err(error),
         }
     }
-    kept.seal(vfs, dir, files)
+    let mut remains = kept.seal(vfs, dir, files)?;
+    remains.report.took = Duration::from_micros(vfs.now_us().saturating_sub(begun_us));
+    Ok(remains)
 }
 
 /// What recovery keeps, segment by segment.

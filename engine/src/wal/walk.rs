@@ -265,3 +265,136 @@ fn mark_pattern() -> [u8; 6] {
     pattern[5] = frame::VERSION;
     pattern
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Prepared;
+
+    const SALT: u32 = 5;
+
+    fn bytes_with_mark(mark_at: usize, offset: u64) -> Vec<u8> {
+        let mut bytes = vec![0xff; mark_at];
+        let mark = SyncMark { offset, lsn: 3 }.encode();
+        let frame = Prepared::new(SyncMark::record(&mark)).unwrap();
+        frame.write_to(&mut bytes, SALT);
+        bytes
+    }
+
+    #[test]
+    fn only_a_later_mark_for_later_bytes_is_proof() {
+        let proof = |offset| durable_beyond(&bytes_with_mark(500, offset), SALT, 100).is_some();
+        assert!(proof(101), "the byte at 100 was durable");
+        assert!(
+            !proof(100),
+            "everything before it was, and that it need not have been"
+        );
+        let before = durable_beyond(&bytes_with_mark(500, 400), SALT, 501);
+        assert_eq!(before, None, "the mark stands before the damage");
+    }
+
+    #[test]
+    fn a_mark_with_another_salt_or_a_flipped_bit_proves_nothing() {
+        let bytes = bytes_with_mark(500, 400);
+        assert!(durable_beyond(&bytes, SALT, 100).is_some());
+        assert_eq!(durable_beyond(&bytes, SALT + 1, 100), None);
+        for bit in 500 * 8..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(durable_beyond(&bad, SALT, 100), None, "bit {bit}");
+        }
+    }
+
+    /// A segment of frames of the log's own types, and what its walk stops at.
+    fn stop(frames: &[(Kind, u8, &[u8])]) -> (u64, Option<Stop>) {
+        let header = Header {
+            number: 0,
+            base_lsn: 10,
+            salt: SALT,
+            prev_chain: 0,
+            created_us: 0,
+        };
+        let mut segment = header.encode().to_vec();
+        for (kind, version, payload) in frames {
+            let record = Record {
+                kind: *kind,
+                version: *version,
+                payload,
+            };
+            Prepared::new(record).unwrap().write_to(&mut segment, SALT);
+        }
+        let verified = verify(&segment, &header);
+        (verified.last.lsn, verified.stop)
+    }
+
+    #[test]
+    fn what_a_frame_must_not_say_is_named() {
+        let begin = TxBegin { records: 1 }.encode();
+        let record: (Kind, u8, &[u8]) = (Kind(0x30), 1, b"record");
+        let malformed = |frames: &[(Kind, u8, &[u8])]| {
+            let (lsn, stop) = stop(frames);
+            let Some(Stop::Malformed(what)) = stop else {
+                panic!("{stop:?}")
+            };
+            (lsn, what)
+        };
+        let early_commit = TxCommit {
+            records: 0,
+            chain: 0,
+        }
+        .encode();
+        assert_eq!(
+            malformed(&[record, (Kind::TX_COMMIT, 1, &early_commit)]),
+            (11, "a commit ends no transaction")
+        );
+        assert_eq!(
+            malformed(&[(Kind::TX_BEGIN, 1, &begin), (Kind::TX_BEGIN, 1, &begin)]),
+            (10, "a transaction is interrupted")
+        );
+        assert_eq!(
+            malformed(&[
+                (Kind::TX_BEGIN, 1, &begin),
+                record,
+                (Kind::TX_COMMIT, 1, &early_commit)
+            ]),
+            (10, "the commit disagrees with its transaction")
+        );
+        let end = SegmentEnd {
+            records: 1,
+            end_lsn: 11,
+            chain: 1,
+        }
+        .encode();
+        assert_eq!(
+            malformed(&[record, (Kind::SEGMENT_END, 1, &end)]),
+            (11, "the segment's end disagrees with its frames")
+        );
+        assert_eq!(
+            malformed(&[(Kind::BATCH, 1, &[2, 0, 0, 0, 1])]),
+            (10, "the batch is too short for its count")
+        );
+        assert_eq!(
+            malformed(&[(Kind::SYNC_MARK, 1, b"")]),
+            (10, "the sync mark has a bad length")
+        );
+    }
+
+    #[test]
+    fn frames_of_a_newer_engine_are_named() {
+        let unknown = |kind, version| Some(Stop::Unknown { kind, version });
+        assert_eq!(stop(&[(Kind(0x0f), 1, b"")]).1, unknown(0x0f, 1));
+        assert_eq!(stop(&[(Kind::BATCH, 2, &[0; 4])]).1, unknown(0x03, 2));
+        assert_eq!(
+            stop(&[(Kind(0x30), 99, b"its owner's")]),
+            (11, Some(Stop::Empty))
+        );
+    }
+
+    #[test]
+    fn an_unfinished_transaction_ends_the_log_before_it() {
+        let begin = TxBegin { records: 2 }.encode();
+        let record: (Kind, u8, &[u8]) = (Kind(0x30), 1, b"record");
+        let frames = [record, (Kind::TX_BEGIN, 1, &begin[..]), record];
+        assert_eq!(stop(&frames), (11, Some(Stop::Unfinished)));
+    }
+}
