@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         chamber,
         benchmarks,
     };
-    fs::write(directory.join("run.json"), serde_json::to_string(&run)?)?;
+    fs::write(directory.join("run.json"), run.to_json())?;
     Ok(())
 }
 

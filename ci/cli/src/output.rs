@@ -14,8 +14,7 @@ use crate::store;
 
 /// Writes `run.json`.
 pub(crate) fn write_run(directory: &Path, run: &Run) -> Result<(), StoreError> {
-    let json = serde_json::to_string(run).expect("a run always serialises");
-    store::write(&directory.join("run.json"), &(json + "\n")).map(drop)
+    store::write(&directory.join("run.json"), &run.to_json()).map(drop)
 }
 
 /// Writes `report.json` and `report.md`.

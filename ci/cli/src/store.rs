@@ -4,11 +4,13 @@
 //! old content or the new and never a part. What is equal already is not written again.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
+use camino::Utf8Path;
 use icgate_core::baseline::{Baseline, Baselines};
 use icgate_core::policy::Policy;
+use icgate_core::run::Run;
 
 use crate::error::{CliError, StoreError};
 use crate::parent;
@@ -34,6 +36,15 @@ pub(crate) fn read(path: &Path) -> Result<String, StoreError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Reads a run.
+pub(crate) fn read_run(path: &Utf8Path) -> Result<Run, CliError> {
+    let file = fs::File::open(path).map(BufReader::new).ok();
+    if let Some(run) = file.and_then(Run::from_lines) {
+        return Ok(run);
+    }
+    Ok(Run::from_json(path.as_str(), &read(path.as_std_path())?)?)
 }
 
 /// Puts `text` at `path`, whole or not at all. Returns whether anything changed.

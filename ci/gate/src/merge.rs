@@ -561,15 +561,11 @@ mod tests {
             runs.rotate_left(turn.index(of as usize));
             // By way of the file, as machines hand them over.
             let handed = runs.into_iter().map(|(name, run)| {
-                let text = serde_json::to_string(&run).unwrap();
-                let run = Run::from_json(&name, &text).unwrap();
+                let run = Run::from_json(&name, &run.to_json()).unwrap();
                 (name, run)
             });
             let merged = merge(handed.collect()).unwrap();
-            prop_assert_eq!(
-                serde_json::to_string(&merged.run).unwrap(),
-                serde_json::to_string(&whole(&suite)).unwrap()
-            );
+            prop_assert_eq!(merged.run.to_json(), whole(&suite).to_json());
             prop_assert!(merged.warnings.is_empty());
         }
     }

@@ -1,6 +1,17 @@
-//! A run: what was measured, of one commit, in one chamber. Written as `run.json`.
+//! A run: what was measured, of one commit, in one chamber. Written as `run.json`:
+//!
+//! ```text
+//! {"format":1, …, "chamber":{…},"benchmarks":[
+//! {"id":…},                                      one benchmark a line
+//! {"id":…}
+//! ]}
+//! ```
+//!
+//! The lines mean nothing to a reader of JSON. They let a run that is larger than memory should
+//! bear be read benchmark by benchmark.
 
 use std::cmp::Ordering;
+use std::io::BufRead;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -15,6 +26,13 @@ use crate::source::LineCost;
 
 /// The version of `run.json` that this code writes, and the only one it reads.
 pub const RUN_FORMAT: u32 = 1;
+
+/// How the first line of `run.json` ends.
+const HEAD_END: &str = "\"benchmarks\":[\n";
+/// The last line of `run.json`.
+const TAIL: &str = "]}\n";
+/// How a run without benchmarks ends where it is written in one line.
+const EMPTY_END: &str = "\"benchmarks\":[]}";
 
 /// Length of a digest: 256 bits in hexadecimal.
 const DIGEST_CHARS: usize = 64;
@@ -166,6 +184,63 @@ impl Run {
         Ok(run)
     }
 
+    /// Reads a run line by line as [`to_json`](Self::to_json) wrote it, without having the text in
+    /// memory. `None` if it is anything else, whole or in part: what is wrong with it, if anything
+    /// is, [`from_json`](Self::from_json) says.
+    #[must_use]
+    pub fn from_lines(mut text: impl BufRead) -> Option<Self> {
+        let mut line = Vec::new();
+        text.read_until(b'\n', &mut line).ok()?;
+        let head = line.strip_suffix(HEAD_END.as_bytes())?;
+        let head = [head, EMPTY_END.as_bytes()].concat();
+        let run = sharing(|| {
+            let mut run: Self = serde_json::from_slice(&head).ok()?;
+            // A comma stands after each benchmark but the last.
+            let mut was_last = false;
+            loop {
+                line.clear();
+                text.read_until(b'\n', &mut line).ok()?;
+                if line == TAIL.as_bytes() {
+                    return (was_last || run.benchmarks.is_empty()).then_some(run);
+                }
+                if was_last {
+                    return None;
+                }
+                let benchmark = line.strip_suffix(b"\n")?;
+                let before_comma = benchmark.strip_suffix(b",");
+                was_last = before_comma.is_none();
+                let benchmark = before_comma.unwrap_or(benchmark);
+                run.benchmarks.push(serde_json::from_slice(benchmark).ok()?);
+            }
+        })?;
+        let is_end = text.fill_buf().ok()?.is_empty();
+        let is_run = is_end && run.format == RUN_FORMAT && run.check("").is_ok();
+        is_run.then_some(run)
+    }
+
+    /// The run as `run.json` holds it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let head = Self {
+            benchmarks: Vec::new(),
+            commit: self.commit.clone(),
+            part: self.part.clone(),
+            chamber: self.chamber.clone(),
+            ..*self
+        };
+        let mut text = json(&head);
+        // `benchmarks` is the last field, so the empty list is cut off and written out by hand.
+        text.truncate(text.len() - EMPTY_END.len());
+        text.push_str(HEAD_END);
+        for (index, benchmark) in self.benchmarks.iter().enumerate() {
+            text.push_str(if index == 0 { "" } else { ",\n" });
+            text.push_str(&json(benchmark));
+        }
+        text.push_str(if self.benchmarks.is_empty() { "" } else { "\n" });
+        text.push_str(TAIL);
+        text
+    }
+
     fn check(&self, name: &str) -> Result<(), RunError> {
         let untrue = |id: &BenchId, what: &str| RunError::Untrue {
             name: name.to_owned(),
@@ -213,6 +288,10 @@ impl Run {
             .binary_search_by(|benchmark| benchmark.id.cmp(id));
         found.ok().map(|at| &self.benchmarks[at])
     }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("texts and numbers always serialise")
 }
 
 /// Why a text is not a run; its format before its shape, since a newer one may have any shape.
@@ -309,8 +388,49 @@ mod tests {
         }
     }
 
+    /// Both ways of reading agree.
     fn reread(run: &Run) -> Result<Run, RunError> {
-        Run::from_json("run.json", &serde_json::to_string(run).unwrap())
+        let text = run.to_json();
+        let reread = Run::from_json("run.json", &text);
+        assert_eq!(
+            Run::from_lines(text.as_bytes()).as_ref(),
+            reread.as_ref().ok()
+        );
+        reread
+    }
+
+    #[test]
+    fn one_benchmark_a_line() {
+        let mut two = run();
+        two.benchmarks.push(two.benchmarks[0].clone());
+        two.benchmarks[1].id = "a/b/d".parse().unwrap();
+        let none = Run {
+            benchmarks: vec![],
+            ..run()
+        };
+        for (run, lines) in [(none, 2), (run(), 3), (two, 4)] {
+            let text = run.to_json();
+            assert_eq!(text.lines().count(), lines, "{text}");
+            assert_eq!(reread(&run).unwrap(), run);
+        }
+    }
+
+    #[test]
+    fn what_is_not_written_in_lines_is_left_to_the_other_reader() {
+        let text = run().to_json();
+        let in_one_line = text.replace('\n', "");
+        assert_eq!(Run::from_json("run.json", &in_one_line).unwrap(), run());
+        let more = format!("{text}{{}}");
+        assert!(Run::from_json("run.json", &more).is_err());
+        for text in [
+            &in_one_line,
+            &more,
+            "",
+            "{\"benchmarks\":[\n",
+            &text[..text.len() - 4],
+        ] {
+            assert_eq!(Run::from_lines(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! `icgate compare`: judges a stored run. Needs neither Valgrind nor a build.
 
 use camino::Utf8Path;
-use icgate_core::run::Run;
 
 use super::judge::Bench;
 use crate::args::{Against, Output, Project as Selection};
@@ -16,7 +15,7 @@ pub(crate) fn compare(
     output: &Output,
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
-    let run = Run::from_json(path.as_str(), &store::read(path.as_std_path())?)?;
+    let run = store::read_run(path)?;
     let bench = Bench::open(&project, against, &run.chamber.platform())?;
     let report = bench.report(&run, &[]);
     output::write_report(&project.output_directory(&output.directory), &report)?;

@@ -19,10 +19,7 @@ pub(crate) fn merge(
     let project = Project::open(selection)?;
     let shards: Result<Vec<(String, Run)>, CliError> = paths
         .iter()
-        .map(|path| {
-            let run = Run::from_json(path.as_str(), &store::read(path.as_std_path())?)?;
-            Ok((path.to_string(), run))
-        })
+        .map(|path| Ok((path.to_string(), store::read_run(path)?)))
         .collect();
     let merged = merge_shards(shards?)?;
     let bench = Bench::open(&project, against, &merged.run.chamber.platform())?;
