@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::store::{RebuildError, Store};
-use crate::snapshot::{self, BadSnapshot, Builder, Meta, PAIRS, Pairs, PairsSection, SaveError};
+use crate::snapshot::{
+    self, BadSnapshot, Builder, Meta, Newest, PAIRS, Pairs, SaveError, write_pairs,
+};
 use crate::vfs::{IoError, Vfs};
 use crate::wal::{Lsn, Poisoned, WaitError, Wal};
 
@@ -77,7 +79,7 @@ pub fn encode_snapshot(store: &Store, meta: &Meta) -> Vec<u8> {
     let pair_bytes = |(key, value): &(&Bytes, &Bytes)| 8 + key.len() + value.len();
     let capacity = 64 + pairs.iter().map(pair_bytes).sum::<usize>();
     let mut builder = Builder::new(meta, capacity);
-    builder.section(PAIRS, |out| PairsSection::write(out, &pairs));
+    builder.section(PAIRS, |out| write_pairs(out, &pairs));
     builder.finish()
 }
 
@@ -109,7 +111,10 @@ pub fn checkpoint<V: Vfs>(
 /// # Errors
 /// [`RecoverError`] where the directory cannot be read, or the two do not fit together.
 pub fn recover<V: Vfs>(vfs: &V, dir: &Path, wal: &Wal<V>) -> Result<Recovery, RecoverError> {
-    let (loaded, passed_over) = snapshot::load_newest(vfs, dir)?;
+    let Newest {
+        loaded,
+        passed_over,
+    } = snapshot::load_newest(vfs, dir)?;
     let mut store = None;
     let snapshot = loaded.as_ref().map(|loaded| loaded.meta);
     if let Some(loaded) = &loaded

@@ -230,25 +230,33 @@ fn snapshots<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<(Lsn, PathBuf)>, IoError
     Ok(found)
 }
 
-/// The newest snapshot in a directory that can be believed, and those that were passed over.
+/// What a directory holds of snapshots.
+#[derive(Debug, Default)]
+pub struct Newest {
+    /// The newest one that can be believed.
+    pub loaded: Option<Loaded>,
+    /// Newer ones, and why they were passed over.
+    pub passed_over: Vec<(PathBuf, BadSnapshot)>,
+}
+
+/// Loads the newest snapshot in a directory that can be believed.
 ///
 /// # Errors
 /// [`IoError`] where the system refused. A bad snapshot is no error here: the log reaches back
 /// to the one before it.
-#[expect(clippy::type_complexity, reason = "one place takes it apart")]
-pub fn load_newest<V: Vfs>(
-    vfs: &V,
-    dir: &Path,
-) -> Result<(Option<Loaded>, Vec<(PathBuf, BadSnapshot)>), IoError> {
-    let mut passed_over = Vec::new();
+pub fn load_newest<V: Vfs>(vfs: &V, dir: &Path) -> Result<Newest, IoError> {
+    let mut newest = Newest::default();
     for (_, path) in snapshots(vfs, dir)?.into_iter().rev() {
         let bytes = vfs.map(&path).doing("map", &path)?;
         match read(&bytes) {
-            Ok(loaded) => return Ok((Some(loaded), passed_over)),
-            Err(bad) => passed_over.push((path, bad)),
+            Ok(loaded) => {
+                newest.loaded = Some(loaded);
+                break;
+            }
+            Err(bad) => newest.passed_over.push((path, bad)),
         }
     }
-    Ok((None, passed_over))
+    Ok(newest)
 }
 
 #[cfg(test)]
@@ -319,13 +327,19 @@ mod tests {
             save(&vfs, dir, Lsn(lsn), &Builder::new(&meta, 0).finish()).unwrap();
         }
         assert_eq!(vfs.list(dir).unwrap().len(), 2);
-        let (newest, passed_over) = load_newest(&vfs, dir).unwrap();
+        let Newest {
+            loaded: newest,
+            passed_over,
+        } = load_newest(&vfs, dir).unwrap();
         assert_eq!((newest.unwrap().meta.lsn, passed_over.len()), (Lsn(30), 0));
         let path = dir.join("00000000000000000030.snap");
         let mut rotten = vfs.read(&path).unwrap();
         rotten[20] ^= 1;
         vfs.write(&path, rotten);
-        let (older, passed_over) = load_newest(&vfs, dir).unwrap();
+        let Newest {
+            loaded: older,
+            passed_over,
+        } = load_newest(&vfs, dir).unwrap();
         assert_eq!((older.unwrap().meta.lsn, passed_over.len()), (Lsn(20), 1));
     }
 
@@ -342,14 +356,17 @@ mod tests {
             sim.plan(Plan::CrashAt(call));
             let saved = save(&sim, dir, Lsn(70), &snapshot()).is_ok();
             for fate in 0..6 {
-                let (newest, bad) = load_newest(&sim.crash(fate), dir).unwrap();
-                let lsn = newest.expect("one is always there").meta.lsn;
+                let Newest {
+                    loaded,
+                    passed_over,
+                } = load_newest(&sim.crash(fate), dir).unwrap();
+                let lsn = loaded.expect("one is always there").meta.lsn;
                 assert!(
                     lsn == Lsn(70) || !saved && lsn == Lsn(1),
                     "call {call}: {lsn}"
                 );
                 assert!(
-                    bad.is_empty(),
+                    passed_over.is_empty(),
                     "call {call}: half a snapshot has a final name"
                 );
             }

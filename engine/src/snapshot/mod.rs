@@ -19,6 +19,6 @@ mod file;
 mod pairs;
 
 pub use self::file::{
-    BadSnapshot, Builder, HEADER_BYTES, Loaded, Meta, SaveError, load_newest, read, save,
+    BadSnapshot, Builder, HEADER_BYTES, Loaded, Meta, Newest, SaveError, load_newest, read, save,
 };
-pub use self::pairs::{PAIRS, Pairs, PairsSection};
+pub use self::pairs::{PAIRS, Pairs, write_pairs};

@@ -18,26 +18,20 @@ use super::file::BadSnapshot;
 /// The type of the section.
 pub const PAIRS: u8 = 1;
 
-/// Writes keys and values into a section.
-#[derive(Debug, Default)]
-pub struct PairsSection;
-
-impl PairsSection {
-    /// Appends `pairs`, which are sorted by key, to `out`.
-    ///
-    /// # Panics
-    /// Where a key or value is longer than 4 GiB.
-    pub fn write(out: &mut Vec<u8>, pairs: &[(&Bytes, &Bytes)]) {
-        let len = |part: &Bytes| u32::try_from(part.len()).expect("a part is below 4 GiB");
-        out.extend_from_slice(&(pairs.len() as u64).to_le_bytes());
-        for (key, value) in pairs {
-            out.extend_from_slice(&len(key).to_le_bytes());
-            out.extend_from_slice(&len(value).to_le_bytes());
-        }
-        for (key, value) in pairs {
-            out.extend_from_slice(key);
-            out.extend_from_slice(value);
-        }
+/// Appends `pairs`, which are sorted by key, to a section's payload.
+///
+/// # Panics
+/// Where a key or value is longer than 4 GiB.
+pub fn write_pairs(out: &mut Vec<u8>, pairs: &[(&Bytes, &Bytes)]) {
+    let len = |part: &Bytes| u32::try_from(part.len()).expect("a part is below 4 GiB");
+    out.extend_from_slice(&(pairs.len() as u64).to_le_bytes());
+    for (key, value) in pairs {
+        out.extend_from_slice(&len(key).to_le_bytes());
+        out.extend_from_slice(&len(value).to_le_bytes());
+    }
+    for (key, value) in pairs {
+        out.extend_from_slice(key);
+        out.extend_from_slice(value);
     }
 }
 
@@ -153,7 +147,7 @@ mod tests {
     fn section(pairs: &[(Bytes, Bytes)]) -> Bytes {
         let mut out = Vec::new();
         let pairs: Vec<_> = pairs.iter().map(|(key, value)| (key, value)).collect();
-        PairsSection::write(&mut out, &pairs);
+        write_pairs(&mut out, &pairs);
         out.into()
     }
 

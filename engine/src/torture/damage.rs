@@ -136,6 +136,26 @@ fn a_sector_that_was_never_written_gives_an_error_or_a_prefix() {
 }
 
 #[test]
+fn a_stale_sector_gives_an_error_or_a_prefix() {
+    let (pristine, model) = small_log(0).unwrap();
+    let paths = segments(&pristine);
+    let stale = pristine.read(&paths[0]).unwrap();
+    for path in &paths[1..] {
+        for start in (0..used(&pristine, path)).step_by(512) {
+            // What stood in this sector before the file was recycled.
+            let sim = pristine.crash(1);
+            sim.damage(path, |bytes| {
+                let end = bytes.len().min(start + 512).min(stale.len());
+                bytes[start..end].copy_from_slice(&stale[start..end]);
+            });
+            if let Err(what) = error_or_prefix(&sim, 0, &model) {
+                panic!("{} with an old sector at {start}: {what}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn rot_among_marked_bytes_is_an_error_and_no_torn_tail() {
     for seed in 0..4 {
         holds(rot_before_a_mark_is_reported(seed));

@@ -48,7 +48,7 @@ pub enum Mode {
     InMemory,
     /// Commits return once accepted. A record survives power loss at most `interval` and one sync
     /// later, or once `max_bytes` more have been accepted, whichever comes first. The interval is
-    /// kept by [`Wal::sync`](super::Wal::sync), which its owner calls that often.
+    /// kept by a [`Housekeeper`](super::Housekeeper); without one, only the bytes count.
     Buffered {
         /// How long a record may stay volatile.
         interval: Duration,
