@@ -107,6 +107,20 @@ pub(crate) enum Command {
         #[command(flatten)]
         project: Project,
     },
+    /// Adopt icgate in this project: policy, first baselines, a workflow; keeps what is there
+    #[command(after_help = "Example:\n  icgate init --manifest-path parser/Cargo.toml")]
+    Init {
+        #[command(flatten)]
+        project: Project,
+    },
+    /// Print completions for a shell
+    #[command(
+        after_help = "Example:\n  icgate completions bash > ~/.local/share/bash-completion/completions/icgate"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Which project and which of its benches.

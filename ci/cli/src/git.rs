@@ -31,15 +31,20 @@ pub(crate) struct Base {
     pub(crate) found: String,
 }
 
+/// The top of the repository that holds `directory`, even if it has no commit yet.
+pub(crate) fn top(directory: &Path) -> Option<PathBuf> {
+    let here = Repository {
+        root: directory.to_owned(),
+    };
+    let top = here.ask(&["rev-parse", "--show-toplevel"]).ok()?;
+    Some(PathBuf::from(top.trim_end()))
+}
+
 impl Repository {
     /// The repository that holds `directory`; `None` if there is none, or no commit in it yet.
     pub(crate) fn open(directory: &Path) -> Option<Self> {
-        let here = Self {
-            root: directory.to_owned(),
-        };
-        let root = here.ask(&["rev-parse", "--show-toplevel"]).ok()?;
         let repository = Self {
-            root: PathBuf::from(root.trim_end()),
+            root: top(directory)?,
         };
         repository.commit("HEAD").ok()?;
         Some(repository)

@@ -3,15 +3,17 @@
 mod check;
 mod compare;
 mod doctor;
+mod init;
 mod judge;
 mod list;
 mod measure;
 mod merge;
 mod update;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Cli, Command};
 use crate::error::{CliError, MEASURING};
@@ -57,11 +59,25 @@ pub(crate) fn main() -> ExitCode {
         } => update::update(project, measuring, against, output, reason.as_deref()),
         Command::List { project, patterns } => list::list(project, patterns),
         Command::Doctor { project } => doctor::doctor(project),
+        Command::Init { project } => init::init(project),
+        Command::Completions { shell } => {
+            print_completions(*shell);
+            Ok(0)
+        }
     };
     ExitCode::from(code.unwrap_or_else(|error| {
         print_error(&error);
         error.exit_code()
     }))
+}
+
+/// `icgate completions`: what a shell reads to complete icgate's command line.
+fn print_completions(shell: clap_complete::Shell) {
+    let mut command = Cli::command();
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command, "icgate", &mut text);
+    // Whoever closes the pipe has read enough.
+    let _ = std::io::stdout().write_all(&text);
 }
 
 fn print_error(error: &CliError) {

@@ -29,6 +29,9 @@ impl Foreign {
             .join(self.name)
             .join("Cargo.toml");
         let mut command = icgate();
+        // A build directory of its own: builds of other projects in it would undo this one's.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.name);
+        command.env("CARGO_TARGET_DIR", target);
         command.arg(verb).arg("--manifest-path").arg(manifest);
         if verb != "list" {
             command.arg("--output").arg(self.directory.path());
@@ -52,14 +55,15 @@ impl Foreign {
         let run: serde_json::Value = serde_json::from_str(&run).unwrap();
         run["chamber"][field].as_str().unwrap().to_owned()
     }
+}
 
-    /// PATH with a runner that serves iai-callgrind 0.15.2 and, as that one does, refuses all else
-    /// with its own version.
-    fn path_with_runner(&self) -> std::ffi::OsString {
-        let runner = self.directory.path().join("iai-callgrind-runner");
-        std::fs::write(
-            &runner,
-            r#"#!/bin/sh
+/// PATH with a runner that serves iai-callgrind 0.15.2 and, as that one does, refuses all else
+/// with its own version.
+pub(crate) fn path_with_runner(directory: &Path) -> std::ffi::OsString {
+    let runner = directory.join("iai-callgrind-runner");
+    std::fs::write(
+        &runner,
+        r#"#!/bin/sh
 if [ "$1" != 0.15.2 ]; then
     echo "iai_callgrind_runner: Error: iai-callgrind-runner (0.15.2) is >= '0.3.0'." >&2
     exit 1
@@ -70,15 +74,14 @@ exec valgrind --tool=callgrind --toggle-collect=counted_work \
     --callgrind-out-file="$IAI_CALLGRIND_HOME/callgrind.work.out" \
     "$3" --iai-run "$name" 0 0 "$name::$name::work"
 "#,
-        )
-        .unwrap();
-        let executable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&runner, executable).unwrap();
-        let path = std::env::var_os("PATH").unwrap();
-        let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
-        directories.insert(0, self.directory.path().to_owned());
-        std::env::join_paths(directories).unwrap()
-    }
+    )
+    .unwrap();
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&runner, executable).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    directories.insert(0, directory.to_owned());
+    std::env::join_paths(directories).unwrap()
 }
 
 #[test]
@@ -133,7 +136,7 @@ fn a_runner_that_is_missing_is_named_with_the_line_that_installs_it() {
             "fix: cargo install iai-callgrind-runner --version 0.15.2\n",
         ],
     );
-    let path = project.path_with_runner();
+    let path = path_with_runner(project.directory.path());
     let runner = project.directory.path().join("iai-callgrind-runner");
     let text = std::fs::read_to_string(&runner).unwrap();
     std::fs::write(&runner, text.replace("0.15.2", "0.14.0")).unwrap();
@@ -151,14 +154,14 @@ fn a_runner_that_is_missing_is_named_with_the_line_that_installs_it() {
 fn another_version_is_served_by_the_projects_own_runner() {
     let project = Foreign::new("sample-foreign");
     let mut measure = project.command("measure", &["--package", "older"]);
-    measure.env("PATH", project.path_with_runner());
+    measure.env("PATH", path_with_runner(project.directory.path()));
     let measured = Answer::of(measure.output().unwrap());
     // `gated` needs a feature that is off, `older` one that is on by default.
     measured.says(0, &["older/work 4004"]);
     assert_eq!(measured.stdout.lines().count(), 1);
     assert_eq!(project.chamber("harness"), "iai-callgrind 0.15.2");
     let mut list = project.command("list", &["--package", "older", "--features", "extra"]);
-    list.env("PATH", project.path_with_runner());
+    list.env("PATH", path_with_runner(project.directory.path()));
     let listed = Answer::of(list.output().unwrap());
     assert_eq!(listed.stdout, "gated/work\nolder/work\n", "{listed:?}");
 }
@@ -167,7 +170,7 @@ fn another_version_is_served_by_the_projects_own_runner() {
 fn a_library_that_is_only_shared_is_linked_dynamically() {
     let project = Foreign::new("sample-foreign");
     let mut measure = project.command("measure", &["--bench", "shared"]);
-    measure.env("PATH", project.path_with_runner());
+    measure.env("PATH", path_with_runner(project.directory.path()));
     Answer::of(measure.output().unwrap()).says(
         0,
         &[

@@ -9,6 +9,7 @@ mod baselines;
 mod counts;
 mod foreign;
 mod history;
+mod init;
 mod interruption;
 mod outputs;
 mod project;

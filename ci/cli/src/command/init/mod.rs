@@ -1,0 +1,253 @@
+//! `icgate init`: adopts icgate in a project that has benches.
+//!
+//! Writes what is missing, and never over a file that is there: policy, first baselines, a workflow.
+//! Only to `.gitattributes` a line is appended, once. What goes into a Makefile is printed, because
+//! nobody but its author knows where it belongs.
+
+use std::path::{Path, PathBuf};
+
+use icgate_core::chamber::platform;
+
+use super::update::update;
+use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
+use crate::cargo::Project;
+use crate::chamber::{Toolchain, toolchain};
+use crate::error::{CliError, StoreError};
+use crate::{git, store};
+
+const POLICY: &str = include_str!("policy.toml");
+const WORKFLOW: &str = include_str!("workflow.yml");
+
+pub(crate) fn init(selection: &Selection) -> Result<u8, CliError> {
+    let project = Project::open(selection)?;
+    let toolchain = toolchain(project.root())?;
+    // A workflow and attributes count at the top of the repository, wherever the project lies.
+    let top = git::top(project.root()).unwrap_or_else(|| project.root().to_owned());
+    let baselines = std::path::absolute(project.baselines()).map_err(|source| {
+        let path = project.baselines();
+        StoreError::Read { path, source }
+    })?;
+    // The baselines first: it is measuring that can fail, and then nothing is half adopted.
+    first_baselines(selection, &baselines.join(platform(&toolchain.target)))?;
+    put(&baselines.join(store::POLICY_FILE), POLICY)?;
+    let workflow = top.join(".github/workflows/icgate.yml");
+    put(
+        &workflow,
+        &workflow_text(selection, &project, &top, &toolchain),
+    )?;
+    if let Ok(relative) = baselines.strip_prefix(&top) {
+        append(
+            &top.join(".gitattributes"),
+            &format!("{}/*/*.json -merge", relative.display()),
+        )?;
+    }
+    let arguments = arguments(selection, &project, &project_directory(&top, &project));
+    println!(
+        "\nFor your Makefile, if you have one:\n\n{}",
+        makefile(&arguments)
+    );
+    println!("Commit these files. Baselines hold where they were measured: if the workflow ends");
+    println!("with exit code 4, it names what differs there.");
+    Ok(0)
+}
+
+/// Measures the first baselines, unless there are some.
+fn first_baselines(selection: &Selection, directory: &Path) -> Result<(), CliError> {
+    let mut kept: Vec<PathBuf> = std::fs::read_dir(directory)
+        .map(|entries| entries.filter_map(Result::ok).map(|it| it.path()).collect())
+        .unwrap_or_default();
+    kept.retain(|path| store::is_suite(path));
+    kept.sort();
+    for path in &kept {
+        println!("kept {}", store::display(path));
+    }
+    if kept.is_empty() {
+        let measuring = Measuring {
+            jobs: None,
+            patterns: Vec::new(),
+        };
+        let against = Against { base: None };
+        let output = OutputDirectory { directory: None };
+        update(selection, &measuring, &against, &output, None)?;
+    }
+    Ok(())
+}
+
+/// Writes a file that does not exist yet, and says what became of it.
+fn put(path: &Path, text: &str) -> Result<(), StoreError> {
+    let exists = path.symlink_metadata().is_ok();
+    if !exists {
+        store::write(path, text)?;
+    }
+    let done = if exists { "kept" } else { "written" };
+    println!("{done} {}", store::display(path));
+    Ok(())
+}
+
+/// Appends a line to a file that does not have it yet.
+fn append(path: &Path, line: &str) -> Result<(), StoreError> {
+    let mut text = store::read_optional(path)?.unwrap_or_default();
+    if text.lines().any(|present| present.trim() == line) {
+        println!("kept {}", store::display(path));
+        return Ok(());
+    }
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(line);
+    text.push('\n');
+    store::write(path, &text)?;
+    println!("written {} (added `{line}`)", store::display(path));
+    Ok(())
+}
+
+/// The project's directory, as seen from the top of the repository; empty if it is the top.
+fn project_directory(top: &Path, project: &Project) -> PathBuf {
+    let root = project.root();
+    root.strip_prefix(top).unwrap_or(root).to_owned()
+}
+
+/// The options by which a command finds the same benches from the top of the repository.
+fn arguments(selection: &Selection, project: &Project, directory: &Path) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut option = |name: &str, value: &str| words.extend([name.to_owned(), quoted(value)]);
+    if directory != Path::new("") {
+        let manifest = directory.join("Cargo.toml");
+        option("--manifest-path", &manifest.display().to_string());
+    }
+    for package in &selection.package {
+        option("--package", package);
+    }
+    for bench in &selection.bench {
+        option("--bench", bench);
+    }
+    for features in &selection.features {
+        option("--features", features);
+    }
+    if selection.baselines.is_some() {
+        let baselines = std::path::absolute(project.baselines()).unwrap_or_default();
+        let relative = baselines.strip_prefix(project.root());
+        let relative = relative.map_or(baselines.clone(), |it| directory.join(it));
+        option("--baselines", &relative.display().to_string());
+    }
+    words.into_iter().fold(String::new(), |mut line, word| {
+        line.push(' ');
+        line.push_str(&word);
+        line
+    })
+}
+
+/// A word as the shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |it: char| it.is_alphanumeric() || "-_./,+=:@".contains(it);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn workflow_text(
+    selection: &Selection,
+    project: &Project,
+    top: &Path,
+    toolchain: &Toolchain,
+) -> String {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let container = match image(&release) {
+        Some(image) => format!(
+            "# The system in which the baselines were measured: its C library and Valgrind count.\n    \
+             container: {image}"
+        ),
+        None => {
+            "# Let this be the system in which the baselines were measured: its C library and\n    \
+             # Valgrind count.\n    \
+             container: debian:12"
+                .to_owned()
+        }
+    };
+    let arguments = arguments(selection, project, &project_directory(top, project));
+    WORKFLOW
+        .replace("{container}", &container)
+        .replace("{toolchain}", toolchain_name(project.root(), toolchain))
+        .replace("{version}", env!("CARGO_PKG_VERSION"))
+        .replace("{arguments}", &arguments)
+}
+
+/// What rustup is to install: nothing where the project says itself, else the compiler in use.
+fn toolchain_name<'a>(root: &Path, toolchain: &'a Toolchain) -> &'a str {
+    let pinned = ["rust-toolchain.toml", "rust-toolchain"]
+        .iter()
+        .any(|name| root.join(name).exists());
+    let version = toolchain.rustc.split_whitespace().next();
+    match version {
+        Some(version) if !pinned && !version.contains('-') => version,
+        _ => "stable",
+    }
+}
+
+/// The container image of the system that an os-release file describes.
+fn image(release: &str) -> Option<String> {
+    let field = |name: &str| {
+        let value = release.lines().find_map(|line| line.strip_prefix(name));
+        value.map(|value| value.trim_matches('"'))
+    };
+    match (field("ID="), field("VERSION_ID=")) {
+        (Some(id @ ("debian" | "ubuntu")), Some(version)) => Some(format!("{id}:{version}")),
+        _ => None,
+    }
+}
+
+fn makefile(arguments: &str) -> String {
+    format!(
+        "\
+.PHONY: gate update-baseline
+export REASON
+
+gate: ## measure, compare with the baselines, verdict, exit code
+\ticgate check{arguments}
+
+update-baseline: ## accept what is measured: make update-baseline REASON=\"why\"
+\ticgate update{arguments} $${{REASON:+--reason \"$$REASON\"}}
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use icgate_core::policy::Policy;
+
+    use super::*;
+
+    #[test]
+    fn the_policy_that_is_written_says_what_holds_without_it() {
+        let policy = Policy::from_toml("policy.toml", POLICY).unwrap();
+        let id = "a/b".parse().unwrap();
+        let instructions = icgate_core::metric::Metric::Instructions;
+        assert_eq!(policy.limit(&id, instructions), Some(Policy::DEFAULT_LIMIT));
+        assert_eq!(policy.improvement(), Policy::default().improvement());
+        // The examples in it are read as well once they are no comments.
+        let examples = POLICY.replace("\n# [", "\n[").replace("\n# ", "\n");
+        let start = examples.find("[[rule]]").unwrap();
+        let examples = format!("format = 1\n{}", &examples[start..]);
+        let examples = examples.replace("What reports tell people to type.", "");
+        let policy = Policy::from_toml("policy.toml", &examples.replace("\n#\n", "\n")).unwrap();
+        assert_eq!(policy.commands().check, "make gate");
+    }
+
+    #[test]
+    fn the_workflow_runs_in_the_system_of_the_baselines() {
+        let debian = "PRETTY_NAME=\"Debian\"\nVERSION_ID=\"12\"\nID=debian\n";
+        assert_eq!(image(debian).as_deref(), Some("debian:12"));
+        let ubuntu = "ID=ubuntu\nVERSION_ID=\"24.04\"\n";
+        assert_eq!(image(ubuntu).as_deref(), Some("ubuntu:24.04"));
+        assert_eq!(image("ID=arch\n"), None);
+    }
+
+    #[test]
+    fn words_are_quoted_for_the_shell() {
+        assert_eq!(quoted("a/Cargo.toml"), "a/Cargo.toml");
+        assert_eq!(quoted("it's; rm"), r"'it'\''s; rm'");
+        assert_eq!(quoted(""), "''");
+    }
+}
