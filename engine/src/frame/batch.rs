@@ -36,11 +36,11 @@ impl Default for Batch {
 
 impl Batch {
     /// Adds `record`, or answers `false` and leaves the batch as it was where it would grow
-    /// beyond [`BATCH_BYTES_MAX`].
+    /// beyond [`BATCH_BYTES_MAX`], or where the record's type belongs to the log.
     #[must_use]
     pub fn push(&mut self, record: Record<'_>) -> bool {
         let item = ITEM_HEAD + record.payload.len();
-        if self.body.len() + item > BATCH_BYTES_MAX {
+        if self.body.len() + item > BATCH_BYTES_MAX || record.kind.is_reserved() {
             return false;
         }
         let Ok(len) = u32::try_from(item - 4) else {
@@ -88,7 +88,8 @@ impl Batch {
 
 /// The records of a batch frame's payload, in order.
 ///
-/// Yields `None` in place of a record that does not fit the bytes, and nothing after it.
+/// Yields `None` in place of a record that does not fit the bytes or has a type of the log's own,
+/// and nothing after it.
 #[derive(Debug, Clone)]
 pub struct BatchItems<'a> {
     rest: &'a [u8],
@@ -129,6 +130,9 @@ impl<'a> BatchItems<'a> {
             return None;
         }
         let (&[kind, version], _) = rest.split_first_chunk::<2>()?;
+        if Kind(kind).is_reserved() {
+            return None;
+        }
         let item = rest.get(..len)?;
         self.rest = &rest[len..];
         Some(Record {
@@ -195,6 +199,17 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_the_logs_own_types_is_refused() {
+        let mut batch = Batch::default();
+        assert!(!batch.push(Record {
+            kind: Kind::SYNC_MARK,
+            version: 1,
+            payload: b""
+        }));
+        assert!(batch.is_empty());
+    }
+
+    #[test]
     fn a_cleared_batch_is_like_a_new_one() {
         let mut batch = filled();
         batch.clear();
@@ -213,7 +228,7 @@ mod tests {
     #[test]
     fn a_damaged_item_ends_the_batch() {
         let good = filled().record().payload.to_vec();
-        for (at, byte) in [(4, 1), (4, 200), (0, 4), (0, 2)] {
+        for (at, byte) in [(4, 1), (4, 200), (0, 4), (0, 2), (8, 5)] {
             let mut bad = good.clone();
             bad[at] = byte;
             let items = BatchItems::new(&bad);

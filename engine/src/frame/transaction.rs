@@ -26,7 +26,8 @@ enum Part {
 }
 
 impl Transaction {
-    /// Adds `record`, or answers `false` where its payload is larger than a frame may be.
+    /// Adds `record`, or answers `false` where its payload is larger than a frame may be, or its
+    /// type belongs to the log.
     #[must_use]
     pub fn push(&mut self, record: Record<'_>) -> bool {
         let Record {
@@ -34,7 +35,7 @@ impl Transaction {
             version,
             payload,
         } = record;
-        if payload.len() > PAYLOAD_BYTES_MAX {
+        if payload.len() > PAYLOAD_BYTES_MAX || kind.is_reserved() {
             return false;
         }
         self.records += 1;
@@ -130,6 +131,18 @@ mod tests {
         let payload = vec![0; PAYLOAD_BYTES_MAX + 1];
         assert!(!transaction.push(Record {
             kind: Kind(0x30),
+            version: 1,
+            payload: &payload
+        }));
+        assert!(transaction.is_empty());
+    }
+
+    #[test]
+    fn a_record_of_the_logs_own_types_is_refused() {
+        let mut transaction = Transaction::default();
+        let payload = vec![0; BATCH_BYTES_MAX];
+        assert!(!transaction.push(Record {
+            kind: Kind::SEGMENT_END,
             version: 1,
             payload: &payload
         }));

@@ -256,7 +256,7 @@ impl<V: Vfs> Wal<V> {
     /// Makes everything accepted so far durable.
     ///
     /// # Errors
-    /// [`Poisoned`] where that failed, now or earlier.
+    /// [`WaitError`] where that failed, now or earlier.
     pub fn sync(&self) -> Result<(), WaitError> {
         let accepted = self.watermarks().accepted;
         self.wait_durable(accepted)
