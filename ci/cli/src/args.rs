@@ -51,6 +51,9 @@ pub(crate) enum Command {
         sharding: Sharding,
         #[command(flatten)]
         output: OutputDirectory,
+        /// Print the harness's own report of what was measured instead of the counts
+        #[arg(long)]
+        harness_output: bool,
     },
     /// Compare a stored run with the baselines; needs no Valgrind
     #[command(after_help = "Example:\n  icgate compare target/icgate/run.json --format json")]

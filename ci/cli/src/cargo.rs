@@ -50,7 +50,11 @@ pub(crate) struct Project {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BenchTarget {
     pub(crate) package: String,
+    /// The name of its suite: cargo's name for it, behind that of its package where several
+    /// packages of the workspace have one of that name.
     pub(crate) name: String,
+    /// Cargo's name for it.
+    bench: String,
     /// Directory of the package: cargo runs benches there.
     directory: Utf8PathBuf,
 }
@@ -75,6 +79,36 @@ pub(crate) struct Build {
 enum Compiled {
     Artifacts(Vec<Artifact>),
     NotLinked,
+}
+
+/// How bench targets are called.
+struct SuiteNames<'a> {
+    /// Names that several packages use.
+    shared: BTreeSet<&'a str>,
+}
+
+impl<'a> SuiteNames<'a> {
+    /// All of the workspace count, so that a selection renames nothing.
+    fn of(metadata: &'a Metadata) -> Self {
+        let mut seen = BTreeSet::new();
+        let benches = metadata
+            .workspace_packages()
+            .into_iter()
+            .flat_map(|package| &package.targets)
+            .filter(|target| target.kind.contains(&TargetKind::Bench));
+        let names = benches.map(|target| target.name.as_str());
+        Self {
+            shared: names.filter(|name| !seen.insert(*name)).collect(),
+        }
+    }
+
+    fn name(&self, package: &str, bench: &str) -> String {
+        if self.shared.contains(bench) {
+            format!("{package}.{bench}")
+        } else {
+            bench.to_owned()
+        }
+    }
 }
 
 impl BenchTarget {
@@ -150,6 +184,7 @@ impl Project {
         } = &self.selection;
         let selected =
             |list: &[String], name: &str| list.is_empty() || list.iter().any(|it| it == name);
+        let suites = SuiteNames::of(&self.metadata);
         let mut targets = Vec::new();
         for package in self.metadata.workspace_packages() {
             if !selected(packages, &package.name) {
@@ -166,20 +201,14 @@ impl Project {
                     let directory = package.manifest_path.parent().unwrap_or(Utf8Path::new("."));
                     targets.push(BenchTarget {
                         package: package.name.to_string(),
-                        name: target.name.clone(),
+                        name: suites.name(&package.name, &target.name),
+                        bench: target.name.clone(),
                         directory: directory.to_owned(),
                     });
                 }
             }
         }
         targets.sort_by(|a, b| (&a.name, &a.package).cmp(&(&b.name, &b.package)));
-        if let Some([first, second]) = targets.array_windows().find(|[a, b]| a.name == b.name) {
-            return Err(BuildError::SameName {
-                name: first.name.clone(),
-                first: first.package.clone(),
-                second: second.package.clone(),
-            });
-        }
         if targets.is_empty() {
             return Err(BuildError::NoTargets {
                 manifest: manifest(&self.selection),
@@ -210,39 +239,48 @@ impl Project {
         linkage: Linkage,
     ) -> Result<Build, BuildError> {
         let targets = self.targets()?;
-        let dynamic = |linkage| match linkage {
-            Linkage::Static => Ok(Linkage::Dynamic),
-            Linkage::Dynamic => Err(BuildError::Compile),
-        };
-        let mut linkage = linkage;
-        loop {
-            let Compiled::Artifacts(artifacts) = self.compile(&targets, toolchain, linkage)? else {
-                linkage = dynamic(linkage)?;
-                continue;
-            };
-            let (executables, shared) =
-                keep_harness_benches(bench_executables(&targets, artifacts))?;
-            // The linker takes a shared library into a static executable, which then crashes.
-            if shared && linkage == Linkage::Static {
-                linkage = dynamic(linkage)?;
-                continue;
-            }
-            return Ok(Build {
-                executables,
-                linkage,
-            });
+        if let Some(build) = self.build_linked(&targets, toolchain, linkage, None)? {
+            return Ok(build);
         }
+        if linkage == Linkage::Static {
+            // In a directory of its own: cargo keeps one build of each crate, and the two would
+            // undo each other every time.
+            let directory = self.output().join("dynamic");
+            let linkage = Linkage::Dynamic;
+            let build = self.build_linked(&targets, toolchain, linkage, Some(&directory))?;
+            return build.ok_or(BuildError::Compile);
+        }
+        Err(BuildError::Compile)
     }
 
-    /// Runs cargo, and prints what the compiler says; but not that it could not link statically,
-    /// which is no news for the user.
-    fn compile(
+    /// Builds with this linkage; `None` if that is not possible.
+    fn build_linked(
         &self,
         targets: &[BenchTarget],
         toolchain: &Toolchain,
         linkage: Linkage,
-    ) -> Result<Compiled, BuildError> {
+        directory: Option<&Path>,
+    ) -> Result<Option<Build>, BuildError> {
         let mut command = self.build_command(targets, toolchain, linkage)?;
+        if let Some(directory) = directory {
+            command.arg("--target-dir").arg(directory);
+        }
+        let Compiled::Artifacts(artifacts) = self.compile(command, linkage)? else {
+            return Ok(None);
+        };
+        let executables = bench_executables(targets, artifacts);
+        let (executables, shared) = keep_harness_benches(executables)?;
+        // The linker takes a shared library into a static executable, which then crashes.
+        let works = linkage == Linkage::Dynamic || !shared;
+        Ok(works.then_some(Build {
+            executables,
+            linkage,
+        }))
+    }
+
+    /// Runs cargo, and prints what the compiler says; but not that it could not link statically,
+    /// which is no news for the user.
+    fn compile(&self, mut command: Command, linkage: Linkage) -> Result<Compiled, BuildError> {
         self.hide_location(&mut command)?;
         let ((artifacts, not_linked), status) = interrupt::read_stdout(&mut command, |stdout| {
             let mut artifacts = Vec::new();
@@ -297,7 +335,7 @@ impl Project {
         }
         for target in targets {
             command.arg(format!("--package={}", target.package));
-            command.arg(format!("--bench={}", target.name));
+            command.arg(format!("--bench={}", target.bench));
         }
         for features in &self.selection.features {
             command.arg(format!("--features={features}"));
@@ -375,9 +413,12 @@ pub(crate) fn cargo_home() -> Option<PathBuf> {
 fn bench_executables(targets: &[BenchTarget], artifacts: Vec<Artifact>) -> Vec<BenchExecutable> {
     let executable = |artifact: Artifact| {
         let is_bench = artifact.target.kind.contains(&TargetKind::Bench);
-        let target = targets
-            .iter()
-            .find(|target| is_bench && target.name == artifact.target.name);
+        let directory = artifact.manifest_path.parent();
+        let target = targets.iter().find(|target| {
+            is_bench
+                && target.bench == artifact.target.name
+                && directory == Some(target.directory.as_path())
+        });
         Some(BenchExecutable {
             target: target?.clone(),
             path: artifact.executable?.into(),

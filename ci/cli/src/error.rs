@@ -99,12 +99,6 @@ pub(crate) enum BuildError {
     NoTargets { manifest: String },
     #[error("none of the bench targets {targets} uses iai-callgrind or gungraun")]
     NoHarness { targets: String },
-    #[error("two bench targets are called `{name}`, in packages `{first}` and `{second}`")]
-    SameName {
-        name: String,
-        first: String,
-        second: String,
-    },
     #[error("cannot hide the workspace's path from the compiler: {source}")]
     Wrapper { source: io::Error },
     #[error("a bench does not compile (see above)")]
@@ -125,7 +119,6 @@ impl BuildError {
             Self::Metadata { .. }
             | Self::NoTargets { .. }
             | Self::NoHarness { .. }
-            | Self::SameName { .. }
             | Self::HarnessVersion { .. } => USAGE,
             Self::Start { .. } | Self::Wrapper { .. } | Self::Compile | Self::Executable { .. } => {
                 MEASURING
@@ -147,9 +140,6 @@ impl BuildError {
             }
             Self::Wrapper { .. } => {
                 "remove the link if it is yours; /tmp has to be writable".to_owned()
-            }
-            Self::SameName { .. } => {
-                "rename one of them: a bench target's name is its suite".to_owned()
             }
             Self::Compile => "mend the errors that cargo printed".to_owned(),
             Self::HarnessVersion { needed, .. } => needed.install_command(),

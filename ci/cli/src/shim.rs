@@ -3,6 +3,7 @@
 //! ```text
 //! bench executable ─→ runner ─→ shim     notes the command, answers with an empty profile
 //! icgate ─────────────────────→ valgrind  runs the noted command later, in the chamber
+//! bench executable ─→ runner ─→ shim     hands over what was measured, where a replay is asked for
 //! ```
 //!
 //! The runner clears the environment before it starts Valgrind, so the shim knows where to write
@@ -18,6 +19,7 @@ use std::process::{Command, ExitCode};
 use icgate_core::harness::ToolCommand;
 use serde::{Deserialize, Serialize};
 
+use crate::measure::replay;
 use crate::parent;
 
 /// The name under which this part is called.
@@ -53,10 +55,16 @@ pub(crate) fn main(program: &Path) -> ExitCode {
     if command.option("tool") != Some("callgrind") {
         return pass_on(program, &words);
     }
-    match note(program, &words).and_then(|()| answer(command)) {
+    let kept = replay::kept(parent(parent(program)), command.arguments);
+    let answered = if kept.exists() {
+        replay::hand_over(&kept, command)
+    } else {
+        note(program, &words).and_then(|()| answer(command))
+    };
+    match answered {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("icgate: cannot note a command of the harness: {error}");
+            eprintln!("icgate: cannot stand in for valgrind: {error}");
             ExitCode::FAILURE
         }
     }

@@ -58,7 +58,7 @@ impl BenchId {
     ///
     /// A group that merely repeats the bench target's or the function's name adds nothing for a
     /// reader and is left out; any other group stays, before the function, so that two groups of
-    /// one target may use the same function.
+    /// one target may use the same function. A target may be called `package.target`.
     ///
     /// # Errors
     ///
@@ -69,7 +69,8 @@ impl BenchId {
         function: &str,
         case: Option<&str>,
     ) -> Result<Self, BenchIdError> {
-        let subject = if group == target || group == function {
+        let name = target.rsplit_once('.').map_or(target, |(_, name)| name);
+        let subject = if group == name || group == function {
             function.to_owned()
         } else {
             format!("{group}.{function}")
@@ -160,6 +161,8 @@ mod tests {
         assert_eq!(id("slow", Some("n100")).as_str(), "wal/slow.append/n100");
         assert_eq!(id("wal", None).as_str(), "wal/append");
         assert_eq!(id("wal", None).suite(), "wal");
+        let qualified = BenchId::from_harness("engine.wal", "wal", "append", None).unwrap();
+        assert_eq!(qualified.as_str(), "engine.wal/append");
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::interrupt;
 /// More measurements at once on one machine than this are unlikely to be meant.
 const DIRECTORIES_MAX: u32 = 1_000;
 
+/// The file in it by which it is locked.
+const LOCK: &str = "lock";
+
 /// A chamber's directory, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct ChamberDirectory {
@@ -114,7 +117,11 @@ fn link_entries(from: &Path, to: &Path, except: Option<&OsStr>) -> Result<(), Ch
 
 impl Drop for ChamberDirectory {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
+        // The lock goes last: whoever finds none takes the directory, and must not lose to this
+        // what it then puts there.
+        let _ = clear(&self.path)
+            .and_then(|()| fs::remove_file(self.path.join(LOCK)))
+            .and_then(|()| fs::remove_dir(&self.path));
         interrupt::release_directory(&self.path);
     }
 }
@@ -126,14 +133,19 @@ fn try_take(path: &Path) -> io::Result<Option<File>> {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // Only a real directory of our own: /tmp is everybody's, and this could be a trap.
-            let data = fs::symlink_metadata(path)?;
+            let data = match fs::symlink_metadata(path) {
+                Ok(data) => data,
+                // Its owner removed it between the two steps.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
             if !data.is_dir() || data.uid() != nix::unistd::geteuid().as_raw() {
                 return Ok(None);
             }
         }
         Err(error) => return Err(error),
     }
-    let lock_path = path.join("lock");
+    let lock_path = path.join(LOCK);
     let lock = match File::create(&lock_path) {
         Ok(lock) => lock,
         // Its owner removed it between the two steps.
@@ -151,9 +163,15 @@ fn try_take(path: &Path) -> io::Result<Option<File>> {
     {
         return Ok(None);
     }
+    clear(path)?;
+    Ok(Some(lock))
+}
+
+/// Removes everything in a directory but its lock.
+fn clear(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        if entry.file_name() == "lock" {
+        if entry.file_name() == LOCK {
             continue;
         }
         if entry.file_type()?.is_dir() {
@@ -162,7 +180,7 @@ fn try_take(path: &Path) -> io::Result<Option<File>> {
             fs::remove_file(entry.path())?;
         }
     }
-    Ok(Some(lock))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -181,6 +199,26 @@ mod tests {
         assert!(!path.exists());
         let again = ChamberDirectory::take_in(parent.path()).unwrap();
         assert_eq!(again.path(), path);
+    }
+
+    #[test]
+    fn owners_that_come_and_go_never_share_a_directory() {
+        let parent = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for owner in 0..4 {
+                let parent = parent.path();
+                scope.spawn(move || {
+                    for round in 0..200 {
+                        let taken = ChamberDirectory::take_in(parent).unwrap();
+                        let mine = taken.create("plan").unwrap().join("mine");
+                        let text = format!("{owner} {round}");
+                        fs::write(&mine, &text).unwrap();
+                        std::thread::yield_now();
+                        assert_eq!(fs::read_to_string(&mine).unwrap(), text);
+                    }
+                });
+            }
+        });
     }
 
     #[test]

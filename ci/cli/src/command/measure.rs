@@ -15,6 +15,7 @@ pub(crate) fn measure(
     measuring: &Measuring,
     sharding: &Sharding,
     output: &OutputDirectory,
+    harness_output: bool,
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
     let toolchain = toolchain(project.root())?;
@@ -25,10 +26,17 @@ pub(crate) fn measure(
     if let Some(shard) = sharding.shard {
         session.take_shard(shard, &baselines)?;
     }
+    if harness_output {
+        session.keep_output();
+    }
     let measured = session.measure(&baselines)?;
     output::write_run(&directory, &measured.run)?;
-    for benchmark in &measured.run.benchmarks {
-        println!("{} {}", benchmark.id, benchmark.instructions());
+    if harness_output && measured.failures.is_empty() {
+        print!("{}", session.replay()?);
+    } else {
+        for benchmark in &measured.run.benchmarks {
+            println!("{} {}", benchmark.id, benchmark.instructions());
+        }
     }
     for warning in &measured.warnings {
         eprintln!("icgate: warning: {warning}");

@@ -37,7 +37,8 @@ pub(crate) fn main() -> ExitCode {
             measuring,
             sharding,
             output,
-        } => measure::measure(project, measuring, sharding, output),
+            harness_output,
+        } => measure::measure(project, measuring, sharding, output, *harness_output),
         Command::Compare {
             run,
             project,

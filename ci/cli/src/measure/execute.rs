@@ -55,21 +55,32 @@ impl Disturbance {
     };
 }
 
-/// Executes all commands in their order, `jobs` at once.
+/// How to execute.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    /// Commands at once.
+    pub(crate) jobs: NonZeroUsize,
+    /// What is different from the ordinary chamber.
+    pub(crate) disturbance: Disturbance,
+    /// Whether Valgrind's output is kept for a replay.
+    pub(crate) keep: bool,
+}
+
+/// Executes all commands in their order.
 pub(crate) fn execute(
     commands: &[&Planned],
     valgrind: &Valgrind,
     chamber: &ChamberDirectory,
-    jobs: NonZeroUsize,
-    disturbance: Disturbance,
+    how: How,
     progress: &Progress,
 ) -> Result<(Vec<Measurement>, Vec<Failure>), CliError> {
+    let disturbance = how.disturbance;
     let outputs = chamber.create("out")?;
     let executables = read_executables(commands)?;
     let next = AtomicUsize::new(0);
     let results = Mutex::new((Vec::new(), Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..jobs.get().min(commands.len()) {
+        for _ in 0..how.jobs.get().min(commands.len()) {
             scope.spawn(|| {
                 let mut resolver = Resolver::new(&executables);
                 loop {
@@ -83,7 +94,7 @@ pub(crate) fn execute(
                         let profile = run(planned, &path, valgrind, &directory, disturbance)?;
                         resolver.measurement(planned, &path, &profile)
                     });
-                    let _ = fs::remove_dir_all(&directory);
+                    put_away(&directory, how.keep.then_some(&planned.kept));
                     progress.end();
                     let mut results = results
                         .lock()
@@ -102,6 +113,18 @@ pub(crate) fn execute(
     Ok(results
         .into_inner()
         .expect("no thread panics while it holds this"))
+}
+
+/// Keeps a benchmark's output at `kept`, or removes it. What cannot be kept is missed when it is
+/// asked for; what cannot be removed goes with the chamber.
+fn put_away(directory: &Path, kept: Option<&PathBuf>) {
+    let moved = kept.is_some_and(|kept| {
+        let _ = fs::create_dir_all(crate::parent(kept));
+        fs::rename(directory, kept).is_ok()
+    });
+    if !moved {
+        let _ = fs::remove_dir_all(directory);
+    }
 }
 
 /// Runs one benchmark and reads its profile. `directory` is for its output alone.

@@ -12,6 +12,7 @@ mod execute;
 mod part;
 mod progress;
 mod record;
+pub(crate) mod replay;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -35,6 +36,7 @@ use crate::git::Repository;
 use crate::{harness, store};
 
 pub(crate) use execute::Disturbance;
+use execute::How;
 use progress::Progress;
 use record::{Plan, Planned};
 
@@ -67,6 +69,9 @@ pub(crate) struct Session<'a> {
     /// The shard that the plan was cut down to.
     part: Option<Part>,
     jobs: NonZeroUsize,
+    /// Whether Valgrind's output is kept for a replay.
+    keep: bool,
+    executables: Vec<BenchExecutable>,
     warnings: Vec<String>,
 }
 
@@ -135,6 +140,8 @@ impl<'a> Session<'a> {
             whole,
             part: None,
             jobs,
+            keep: false,
+            executables: built.executables,
             warnings,
         })
     }
@@ -169,6 +176,16 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Keeps Valgrind's output for [`replay`](Self::replay).
+    pub(crate) const fn keep_output(&mut self) {
+        self.keep = true;
+    }
+
+    /// The harness's own report of what was measured.
+    pub(crate) fn replay(&self) -> Result<String, CliError> {
+        record::replay(&self.executables, &self.directory)
+    }
+
     /// Measures the whole plan; `baselines` tell which benchmarks are long.
     pub(crate) fn measure(&self, baselines: &Baselines) -> Result<Measured, CliError> {
         self.measure_disturbed(baselines, &|_| true, Disturbance::NONE)
@@ -195,14 +212,13 @@ impl<'a> Session<'a> {
             (planned.executable, std::cmp::Reverse(weight))
         });
         let progress = Progress::new(commands.len());
-        let (mut benchmarks, mut failures) = execute::execute(
-            &commands,
-            &self.valgrind,
-            &self.directory,
-            self.jobs,
+        let how = How {
+            jobs: self.jobs,
             disturbance,
-            &progress,
-        )?;
+            keep: self.keep,
+        };
+        let (mut benchmarks, mut failures) =
+            execute::execute(&commands, &self.valgrind, &self.directory, how, &progress)?;
         progress.finish();
         benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
         failures.sort_by(|a, b| a.id.cmp(&b.id));

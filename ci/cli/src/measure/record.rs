@@ -15,6 +15,7 @@ use icgate_core::harness::{Harness, HarnessVersion, ToolCommand, group_names};
 use crate::cargo::BenchExecutable;
 use crate::chamber::ChamberDirectory;
 use crate::error::{BuildError, CliError, MeasureError};
+use crate::measure::replay;
 use crate::shim::{COMMANDS_FILE, RecordedCommand};
 use crate::{harness, interrupt, shim};
 
@@ -40,6 +41,8 @@ pub(crate) struct Planned {
     pub(crate) directory: PathBuf,
     /// The environment that the harness declares.
     pub(crate) environment: BTreeMap<String, String>,
+    /// Where Valgrind's output goes if it is kept.
+    pub(crate) kept: PathBuf,
 }
 
 /// What the harnesses would run.
@@ -93,6 +96,19 @@ pub(crate) fn record(
     Ok(plan)
 }
 
+/// Lets the harness of every executable report what was measured, and returns what it prints.
+pub(crate) fn replay(
+    executables: &[BenchExecutable],
+    chamber: &ChamberDirectory,
+) -> Result<String, CliError> {
+    let mut printed = String::new();
+    for executable in executables {
+        let plan = chamber.create(&format!("plan/{}", executable.target.name))?;
+        printed.push_str(&run_harness(executable, &plan, &["--bench"])?);
+    }
+    Ok(printed)
+}
+
 fn record_one(
     executable: &BenchExecutable,
     number: usize,
@@ -137,6 +153,7 @@ fn record_one(
             arguments: command.arguments.to_vec(),
             directory: recorded.directory.clone(),
             environment: declared(&recorded.environment),
+            kept: replay::kept(&plan, command.arguments),
         });
     }
     Ok((harness, benchmarks))

@@ -163,7 +163,11 @@ fn another_version_is_served_by_the_projects_own_runner() {
     let mut list = project.command("list", &["--package", "older", "--features", "extra"]);
     list.env("PATH", path_with_runner(project.directory.path()));
     let listed = Answer::of(list.output().unwrap());
-    assert_eq!(listed.stdout, "gated/work\nolder/work\n", "{listed:?}");
+    // Two packages have a bench target `gated`, whether both are selected or not.
+    assert_eq!(
+        listed.stdout, "older.gated/work\nolder/work\n",
+        "{listed:?}"
+    );
 }
 
 #[test]
@@ -181,4 +185,13 @@ fn a_library_that_is_only_shared_is_linked_dynamically() {
     let build = project.chamber("build");
     assert!(build.starts_with("linked dynamically"), "{build}");
     assert!(project.chamber("libc").starts_with("dynamic"));
+}
+
+#[test]
+fn bench_targets_of_one_name_are_told_apart_by_their_packages() {
+    let project = Foreign::new("sample-foreign");
+    let mut measure = project.command("measure", &["--bench", "gated", "--features", "extra"]);
+    measure.env("PATH", path_with_runner(project.directory.path()));
+    Answer::of(measure.output().unwrap())
+        .says(0, &["older.gated/work 4004\n", "shared.gated/work 13013\n"]);
 }

@@ -129,3 +129,37 @@ fn list_names_every_benchmark_without_running_it() {
     let listed = Sample::new().run("list", "steady", &["**/n1000"]);
     assert_eq!(listed.stdout, "steady/checksum/n1000\n");
 }
+
+#[test]
+fn the_harness_reports_what_was_measured_in_the_chamber() {
+    let sample = Sample::new();
+    let counts = sample.run("measure", "steady", &["--jobs", "1"]);
+    let count = counts
+        .stdout
+        .lines()
+        .next()
+        .unwrap()
+        .rsplit(' ')
+        .next()
+        .unwrap()
+        .to_owned();
+    let replayed = sample.run("measure", "steady", &["--harness-output"]);
+    replayed.says(
+        0,
+        &[
+            "steady::steady::checksum n100",
+            "Instructions:",
+            "steady::steady::copy kib4",
+        ],
+    );
+    let lines: Vec<&str> = replayed.stdout.lines().collect();
+    let at = lines
+        .iter()
+        .position(|line| line.contains("checksum n100"))
+        .unwrap();
+    assert!(
+        lines[at + 1].contains(&count),
+        "{count} in {}",
+        replayed.stdout
+    );
+}

@@ -90,41 +90,6 @@ fn a_bench_does_not_compile() {
 }
 
 #[test]
-fn two_bench_targets_have_one_name() {
-    let sample = Sample::new();
-    let write = |name: &str, text: &str| {
-        let path = sample.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
-    write(
-        "Cargo.toml",
-        "[workspace]\nresolver = \"3\"\nmembers = [\"a\", \"b\"]\n",
-    );
-    for package in ["a", "b"] {
-        let manifest = format!(
-            "[package]\nname = \"{package}\"\nversion = \"0.1.0\"\n[[bench]]\nname = \"wal\"\n"
-        );
-        write(&format!("{package}/Cargo.toml"), &manifest);
-        write(&format!("{package}/benches/wal.rs"), "fn main() {}\n");
-    }
-    let answer = icgate()
-        .arg("check")
-        .current_dir(sample.path())
-        .output()
-        .unwrap();
-    Answer::of(answer).says(
-        2,
-        &[
-            "two bench targets are called `wal`",
-            "`a`",
-            "`b`",
-            "fix: rename",
-        ],
-    );
-}
-
-#[test]
 fn one_benchmark_panics_and_the_others_are_measured() {
     let sample = Sample::new();
     let check = sample.check("panics");
