@@ -123,8 +123,7 @@ impl Store {
                 None => {}
             }
         }
-        // Sorting all keys once is several times faster than finding each its place.
-        let order = points.keys().cloned().collect();
+        let order = in_order(points.keys());
         Ok(Self { points, order })
     }
 
@@ -152,6 +151,22 @@ impl Store {
         let order = pairs.iter().map(|(key, _)| key).collect();
         Self { points, order }
     }
+}
+
+/// The keys as an ordered set. Sorting all of them once is several times faster than finding each
+/// its place, and comparing sixteen bytes at hand several times faster than following pointers.
+fn in_order<'a>(keys: impl Iterator<Item = &'a Bytes>) -> BTreeSet<Bytes> {
+    let mut keys: Vec<_> = keys.map(|key| (beginning(key), key)).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|(_, key)| key.clone()).collect()
+}
+
+/// The first sixteen bytes, as a number that sorts like them.
+fn beginning(key: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let len = key.len().min(16);
+    bytes[..len].copy_from_slice(&key[..len]);
+    u128::from_be_bytes(bytes)
 }
 
 fn read(entry: Result<Entry, ReadError>) -> Result<Option<Change>, RebuildError> {
@@ -198,6 +213,27 @@ mod tests {
         assert_eq!(store.delete(b"a/1"), None);
         assert!(!store.exists(b"a/1"));
         assert_eq!(keys(&store, b"a"), ["a", "a/2"]);
+    }
+
+    #[test]
+    fn keys_are_put_in_the_order_of_their_bytes() {
+        let long = "a common beginning of more than sixteen bytes";
+        let keys = [
+            "b",
+            "a\0",
+            "a",
+            "",
+            "\0",
+            long,
+            &long[..16],
+            &long[..17],
+            "\u{ff}",
+        ];
+        let keys = keys.map(|key| Bytes::copy_from_slice(key.as_bytes()));
+        let mut expected = keys.to_vec();
+        expected.sort();
+        let order = in_order(keys.iter());
+        assert!(order.iter().eq(&expected));
     }
 
     #[test]
