@@ -668,3 +668,24 @@ fn a_tail_that_was_overtaken_by_truncation_says_so() {
         other => panic!("{other}"),
     }
 }
+
+#[test]
+fn a_segment_of_another_log_is_noticed_although_it_is_whole() {
+    let vfs = left_behind(250);
+    let other = Memory::default();
+    let wal = open(&other, &log_dir());
+    for number in 0..250 {
+        // As many bytes in every record, so that every segment has the same numbers.
+        let payload = vec![b'#'; payload(number).len()];
+        let end = wal.append(record(&payload)).unwrap().end;
+        wal.commit(end).unwrap();
+    }
+    drop(wal);
+    let paths = segments(&vfs);
+    assert_eq!(segments(&other), paths);
+    vfs.write(&paths[1], other.read(&paths[1]).unwrap());
+    match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
+        OpenError::Corrupt(rot) => assert!(rot.to_string().contains("the chain"), "{rot}"),
+        other => panic!("{other}"),
+    }
+}
