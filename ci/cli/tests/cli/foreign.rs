@@ -57,15 +57,27 @@ impl Foreign {
     }
 }
 
-/// PATH with a runner that serves iai-callgrind 0.15.2 and, as that one does, refuses all else
-/// with its own version.
-pub(crate) fn path_with_runner(directory: &Path) -> std::ffi::OsString {
-    let runner = directory.join("iai-callgrind-runner");
-    std::fs::write(
-        &runner,
-        r#"#!/bin/sh
-if [ "$1" != 0.15.2 ]; then
-    echo "iai_callgrind_runner: Error: iai-callgrind-runner (0.15.2) is >= '0.3.0'." >&2
+/// PATH with a runner of iai-callgrind in each of these versions. As those of that time do, they
+/// refuse all else with their own version.
+pub(crate) fn path_with_runners(directory: &Path, versions: &[&str]) -> std::ffi::OsString {
+    let path = std::env::var_os("PATH").unwrap();
+    let mut directories = Vec::new();
+    for version in versions {
+        let directory = directory.join(format!("runner-{version}"));
+        std::fs::create_dir_all(&directory).unwrap();
+        let runner = directory.join("iai-callgrind-runner");
+        std::fs::write(&runner, RUNNER.replace("VERSION", version)).unwrap();
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&runner, executable).unwrap();
+        directories.push(directory);
+    }
+    directories.extend(std::env::split_paths(&path));
+    std::env::join_paths(directories).unwrap()
+}
+
+const RUNNER: &str = r#"#!/bin/sh
+if [ "$1" != VERSION ]; then
+    echo "iai_callgrind_runner: Error: iai-callgrind-runner (VERSION) is >= '0.3.0'." >&2
     exit 1
 fi
 name=$(basename "$3" | sed 's/-.*//')
@@ -73,16 +85,7 @@ mkdir -p "$IAI_CALLGRIND_HOME"
 exec valgrind --tool=callgrind --toggle-collect=counted_work \
     --callgrind-out-file="$IAI_CALLGRIND_HOME/callgrind.work.out" \
     "$3" --iai-run "$name" 0 0 "$name::$name::work"
-"#,
-    )
-    .unwrap();
-    let executable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(&runner, executable).unwrap();
-    let path = std::env::var_os("PATH").unwrap();
-    let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    directories.insert(0, directory.to_owned());
-    std::env::join_paths(directories).unwrap()
-}
+"#;
 
 #[test]
 fn gungraun_is_listed_measured_and_judged() {
@@ -136,15 +139,12 @@ fn a_runner_that_is_missing_is_named_with_the_line_that_installs_it() {
             "fix: cargo install iai-callgrind-runner --version 0.15.2\n",
         ],
     );
-    let path = path_with_runner(project.directory.path());
-    let runner = project.directory.path().join("iai-callgrind-runner");
-    let text = std::fs::read_to_string(&runner).unwrap();
-    std::fs::write(&runner, text.replace("0.15.2", "0.14.0")).unwrap();
+    let path = path_with_runners(project.directory.path(), &["0.14.0", "0.14.1"]);
     let mut list = project.command("list", &["--bench", "older"]);
     Answer::of(list.env("PATH", path).output().unwrap()).says(
         2,
         &[
-            "`iai-callgrind-runner` on PATH is 0.14.0",
+            "`iai-callgrind-runner` on PATH is 0.14.0 and 0.14.1",
             "fix: cargo install iai-callgrind-runner --version 0.15.2\n",
         ],
     );
@@ -154,14 +154,20 @@ fn a_runner_that_is_missing_is_named_with_the_line_that_installs_it() {
 fn another_version_is_served_by_the_projects_own_runner() {
     let project = Foreign::new("sample-foreign");
     let mut measure = project.command("measure", &["--package", "older"]);
-    measure.env("PATH", path_with_runner(project.directory.path()));
+    measure.env(
+        "PATH",
+        path_with_runners(project.directory.path(), &["0.15.2"]),
+    );
     let measured = Answer::of(measure.output().unwrap());
     // `gated` needs a feature that is off, `older` one that is on by default.
     measured.says(0, &["older/work 4004"]);
     assert_eq!(measured.stdout.lines().count(), 1);
     assert_eq!(project.chamber("harness"), "iai-callgrind 0.15.2");
     let mut list = project.command("list", &["--package", "older", "--features", "extra"]);
-    list.env("PATH", path_with_runner(project.directory.path()));
+    list.env(
+        "PATH",
+        path_with_runners(project.directory.path(), &["0.15.2"]),
+    );
     let listed = Answer::of(list.output().unwrap());
     // Two packages have a bench target `gated`, whether both are selected or not.
     assert_eq!(
@@ -174,7 +180,10 @@ fn another_version_is_served_by_the_projects_own_runner() {
 fn a_library_that_is_only_shared_is_linked_dynamically() {
     let project = Foreign::new("sample-foreign");
     let mut measure = project.command("measure", &["--bench", "shared"]);
-    measure.env("PATH", path_with_runner(project.directory.path()));
+    measure.env(
+        "PATH",
+        path_with_runners(project.directory.path(), &["0.15.2"]),
+    );
     Answer::of(measure.output().unwrap()).says(
         0,
         &[
@@ -188,10 +197,17 @@ fn a_library_that_is_only_shared_is_linked_dynamically() {
 }
 
 #[test]
-fn bench_targets_of_one_name_are_told_apart_by_their_packages() {
+fn bench_targets_of_one_name_and_two_harnesses_are_told_apart() {
     let project = Foreign::new("sample-foreign");
     let mut measure = project.command("measure", &["--bench", "gated", "--features", "extra"]);
-    measure.env("PATH", path_with_runner(project.directory.path()));
+    measure.env(
+        "PATH",
+        path_with_runners(project.directory.path(), &["0.15.2", "0.14.2"]),
+    );
     Answer::of(measure.output().unwrap())
         .says(0, &["older.gated/work 4004\n", "shared.gated/work 13013\n"]);
+    assert_eq!(
+        project.chamber("harness"),
+        "iai-callgrind 0.14.2, iai-callgrind 0.15.2"
+    );
 }

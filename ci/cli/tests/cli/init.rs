@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::foreign::path_with_runner;
+use crate::foreign::path_with_runners;
 use crate::sample::{Answer, PLATFORM, icgate};
 
 fn copy(from: &Path, to: &Path) {
@@ -34,7 +34,7 @@ fn a_project_is_adopted_once() {
     };
     git(&["init", "--quiet", "--initial-branch=main"]);
     std::fs::write(top.join(".gitattributes"), "*.png binary").unwrap();
-    let path = path_with_runner(directory.path());
+    let path = path_with_runners(directory.path(), &["0.15.2"]);
     let run = |verb: &str| {
         let mut command = icgate();
         command

@@ -9,5 +9,5 @@ fn counted_work() {
 }
 
 fn main() {
-    older::main(counted_work);
+    older::main("0.15.2", counted_work);
 }

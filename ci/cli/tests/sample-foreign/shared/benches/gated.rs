@@ -14,5 +14,5 @@ fn counted_work() {
 }
 
 fn main() {
-    older::main(counted_work);
+    older::main("0.14.2", counted_work);
 }
