@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine::frame::{Batch, Kind, OVERHEAD, Record, Transaction};
 use engine::kv::{Change, Store};
-use engine::vfs::{Disk, Memory, Vfs};
+use engine::vfs::{Disk, Failure, Memory, Plan, Sim, Vfs};
 use engine::wal::{
     AppendError, BadHeader, HEADER_BYTES, Housekeeper, Lsn, Mode, OpenError, Options, Policy,
     ReadError, Rot, WaitError, Wal,
@@ -419,6 +419,22 @@ fn truncated(vfs: &Memory, count: u64) -> Wal<Memory> {
     wal
 }
 
+#[test]
+fn truncation_lets_go_of_a_segment_only_with_its_last_record() {
+    let vfs = Memory::default();
+    let wal = open(&vfs, &log_dir());
+    append(&wal, 0, 200);
+    let second = segments(&vfs)[1]
+        .file_stem()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(wal.truncate_below(Lsn(second - 1)).unwrap(), Lsn(0));
+    assert_eq!(wal.truncate_below(Lsn(second)).unwrap(), Lsn(second));
+}
+
 fn files_ending(vfs: &Memory, end: &str) -> usize {
     vfs.list(&log_dir())
         .unwrap()
@@ -688,4 +704,21 @@ fn a_segment_of_another_log_is_noticed_although_it_is_whole() {
         OpenError::Corrupt(rot) => assert!(rot.to_string().contains("the chain"), "{rot}"),
         other => panic!("{other}"),
     }
+}
+
+#[test]
+fn a_leader_that_panics_closes_the_log_instead_of_stalling_it() {
+    let sim = Sim::default();
+    let wal = open(&sim, &log_dir());
+    let end = wal.append(record(b"one")).unwrap().end;
+    sim.plan(Plan::FailAt(2, Failure::Panic));
+    let leader = wal.clone();
+    std::thread::spawn(move || leader.wait_durable(end))
+        .join()
+        .unwrap_err();
+    let told = wal.wait_durable(end).unwrap_err();
+    assert!(matches!(told, WaitError::Poisoned(_)), "{told}");
+    assert!(wal.append(record(b"two")).is_err());
+    drop(wal);
+    open(&sim, &log_dir());
 }

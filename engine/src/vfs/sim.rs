@@ -54,6 +54,8 @@ pub enum Failure {
     /// A write writes half of its bytes (the disk is full); a sync marks the bytes clean and
     /// loses them.
     Partial,
+    /// The calling thread panics.
+    Panic,
 }
 
 /// How many calls of each kind there were.
@@ -122,6 +124,7 @@ impl World {
                 self.crashed = true;
                 Err(io::Error::other("the system has crashed"))
             }
+            Plan::FailAt(call, Failure::Panic) if call == self.calls.all => panic!("as planned"),
             Plan::FailAt(call, failure) if call == self.calls.all => Ok(Fate::Fails(failure)),
             _ => Ok(Fate::Happens),
         }
@@ -453,7 +456,9 @@ impl VfsFile for SimFile {
                 file.write(offset, bytes);
                 Ok(())
             }
-            Fate::Fails(Failure::Refused) => Err(io::Error::other("injected failure")),
+            Fate::Fails(Failure::Refused | Failure::Panic) => {
+                Err(io::Error::other("injected failure"))
+            }
             Fate::Fails(Failure::Partial) => {
                 file.write(offset, &bytes[..bytes.len() / 2]);
                 Err(io::ErrorKind::StorageFull.into())

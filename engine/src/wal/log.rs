@@ -16,6 +16,7 @@
 //! 3. After a failed write or sync the log accepts nothing more, and everyone who waits is told.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -307,7 +308,9 @@ impl<V: Vfs> Wal<V> {
         let chunks = state.pending.take();
         let volatile_bytes = state.volatile_bytes;
         drop(state);
+        let unfinished = Unfinished(&self.shared);
         let outcome = tape.write(&chunks, sync);
+        std::mem::forget(unfinished);
         let mut state = monitor.lock();
         let before = state.progress.durable;
         state.progress = tape.progress();
@@ -376,7 +379,9 @@ impl<V: Vfs> Wal<V> {
         let number = state.next_spare;
         state.next_spare += retired.len() as u64;
         drop(state);
+        let unfinished = Unfinished(&self.shared);
         let outcome = tape.retire(&retired, self.shared.options.spares, number);
+        std::mem::forget(unfinished);
         self.put_back(tape, outcome)?;
         Ok(self.first_lsn())
     }
@@ -471,6 +476,24 @@ impl<V: Vfs> Wal<V> {
         }
         state.pending.roll(self.shared.vfs.now_us());
         self.lead(state, tape, true).map(drop)
+    }
+}
+
+/// Work with the tape that must not be left half done: where its thread panics, the log is closed
+/// and everyone who waits is told, instead of waiting for a tape that never comes back.
+struct Unfinished<'a, V: Vfs>(&'a Shared<V>);
+
+impl<V: Vfs> Drop for Unfinished<'_, V> {
+    fn drop(&mut self) {
+        let source = io::Error::other("a thread panicked while it wrote");
+        let path = self.0.dir.clone();
+        let cause = IoError {
+            doing: "go on writing in",
+            path,
+            source: Arc::new(source),
+        };
+        self.0.state.lock().failure = Some(Poisoned { cause });
+        self.0.state.notify_all();
     }
 }
 
