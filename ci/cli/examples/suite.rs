@@ -130,6 +130,7 @@ fn measurement(
         id: format!("{suite}/subject_{number:06}/case").parse()?,
         metrics,
         functions,
+        floor: 0,
         lines,
     })
 }

@@ -95,6 +95,17 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Measure each benchmark in disturbed chambers, and say how far it moves by itself
+    #[command(after_help = "Example:\n  icgate verify --rounds 5")]
+    Verify {
+        #[command(flatten)]
+        project: Project,
+        #[command(flatten)]
+        measuring: Measuring,
+        /// How many chambers
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=1000))]
+        rounds: u32,
+    },
     /// List the ids of all benchmarks
     #[command(after_help = "Example:\n  icgate list 'kv/**'")]
     List {

@@ -262,6 +262,7 @@ mod tests {
             id: "a/b/c".parse().unwrap(),
             metrics: [].into(),
             functions: head.clone(),
+            floor: 0,
             lines: vec![FunctionLines {
                 name: "f".into(),
                 file: "src/f.rs".into(),

@@ -26,6 +26,16 @@ pub struct Facts<'a> {
     pub comparable: bool,
 }
 
+impl Facts<'_> {
+    /// How far the benchmark moves when nothing changed: as the baseline says, or as was seen in
+    /// this run if that is more.
+    #[must_use]
+    pub fn floor(&self) -> u64 {
+        let accepted = self.committed.or(self.base).map_or(0, |it| it.floor);
+        accepted.max(self.measured.map_or(0, |it| it.floor))
+    }
+}
+
 /// All benchmarks, and where the chambers differ.
 #[derive(Debug)]
 pub struct Comparison<'a> {
@@ -109,6 +119,7 @@ mod tests {
                     metrics: accepted.metrics,
                     functions: accepted.functions,
                     lines: vec![],
+                    floor: 0,
                 }
             })
             .collect();

@@ -307,7 +307,7 @@ impl Signals {
             comparable: facts.comparable,
             noisy: facts.committed.is_some_and(|accepted| {
                 let count = accepted.instructions();
-                limit.is_exceeded(count, count.saturating_add(accepted.floor))
+                limit.is_exceeded(count, count.saturating_add(facts.floor()))
             }),
             true_baseline: match (committed, head) {
                 (Some(committed), Some(head)) => committed.abs_diff(head) <= floor,
@@ -573,6 +573,7 @@ mod tests {
                 metrics: accepted.metrics,
                 functions: accepted.functions,
                 lines: vec![],
+                floor: 0,
             }
         });
         let facts = Facts {
@@ -619,6 +620,38 @@ mod tests {
         check(Some(10_000), Some(10_001), Some(10_000), Verdict::Untrue);
         check(None, Some(10_001), Some(10_000), Verdict::Untrue);
         check(None, Some(10_000), Some(10_000), Verdict::Added);
+    }
+
+    #[test]
+    fn a_benchmark_that_moves_by_itself_is_noisy_and_not_regressed() {
+        let id: BenchId = "a/b/c".parse().unwrap();
+        let base = accepted("a/b/c", 10_000);
+        let judged = |in_baseline: u64, seen: u64| {
+            let base = Accepted {
+                floor: in_baseline,
+                ..base.clone()
+            };
+            let head = accepted("a/b/c", 10_300);
+            let measured = Measurement {
+                id: id.clone(),
+                metrics: head.metrics,
+                functions: head.functions,
+                lines: vec![],
+                floor: seen,
+            };
+            let facts = Facts {
+                id: &id,
+                base: Some(&base),
+                committed: Some(&base),
+                measured: Some(&measured),
+                comparable: true,
+            };
+            judge_benchmark(&facts, &Policy::default()).verdict
+        };
+        assert_eq!(judged(0, 0), Verdict::Regressed);
+        assert_eq!(judged(100, 100), Verdict::Regressed);
+        assert_eq!(judged(101, 0), Verdict::Noisy);
+        assert_eq!(judged(0, 101), Verdict::Noisy);
     }
 
     #[test]

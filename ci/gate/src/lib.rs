@@ -25,6 +25,8 @@ pub mod shard;
 
 pub mod run;
 
+pub mod floor;
+
 pub mod baseline;
 pub mod compare;
 pub mod merge;

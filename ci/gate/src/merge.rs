@@ -348,6 +348,7 @@ mod tests {
             metrics: accepted.metrics,
             functions: accepted.functions,
             lines: vec![],
+            floor: 0,
         }
     }
 

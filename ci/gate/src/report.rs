@@ -204,7 +204,7 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         change: base.zip(head).and_then(|(base, head)| change(base, head)),
         limit: limit.share.0,
         limit_floor: limit.floor,
-        floor: facts.committed.or(facts.base).map_or(0, |it| it.floor),
+        floor: facts.floor(),
         reason: facts.committed.and_then(|it| it.reason.clone()),
         metrics,
         attribution,
@@ -271,6 +271,7 @@ pub(crate) mod tests {
             .into(),
             functions,
             lines,
+            floor: 0,
         }
     }
 

@@ -95,6 +95,9 @@ pub struct Measurement {
     pub metrics: Metrics,
     /// All its functions; the sum equals its instructions.
     pub functions: FunctionTable,
+    /// How far it moved when it was measured again in this run; 0 if it was not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub floor: u64,
     /// The workspace's lines behind each function, dearest functions and lines first.
     #[serde(
         default,
@@ -102,6 +105,14 @@ pub struct Measurement {
         deserialize_with = "exact"
     )]
     pub lines: Vec<FunctionLines>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The lines behind one row of a function table.
@@ -384,6 +395,7 @@ mod tests {
                 metrics: [(Metric::Instructions, 10)].into(),
                 functions,
                 lines: vec![],
+                floor: 0,
             }],
         }
     }

@@ -9,6 +9,7 @@ mod list;
 mod measure;
 mod merge;
 mod update;
+mod verify;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -58,6 +59,11 @@ pub(crate) fn main() -> ExitCode {
             output,
             reason,
         } => update::update(project, measuring, against, output, reason.as_deref()),
+        Command::Verify {
+            project,
+            measuring,
+            rounds,
+        } => verify::verify(project, measuring, *rounds),
         Command::List { project, patterns } => list::list(project, patterns),
         Command::Doctor { project } => doctor::doctor(project),
         Command::Init { project } => init::init(project),

@@ -36,9 +36,12 @@ const OUTPUT_BYTES_MAX: usize = 4_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Disturbance {
     /// Bytes of environment beyond the ordinary.
-    pub(crate) environment: usize,
+    environment: usize,
     /// Characters of path beyond the ordinary.
-    pub(crate) path: usize,
+    path: usize,
+    /// Bytes of one more argument, which the harness passes over: it lies on the heap before all
+    /// that the benchmark allocates.
+    argument: usize,
 }
 
 impl Disturbance {
@@ -46,13 +49,30 @@ impl Disturbance {
     pub(crate) const NONE: Self = Self {
         environment: 0,
         path: 0,
+        argument: 0,
     };
-    /// A larger environment and a longer path, of sizes that no alignment divides: the stack, and
-    /// with it all that depends on its address, lies elsewhere.
+    /// A larger environment, a longer path and a fuller heap, of sizes that no alignment divides.
     pub(crate) const USUAL: Self = Self {
         environment: 3_001,
         path: 29,
+        argument: 1_777,
     };
+
+    /// Another chamber for each round: first the ordinary one, then the usual disturbance, then
+    /// ever other sizes.
+    pub(crate) const fn of_round(round: u32) -> Self {
+        let round = round as usize;
+        match round {
+            0 => Self::NONE,
+            1 => Self::USUAL,
+            // Multiples of primes, so that no two rounds are alike in any of the three.
+            _ => Self {
+                environment: round * 977 % 5_003,
+                path: 2 + round * 13 % 61,
+                argument: 1 + round * 599 % 4_001,
+            },
+        }
+    }
 }
 
 /// How to execute.
@@ -182,6 +202,9 @@ fn command(
     ));
     command.arg(format!("--log-file={}/log", directory.display()));
     command.arg(path).args(&planned.arguments);
+    if disturbance.argument > 0 {
+        command.arg("x".repeat(disturbance.argument));
+    }
     command
 }
 
@@ -359,6 +382,7 @@ impl<'e> Resolver<'e> {
             metrics,
             functions,
             lines,
+            floor: 0,
         })
     }
 }

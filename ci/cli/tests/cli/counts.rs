@@ -110,3 +110,32 @@ fn every_instruction_is_in_a_function() {
     );
     assert!(!variants.contains("avx"), "{variants}");
 }
+
+#[test]
+fn an_honest_benchmark_has_no_floor_and_a_random_hasher_shows_itself() {
+    let run = |bench: &str, rounds: &str| {
+        let sample = Sample::new();
+        let mut command = sample.command("verify", bench);
+        Answer::of(command.args(["--rounds", rounds]).output().unwrap())
+    };
+    let steady = run("steady", "5");
+    steady.says(
+        0,
+        &[
+            "floor        0  steady/checksum/n100",
+            "0 of 3 benchmarks moved in 5 chambers",
+        ],
+    );
+    let noisy = run("noisy", "4");
+    noisy.says(
+        noisy.code,
+        &[
+            "1 of 1 benchmarks moved in 4 chambers",
+            "noisy::random_state",
+        ],
+    );
+    assert!(
+        !noisy.stdout.contains("floor        0  noisy/random_state"),
+        "{noisy:?}"
+    );
+}

@@ -94,7 +94,7 @@ impl Sample {
         command.arg("--manifest-path").arg(manifest());
         command.arg("--baselines").arg(self.baselines());
         command.args(["--bench", bench]);
-        if verb != "list" {
+        if !matches!(verb, "list" | "verify") {
             command.arg("--output").arg(self.path().join("out"));
         }
         command
