@@ -538,6 +538,14 @@ fn the_policy_point_in_time_stops_before_a_missing_segment() {
     let (wal, _) = Wal::open(vfs.clone(), &log_dir(), point_in_time).unwrap();
     holds(&wal, second);
     assert_eq!(files_ending(&vfs, ".lost"), paths.len() - 2);
+
+    // The same again: what was set aside first stays.
+    append(&wal, second, 250);
+    drop(wal);
+    vfs.remove(&segments(&vfs)[1]).unwrap();
+    drop(Wal::open(vfs.clone(), &log_dir(), point_in_time).unwrap());
+    assert_eq!(files_ending(&vfs, ".lost"), paths.len() - 2);
+    assert!(files_ending(&vfs, ".lost.1") > 0);
 }
 
 #[test]

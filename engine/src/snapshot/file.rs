@@ -210,6 +210,13 @@ pub fn save<V: Vfs>(vfs: &V, dir: &Path, lsn: Lsn, bytes: &[u8]) -> Result<Lsn, 
     vfs.rename(&draft, &path).doing("rename", &draft)?;
     vfs.sync_dir(dir).doing("sync", dir)?;
     let mut snapshots = snapshots(vfs, dir)?;
+    for name in vfs.list(dir).doing("list", dir)? {
+        // The remains of a snapshot that was never finished.
+        if name.ends_with(".snap.tmp") {
+            let path = dir.join(name);
+            vfs.remove(&path).doing("remove", &path)?;
+        }
+    }
     let outdated = snapshots.len().saturating_sub(KEPT);
     for (_, path) in snapshots.drain(..outdated) {
         vfs.remove(&path).doing("remove", &path)?;
@@ -319,6 +326,7 @@ mod tests {
     #[test]
     fn two_are_kept_and_the_newest_good_one_is_loaded() {
         let (vfs, dir) = (Memory::default(), Path::new("d"));
+        vfs.write(&dir.join("00000000000000000005.snap.tmp"), b"half".to_vec());
         for lsn in [10, 20, 30] {
             let meta = Meta {
                 lsn: Lsn(lsn),
@@ -326,7 +334,11 @@ mod tests {
             };
             save(&vfs, dir, Lsn(lsn), &Builder::new(&meta, 0).finish()).unwrap();
         }
-        assert_eq!(vfs.list(dir).unwrap().len(), 2);
+        assert_eq!(
+            vfs.list(dir).unwrap().len(),
+            2,
+            "the draft and the oldest are gone"
+        );
         let Newest {
             loaded: newest,
             passed_over,

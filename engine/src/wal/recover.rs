@@ -207,9 +207,14 @@ impl Kept {
 /// Renames segments out of the way, newest first, so that what is left is never without its end.
 fn set_aside<V: Vfs>(vfs: &V, dir: &Path, segments: &[(u64, PathBuf)]) -> Result<(), IoError> {
     for (_, path) in segments.iter().rev() {
-        let mut lost = path.clone().into_os_string();
-        lost.push(".lost");
-        vfs.rename(path, Path::new(&lost)).doing("rename", path)?;
+        let taken = vfs.list(dir).doing("list", dir)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // A segment of the same name may have been set aside before.
+        let names = std::iter::once(format!("{name}.lost"));
+        let mut names = names.chain((1..).map(|number: u64| format!("{name}.lost.{number}")));
+        let free = names.find(|name| !taken.contains(name));
+        let lost = dir.join(free.unwrap_or_default());
+        vfs.rename(path, &lost).doing("rename", path)?;
         vfs.sync_dir(dir).doing("sync", dir)?;
     }
     Ok(())
