@@ -64,6 +64,8 @@ pub(crate) struct BenchTarget {
 pub(crate) struct BenchExecutable {
     pub(crate) target: BenchTarget,
     pub(crate) path: PathBuf,
+    /// Where it finds shared libraries that were built for it.
+    pub(crate) libraries: Option<PathBuf>,
 }
 
 /// What was built.
@@ -73,11 +75,16 @@ pub(crate) struct Build {
     pub(crate) executables: Vec<BenchExecutable>,
     /// How they are linked.
     pub(crate) linkage: Linkage,
+    /// Where build scripts have put libraries: cargo lets benches load shared ones from there.
+    pub(crate) libraries: Vec<PathBuf>,
 }
 
 /// How a call of cargo ended.
 enum Compiled {
-    Artifacts(Vec<Artifact>),
+    Artifacts {
+        artifacts: Vec<Artifact>,
+        libraries: Vec<PathBuf>,
+    },
     NotLinked,
 }
 
@@ -265,7 +272,12 @@ impl Project {
         if let Some(directory) = directory {
             command.arg("--target-dir").arg(directory);
         }
-        let Compiled::Artifacts(artifacts) = self.compile(command, linkage)? else {
+        let compiled = self.compile(command, linkage)?;
+        let Compiled::Artifacts {
+            artifacts,
+            libraries,
+        } = compiled
+        else {
             return Ok(None);
         };
         let executables = bench_executables(targets, artifacts);
@@ -275,6 +287,7 @@ impl Project {
         Ok(works.then_some(Build {
             executables,
             linkage,
+            libraries,
         }))
     }
 
@@ -282,8 +295,8 @@ impl Project {
     /// which is no news for the user.
     fn compile(&self, mut command: Command, linkage: Linkage) -> Result<Compiled, BuildError> {
         self.hide_location(&mut command)?;
-        let ((artifacts, not_linked), status) = interrupt::read_stdout(&mut command, |stdout| {
-            let mut artifacts = Vec::new();
+        let (mut artifacts, mut libraries) = (Vec::new(), Vec::new());
+        let (not_linked, status) = interrupt::read_stdout(&mut command, |stdout| {
             let mut not_linked = false;
             for message in Message::parse_stream(BufReader::new(stdout)).filter_map(Result::ok) {
                 match message {
@@ -295,17 +308,29 @@ impl Project {
                             eprint!("{}", message.rendered.unwrap_or(message.message));
                         }
                     }
+                    Message::BuildScriptExecuted(script) => {
+                        let paths = script.linked_paths.iter().map(|path| {
+                            let path = path.as_str();
+                            PathBuf::from(path.split_once('=').map_or(path, |(_, path)| path))
+                        });
+                        let ours =
+                            |path: &PathBuf| path.starts_with(&self.metadata.target_directory);
+                        libraries.extend(paths.filter(ours));
+                    }
                     _ => {}
                 }
             }
-            (artifacts, not_linked)
+            not_linked
         })
         .map_err(|source| BuildError::Start {
             program: "cargo".to_owned(),
             source,
         })?;
         if status.success() {
-            Ok(Compiled::Artifacts(artifacts))
+            Ok(Compiled::Artifacts {
+                artifacts,
+                libraries,
+            })
         } else if not_linked {
             Ok(Compiled::NotLinked)
         } else {
@@ -422,6 +447,7 @@ fn bench_executables(targets: &[BenchTarget], artifacts: Vec<Artifact>) -> Vec<B
         Some(BenchExecutable {
             target: target?.clone(),
             path: artifact.executable?.into(),
+            libraries: None,
         })
     };
     artifacts.into_iter().filter_map(executable).collect()

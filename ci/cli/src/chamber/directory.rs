@@ -54,6 +54,27 @@ impl ChamberDirectory {
         &self.path
     }
 
+    /// A directory in it with links to the shared libraries in `directories`; `None` if there are
+    /// none.
+    pub(crate) fn libraries(
+        &self,
+        directories: &[PathBuf],
+    ) -> Result<Option<PathBuf>, ChamberError> {
+        // A build script may name a directory that does not exist.
+        let entries = directories.iter().filter_map(|it| fs::read_dir(it).ok());
+        let is_shared = |name: &str| name.ends_with(".so") || name.contains(".so.");
+        let mut libraries = None;
+        for entry in entries.flatten().filter_map(Result::ok) {
+            let name = entry.file_name();
+            if name.to_str().is_some_and(is_shared) {
+                let directory = self.create("lib")?;
+                link(&entry.path(), &directory.join(name))?;
+                libraries = Some(directory);
+            }
+        }
+        Ok(libraries)
+    }
+
     /// A new directory in it.
     pub(crate) fn create(&self, name: &str) -> Result<PathBuf, ChamberError> {
         let path = self.path.join(name);
@@ -104,15 +125,20 @@ fn link_entries(from: &Path, to: &Path, except: Option<&OsStr>) -> Result<(), Ch
         if except == Some(&name) {
             continue;
         }
-        match symlink(from.join(&name), to.join(&name)) {
-            // Linked already for another benchmark.
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(failed(error));
-            }
-            _ => {}
-        }
+        link(&from.join(&name), &to.join(&name))?;
     }
     Ok(())
+}
+
+/// Makes a link unless it is there already, for another benchmark.
+fn link(from: &Path, to: &Path) -> Result<(), ChamberError> {
+    match symlink(from, to) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            let path = to.to_owned();
+            Err(ChamberError::Directory { path, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Drop for ChamberDirectory {

@@ -8,6 +8,8 @@
 //! | the environment, likewise | exactly [`TUNABLES`] and what the harness declares |
 //! | the C library picks `memcpy` by CPU | tunables that leave only SSE2; the [`probe`] proves it |
 //! | malloc arenas by thread | `glibc.malloc.arena_max=1` |
+//! | where the heap ends: an allocation there asks the kernel for more | a heap that is large from the start |
+//! | when an allocation gets a mapping of its own, at another distance from all else | from 32 MiB on |
 //! | the host's caches | a fixed geometry: [`CACHES`] |
 //! | address space randomisation | switched off: [`disable_address_randomisation`] |
 //! | Valgrind's configuration files | `--command-line-only=yes` |
@@ -34,7 +36,7 @@ use crate::interrupt;
 pub(crate) const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-AVX_Fast_Unaligned_Load,\
     -Prefer_No_VZEROUPPER,-ERMS,-FSRM,-AVX512F,-AVX512VL,-AVX512BW,-SSSE3,-Fast_Unaligned_Copy\
     :glibc.cpu.x86_non_temporal_threshold=0xc0000:glibc.cpu.x86_rep_movsb_threshold=0x800\
-    :glibc.malloc.arena_max=1";
+    :glibc.malloc.arena_max=1:glibc.malloc.top_pad=0x400000:glibc.malloc.mmap_threshold=0x2000000:glibc.malloc.trim_threshold=0x8000000";
 
 /// Geometry of the simulated caches: those of iai-callgrind, so that its users see its numbers.
 pub(crate) const CACHES: [&str; 3] = ["--I1=32768,8,64", "--D1=32768,8,64", "--LL=8388608,16,64"];

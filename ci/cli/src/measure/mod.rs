@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
                 built,
             )
         });
-        let (mut probed, built) = (probed?, built?);
+        let (mut probed, mut built) = (probed?, built?);
         if built.linkage != probed.linkage {
             warnings.push(
                 "the benches cannot be linked statically, so they are linked dynamically"
@@ -108,6 +108,12 @@ impl<'a> Session<'a> {
             );
             let probe = build_probe(toolchain, &cache, &[built.linkage])?;
             probed = run_probe(&probe, &valgrind, &directory)?;
+        }
+        if built.linkage == Linkage::Dynamic {
+            let libraries = directory.libraries(&built.libraries)?;
+            for executable in &mut built.executables {
+                executable.libraries.clone_from(&libraries);
+            }
         }
         let jobs = measuring.jobs.unwrap_or_else(processors);
         let Plan {

@@ -23,6 +23,9 @@ use crate::{harness, interrupt, shim};
 /// not clear the environment passes this on as well.
 const MARKER: &str = "ICGATE_RECORDING";
 
+/// Where the loader looks for shared libraries.
+const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
+
 /// A benchmark that is to be measured.
 #[derive(Debug)]
 pub(crate) struct Planned {
@@ -143,6 +146,13 @@ fn record_one(
     };
     let mut benchmarks = Vec::new();
     for (command, recorded) in commands.iter().zip(&recorded) {
+        let mut environment = declared(&recorded.environment);
+        if let Some(libraries) = &executable.libraries {
+            let libraries = libraries.display().to_string();
+            environment
+                .entry(LIBRARY_PATH.to_owned())
+                .or_insert(libraries);
+        }
         let id = command.bench_id(&target.name, &groups);
         benchmarks.push(Planned {
             id: id.map_err(MeasureError::from)?,
@@ -152,7 +162,7 @@ fn record_one(
             options: command.options.to_vec(),
             arguments: command.arguments.to_vec(),
             directory: recorded.directory.clone(),
-            environment: declared(&recorded.environment),
+            environment,
             kept: replay::kept(&plan, command.arguments),
         });
     }
@@ -228,6 +238,9 @@ fn run_harness(
         .env("CARGO_PKG_NAME", &target.package)
         .env("CARGO_MANIFEST_DIR", target.directory())
         .env(MARKER, "1");
+    if let Some(libraries) = &executable.libraries {
+        command.env(LIBRARY_PATH, libraries);
+    }
     let output = interrupt::output(&mut command).map_err(file(&executable.path))?;
     if !output.status.success() {
         let text = [output.stdout, output.stderr].concat();
@@ -267,18 +280,13 @@ fn declared(seen: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let ours = |name: &str, value: &str| {
         matches!(
             name,
-            MARKER
-                | "PATH"
-                | "LD_PRELOAD"
-                | "LD_LIBRARY_PATH"
-                | "CARGO_PKG_NAME"
-                | "CARGO_MANIFEST_DIR"
+            MARKER | "PATH" | "LD_PRELOAD" | LIBRARY_PATH | "CARGO_PKG_NAME" | "CARGO_MANIFEST_DIR"
         ) || Harness::ALL
             .iter()
             .any(|it| name.starts_with(it.variables()))
             || std::env::var(name).is_ok_and(|own| own == value)
     };
-    let loader = |name: &str| matches!(name, "LD_PRELOAD" | "LD_LIBRARY_PATH");
+    let loader = |name: &str| matches!(name, "LD_PRELOAD" | LIBRARY_PATH);
     seen.iter()
         .filter(|(name, value)| {
             if cleared {

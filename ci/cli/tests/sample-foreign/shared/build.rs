@@ -11,5 +11,4 @@ fn main() {
     println!("cargo::rerun-if-changed=square.c");
     println!("cargo::rustc-link-search=native={directory}");
     println!("cargo::rustc-link-lib=dylib=square");
-    println!("cargo::rustc-link-arg-benches=-Wl,-rpath,{directory}");
 }
