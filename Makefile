@@ -24,7 +24,7 @@ test: setup ## all tests
 check: setup ## formatting, lints, documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
 
 update-baseline: setup $(ICGATE) ## accept what is measured: make update-baseline REASON="why"
 	$(ICGATE) update $${REASON:+--reason "$$REASON"} $(ARGS)
