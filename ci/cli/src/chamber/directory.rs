@@ -62,7 +62,7 @@ impl ChamberDirectory {
     ) -> Result<Option<PathBuf>, ChamberError> {
         // A build script may name a directory that does not exist.
         let entries = directories.iter().filter_map(|it| fs::read_dir(it).ok());
-        let is_shared = |name: &str| name.ends_with(".so") || name.contains(".so.");
+        let is_shared = |name: &str| name.split('.').skip(1).any(|part| part == "so");
         let mut libraries = None;
         for entry in entries.flatten().filter_map(Result::ok) {
             let name = entry.file_name();
