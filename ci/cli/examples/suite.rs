@@ -66,6 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         complete: true,
         part: None,
         chamber,
+        failed: Vec::new(),
         benchmarks,
     };
     fs::write(directory.join("run.json"), run.to_json())?;

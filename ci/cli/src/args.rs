@@ -51,8 +51,8 @@ pub(crate) enum Command {
         sharding: Sharding,
         #[command(flatten)]
         output: OutputDirectory,
-        /// Print the harness's own report of what was measured instead of the counts
-        #[arg(long)]
+        /// Print the harness's own report of all benchmarks instead of the counts
+        #[arg(long, conflicts_with_all = ["patterns", "shard"])]
         harness_output: bool,
     },
     /// Compare a stored run with the baselines; needs no Valgrind

@@ -196,6 +196,8 @@ pub(crate) enum MeasureError {
     Runner { target: String },
     #[error(transparent)]
     Command(#[from] CommandError),
+    #[error("two benchmarks are called `{id}`")]
+    Twice { id: String },
     #[error("no benchmark matches {patterns}")]
     NoMatch { patterns: String },
     #[error("`{pattern}` is not a pattern: {source}")]
@@ -231,9 +233,12 @@ impl MeasureError {
         }
     }
 
-    fn fix(&self) -> Option<String> {
+    pub(crate) fn fix(&self) -> Option<String> {
         match self {
             Self::NoMatch { .. } => Some("icgate list".to_owned()),
+            Self::Twice { .. } => {
+                Some("name its group once in `main!`, or rename one of the two".to_owned())
+            }
             Self::NoDebugInfo { .. } => {
                 Some("remove `strip` and `debug` from `[profile.bench]`".to_owned())
             }
@@ -284,6 +289,10 @@ pub(crate) enum GitError {
     NoRevision { revision: String },
     #[error("the history is too shallow to find where this branch left `{revision}`")]
     Shallow { revision: String },
+    #[error("`{}` is in a git repository that git does not open: {what}", directory.display())]
+    Unusable { directory: PathBuf, what: String },
+    #[error("base `{revision}` is asked for, but git has no history of the baselines")]
+    NoHistory { revision: String },
     #[error("git failed: {what}")]
     Failed { what: String },
 }
@@ -299,6 +308,13 @@ impl GitError {
                 "fetch the whole history: `fetch-depth: 0` for actions/checkout, or `git fetch --unshallow`"
                     .to_owned(),
             ),
+            Self::Unusable { directory, .. } => Some(format!(
+                "git config --global --add safe.directory {}",
+                directory.display()
+            )),
+            Self::NoHistory { .. } => {
+                Some("run icgate in a clone, with the baselines inside of it".to_owned())
+            }
             Self::Failed { .. } => None,
         }
     }

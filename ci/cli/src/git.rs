@@ -50,6 +50,35 @@ impl Repository {
         Some(repository)
     }
 
+    /// Like [`open`](Self::open), but a repository that is there and cannot be opened (somebody
+    /// else's, or no git on PATH) is an error: without base the tree would judge itself.
+    pub(crate) fn find(directory: &Path) -> Result<Option<Self>, GitError> {
+        let holds_git = |path: &&Path| path.join(".git").exists();
+        let real = directory
+            .canonicalize()
+            .unwrap_or_else(|_| directory.to_owned());
+        if !real.ancestors().any(|path| holds_git(&path)) {
+            return Ok(None);
+        }
+        let here = Self { root: real.clone() };
+        match here.ask(&["rev-parse", "--show-toplevel"]) {
+            Ok(_) => Ok(Self::open(directory)),
+            Err(GitError::Failed { what }) => Err(GitError::Unusable {
+                directory: real,
+                what,
+            }),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Where `directory` lies in the repository: `some/folder/`, or nothing at its top.
+    pub(crate) fn prefix(&self, directory: &Path) -> String {
+        match self.relative(directory) {
+            Some(path) if !path.is_empty() => format!("{path}/"),
+            _ => String::new(),
+        }
+    }
+
     /// Whether `path` lies in the repository.
     pub(crate) fn holds(&self, path: &Path) -> bool {
         self.relative(path).is_some()
@@ -199,9 +228,15 @@ impl Repository {
         Ok(answer)
     }
 
-    /// The lines that the working tree adds or changes against base.
-    pub(crate) fn changed_lines(&self, base: &Base) -> Result<ChangedLines, GitError> {
-        let diff = self.ask(&[
+    /// The lines that the working tree adds or changes against base, in files of the workspace
+    /// and named as seen from it.
+    pub(crate) fn changed_lines(base: &Base, workspace: &Path) -> Result<ChangedLines, GitError> {
+        let here = Self {
+            root: workspace.to_owned(),
+        };
+        let diff = here.ask(&[
+            "-c",
+            "core.quotePath=false",
             "diff",
             "--unified=0",
             "--no-color",
@@ -209,6 +244,7 @@ impl Repository {
             "--no-textconv",
             "--src-prefix=a/",
             "--dst-prefix=b/",
+            "--relative",
             &base.commit,
             "--",
             "*.rs",
@@ -229,10 +265,20 @@ impl Repository {
 
     /// A file of a commit, if it has one.
     fn show(&self, base: &Base, path: &str) -> Result<Option<String>, GitError> {
-        let object = format!("{}:{path}", base.commit);
-        if self.ask(&["cat-file", "-e", &object]).is_err() {
+        // Asked by listing: that a file is not there must not be mistaken for a failure, nor a
+        // failure for that.
+        let listed = self.ask(&[
+            "ls-tree",
+            "--name-only",
+            "--full-tree",
+            &base.commit,
+            "--",
+            path,
+        ])?;
+        if listed.is_empty() {
             return Ok(None);
         }
+        let object = format!("{}:{path}", base.commit);
         self.ask(&["cat-file", "blob", &object]).map(Some)
     }
 

@@ -46,7 +46,7 @@ pub(crate) fn install() {
         end_all();
         // Clears the progress line and shows the cursor, whatever was drawn last.
         eprint!("\r\x1b[2K\x1b[?25h");
-        eprintln!("icgate: interrupted; nothing was written");
+        eprintln!("icgate: interrupted; no file is half-written");
         std::process::exit(EXIT_CODE);
     });
 }
@@ -59,7 +59,7 @@ fn end_all() {
         let _ = killpg(group, Signal::SIGKILL);
     }
     for directory in std::mem::take(&mut state.directories) {
-        let _ = std::fs::remove_dir_all(directory);
+        crate::chamber::vacate(&directory);
     }
 }
 
@@ -73,11 +73,13 @@ pub(crate) fn release_directory(directory: &Path) {
     state().directories.remove(directory);
 }
 
-/// Starts `command` in a process group of its own, unless an interruption is under way.
+/// Starts `command` in a process group of its own. During an interruption nothing is started and
+/// the caller is held.
 fn spawn(command: &mut Command) -> io::Result<Child> {
     let mut state = state();
     if state.interrupted {
-        return Err(io::ErrorKind::Interrupted.into());
+        drop(state);
+        hold();
     }
     let child = command.process_group(0).spawn()?;
     state.groups.insert(child.id());
@@ -93,9 +95,14 @@ fn ended(group: u32) {
         state.interrupted
     };
     if interrupted {
-        loop {
-            std::thread::park();
-        }
+        hold();
+    }
+}
+
+/// Holds a thread until the handler has ended the process.
+fn hold() -> ! {
+    loop {
+        std::thread::park();
     }
 }
 

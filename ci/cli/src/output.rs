@@ -45,8 +45,13 @@ fn json(report: &Report) -> String {
     serde_json::to_string_pretty(report).expect("a report always serialises") + "\n"
 }
 
+/// Prints a line.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    print(&format!("{line}\n"));
+}
+
 /// A reader that closes the pipe early (`| head`) has what it wanted.
-fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 

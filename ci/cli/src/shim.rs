@@ -55,8 +55,9 @@ pub(crate) fn main(program: &Path) -> ExitCode {
     if command.option("tool") != Some("callgrind") {
         return pass_on(program, &words);
     }
-    let kept = replay::kept(parent(parent(program)), command.arguments);
-    let answered = if kept.exists() {
+    let plan = parent(parent(program));
+    let kept = replay::kept(plan, command.arguments);
+    let answered = if plan.join(replay::MARK).exists() {
         replay::hand_over(&kept, command)
     } else {
         note(program, &words).and_then(|()| answer(command))

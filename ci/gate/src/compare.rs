@@ -22,8 +22,11 @@ pub struct Facts<'a> {
     pub committed: Option<&'a Accepted>,
     /// What was measured.
     pub measured: Option<&'a Measurement>,
-    /// Whether the baselines at hand were recorded in the run's chamber.
+    /// Whether what head's tree accepts was recorded in the run's chamber.
     pub comparable: bool,
+    /// Whether head's tree was recorded anew in this chamber, which base was not: then there is
+    /// nothing to compare with but head's tree itself.
+    pub rerecorded: bool,
 }
 
 impl Facts<'_> {
@@ -76,7 +79,8 @@ pub fn compare<'a>(base: &'a Baselines, committed: &'a Baselines, run: &'a Run) 
             base: base.accepted(id),
             committed: committed.accepted(id),
             measured: run.benchmark(id),
-            comparable: comparable(base, id.suite()) && comparable(committed, id.suite()),
+            comparable: comparable(committed, id.suite()),
+            rerecorded: !comparable(base, id.suite()) && comparable(committed, id.suite()),
         })
         .filter(|facts| run.complete || facts.measured.is_some())
         .collect();
@@ -129,6 +133,7 @@ mod tests {
             complete,
             part: None,
             chamber: chamber(),
+            failed: Vec::new(),
             benchmarks,
         }
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::baseline::Accepted;
 use crate::compare::{Comparison, Facts};
-use crate::metric::Metric;
+use crate::metric::{Metric, Metrics};
 use crate::policy::{Limit, OnImprovement, Policy};
 
 /// A benchmark of at most this many instructions measures its own harness: the call, the return
@@ -39,6 +39,8 @@ pub enum Verdict {
     Untrue,
     /// New, with its baseline.
     Added,
+    /// Its baseline was recorded anew in another chamber than base's, and says what was measured.
+    Rerecorded,
     /// Gone, with its baseline.
     Removed,
     /// A benchmark without a baseline.
@@ -65,6 +67,8 @@ pub enum Outcome {
     Regressed,
     /// There was nothing to compare with.
     Incomparable,
+    /// Some benchmarks could not be measured.
+    Unmeasured,
 }
 
 impl Outcome {
@@ -74,6 +78,7 @@ impl Outcome {
         match self {
             Self::Pass => 0,
             Self::Regressed => 1,
+            Self::Unmeasured => 3,
             Self::Incomparable => 4,
             Self::OutOfStep => 5,
         }
@@ -82,7 +87,7 @@ impl Outcome {
 
 impl Verdict {
     /// Every verdict, in the order of [`Verdict`].
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unchanged,
         Self::Within,
         Self::Regressed,
@@ -92,6 +97,7 @@ impl Verdict {
         Self::Unexplained,
         Self::Untrue,
         Self::Added,
+        Self::Rerecorded,
         Self::Removed,
         Self::Unlisted,
         Self::Missing,
@@ -113,6 +119,7 @@ impl Verdict {
             Self::Unexplained => "unexplained",
             Self::Untrue => "untrue",
             Self::Added => "added",
+            Self::Rerecorded => "rerecorded",
             Self::Removed => "removed",
             Self::Unlisted => "unlisted",
             Self::Missing => "missing",
@@ -131,6 +138,7 @@ impl Verdict {
             | Self::Accepted
             | Self::Banked
             | Self::Added
+            | Self::Rerecorded
             | Self::Removed => Outcome::Pass,
             Self::Improved => match on_improvement {
                 OnImprovement::Fail => Outcome::OutOfStep,
@@ -212,14 +220,13 @@ fn judge_benchmark<'a>(facts: &Facts<'a>, policy: &Policy) -> Judgement<'a> {
         .unwrap_or(Policy::DEFAULT_LIMIT);
     let mut worst = judged(Metric::Instructions, instructions);
     for metric in Metric::ALL.into_iter().skip(1) {
-        // A metric that either side lacks was not measured; only instructions must be there.
-        let measured = facts
-            .measured
+        // What base counts and a rule judges has to be there in head, or it could be judged no more
+        // by being left out. A missing count reads as zero, which no edit or measurement explains.
+        let in_base = facts
+            .base
+            .or(facts.committed)
             .is_some_and(|it| it.metrics.contains_key(&metric));
-        let accepted = facts
-            .committed
-            .is_some_and(|it| it.metrics.contains_key(&metric));
-        if let (Some(limit), true, true) = (policy.limit(facts.id, metric), measured, accepted) {
+        if let (Some(limit), true) = (policy.limit(facts.id, metric), in_base) {
             let judgement = judged(metric, limit);
             if severity(judgement.verdict) > severity(worst.verdict) {
                 worst = judgement;
@@ -267,8 +274,9 @@ struct Signals {
     measured: Measured,
     listed: Listed,
     comparable: bool,
+    rerecorded: bool,
     noisy: bool,
-    /// Committed equals measured, up to the floor.
+    /// What head's tree says anew, if anything, is what was measured.
     true_baseline: bool,
     reasoned: bool,
     movement: Movement,
@@ -279,15 +287,19 @@ impl Signals {
         let count = |accepted: Option<&Accepted>| {
             accepted.map(|it| it.metrics.get(&metric).copied().unwrap_or(0))
         };
-        let (base, committed) = (count(facts.base), count(facts.committed));
+        // A base of another chamber says nothing about this one.
+        let base = facts.base.filter(|_| !facts.rerecorded);
+        let reason = |accepted: Option<&Accepted>| {
+            accepted
+                .and_then(|it| it.reason.clone())
+                .filter(|text| !text.trim().is_empty())
+        };
+        let new_reason = reason(facts.committed).filter(|text| reason(base).as_ref() != Some(text));
+        let true_baseline = says_what_was_measured(base, facts, metric);
+        let (base, committed) = (count(base), count(facts.committed));
         let head = facts
             .measured
             .map(|it| it.metrics.get(&metric).copied().unwrap_or(0));
-        // A floor counts once base has it: an edit must not bring its own slack.
-        let floor = facts
-            .base
-            .or(facts.committed)
-            .map_or(0, |accepted| accepted.floor);
         let vacuous = facts
             .measured
             .is_some_and(|it| it.instructions() <= VACUOUS_INSTRUCTIONS_MAX);
@@ -305,17 +317,13 @@ impl Signals {
                 (Some(_), Some(_)) => Listed::Edited,
             },
             comparable: facts.comparable,
+            rerecorded: facts.rerecorded,
             noisy: facts.committed.is_some_and(|accepted| {
                 let count = accepted.instructions();
                 limit.is_exceeded(count, count.saturating_add(facts.floor()))
             }),
-            true_baseline: match (committed, head) {
-                (Some(committed), Some(head)) => committed.abs_diff(head) <= floor,
-                _ => false,
-            },
-            reasoned: facts
-                .committed
-                .is_some_and(|accepted| accepted.reason.is_some()),
+            true_baseline,
+            reasoned: new_reason.is_some(),
             movement: movement(base.or(committed).unwrap_or(0), head.unwrap_or(0), limit),
         }
     }
@@ -344,8 +352,33 @@ impl Signals {
 
     /// Head's tree says what base says.
     fn untouched(self) -> bool {
-        self.sound() && self.listed == Listed::Same
+        self.sound() && self.listed == Listed::Same && self.true_baseline
     }
+}
+
+/// Whether head's tree, where it says anything but what base says, says what was measured: the
+/// count, and the functions behind it, which later causes are told from.
+///
+/// A floor counts once base has it, and for instructions only: an edit must not bring its own
+/// slack. The functions of a benchmark that moves by itself differ each time.
+fn says_what_was_measured(base: Option<&Accepted>, facts: &Facts<'_>, metric: Metric) -> bool {
+    let (Some(committed), Some(measured)) = (facts.committed, facts.measured) else {
+        return false;
+    };
+    let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
+    let floor = base.map_or(0, |it| {
+        if metric == Metric::Instructions {
+            it.floor
+        } else {
+            0
+        }
+    });
+    let as_base = base.is_some_and(|it| count(&it.metrics) == count(&committed.metrics));
+    let as_measured = count(&committed.metrics).abs_diff(count(&measured.metrics)) <= floor;
+    let functions = floor > 0
+        || base.is_some_and(|it| it.functions == committed.functions)
+        || committed.functions == measured.functions.condensed();
+    (as_base || as_measured) && functions
 }
 
 fn movement(base: u64, head: u64, limit: Limit) -> Movement {
@@ -365,7 +398,7 @@ struct Row {
 }
 
 /// The decision table: for every combination of signals exactly one row matches.
-const TABLE: [Row; 15] = [
+const TABLE: [Row; 16] = [
     Row {
         verdict: Verdict::Removed,
         when: |s| {
@@ -418,15 +451,17 @@ const TABLE: [Row; 15] = [
     },
     Row {
         verdict: Verdict::Untrue,
-        when: |s| {
-            s.sound()
-                && matches!(s.listed, Listed::CommittedOnly | Listed::Edited)
-                && !s.true_baseline
-        },
+        when: |s| s.sound() && !s.true_baseline,
     },
     Row {
         verdict: Verdict::Added,
-        when: |s| s.sound() && s.listed == Listed::CommittedOnly && s.true_baseline,
+        when: |s| {
+            s.sound() && s.listed == Listed::CommittedOnly && s.true_baseline && !s.rerecorded
+        },
+    },
+    Row {
+        verdict: Verdict::Rerecorded,
+        when: |s| s.sound() && s.listed == Listed::CommittedOnly && s.true_baseline && s.rerecorded,
     },
     Row {
         verdict: Verdict::Accepted,
@@ -495,7 +530,7 @@ mod tests {
                     Movement::BetterWithin,
                     Movement::BetterBeyond,
                 ] {
-                    for bits in 0..16_u8 {
+                    for bits in 0..32_u8 {
                         let bit = |n: u8| bits & (1 << n) != 0;
                         all.push(Signals {
                             measured,
@@ -505,6 +540,7 @@ mod tests {
                             noisy: bit(1),
                             true_baseline: bit(2),
                             reasoned: bit(3),
+                            rerecorded: bit(4),
                         });
                     }
                 }
@@ -516,7 +552,7 @@ mod tests {
     #[test]
     fn exactly_one_row_matches_every_combination() {
         let all = all_signals();
-        assert_eq!(all.len(), 3 * 5 * 5 * 16);
+        assert_eq!(all.len(), 3 * 5 * 5 * 32);
         for signals in all {
             let matching: Vec<_> = TABLE
                 .iter()
@@ -553,10 +589,7 @@ mod tests {
             {
                 assert_eq!(signals.measured, Measured::Counted, "{signals:?}");
                 assert!(signals.comparable && !signals.noisy, "{signals:?}");
-                assert!(
-                    signals.listed == Listed::Same || signals.true_baseline,
-                    "{signals:?}"
-                );
+                assert!(signals.true_baseline, "{signals:?}");
             }
         }
     }
@@ -582,6 +615,7 @@ mod tests {
             committed: committed.as_ref(),
             measured: measured.as_ref(),
             comparable: true,
+            rerecorded: false,
         };
         let judgement = judge_benchmark(&facts, &Policy::default());
         assert_eq!(
@@ -645,6 +679,7 @@ mod tests {
                 committed: Some(&base),
                 measured: Some(&measured),
                 comparable: true,
+                rerecorded: false,
             };
             judge_benchmark(&facts, &Policy::default()).verdict
         };
@@ -652,6 +687,83 @@ mod tests {
         assert_eq!(judged(100, 100), Verdict::Regressed);
         assert_eq!(judged(101, 0), Verdict::Noisy);
         assert_eq!(judged(0, 101), Verdict::Noisy);
+    }
+
+    /// The verdict for a measurement of 10,000 instructions, whatever base and head's tree say.
+    fn judge_edit(
+        base: &Accepted,
+        committed: &Accepted,
+        policy: &str,
+        rerecorded: bool,
+    ) -> Verdict {
+        let measured = accepted("a/b/c", 10_000);
+        let measured = Measurement {
+            id: measured.id,
+            metrics: measured.metrics,
+            functions: measured.functions,
+            lines: vec![],
+            floor: 0,
+        };
+        let facts = Facts {
+            id: &measured.id,
+            base: Some(base),
+            committed: Some(committed),
+            measured: Some(&measured),
+            comparable: true,
+            rerecorded,
+        };
+        let policy = Policy::from_toml("policy.toml", &format!("format = 1\n{policy}")).unwrap();
+        judge_benchmark(&facts, &policy).verdict
+    }
+
+    #[test]
+    fn an_edit_brings_neither_slack_nor_another_story() {
+        let honest = accepted("a/b/c", 10_000);
+        let same = |edit: fn(&mut Accepted)| {
+            let mut committed = honest.clone();
+            edit(&mut committed);
+            judge_edit(&honest, &committed, "", false)
+        };
+        assert_eq!(same(|_| {}), Verdict::Unchanged);
+        let other_functions = same(|it| it.functions = accepted("a/b/c", 9_000).functions);
+        assert_eq!(other_functions, Verdict::Untrue);
+        let mut slack = accepted("a/b/c", 10_040);
+        slack.floor = 49;
+        assert_eq!(judge_edit(&honest, &slack, "", false), Verdict::Untrue);
+    }
+
+    #[test]
+    fn a_judged_metric_cannot_be_left_out() {
+        let base = accepted("a/b/c", 10_000);
+        let rule = "[[rule]]\nbenchmarks = \"**\"\nmetric = \"data_reads\"";
+        assert_eq!(judge_edit(&base, &base, rule, false), Verdict::Unchanged);
+        let mut without = base.clone();
+        without.metrics.remove(&Metric::DataReads);
+        assert_eq!(judge_edit(&base, &without, rule, false), Verdict::Untrue);
+        assert_eq!(judge_edit(&base, &without, "", false), Verdict::Unchanged);
+    }
+
+    #[test]
+    fn a_worsening_needs_a_reason_of_its_own() {
+        let mut base = accepted("a/b/c", 9_000);
+        base.reason = Some("an old story".to_owned());
+        let judged = |reason: Option<&str>| {
+            let mut committed = accepted("a/b/c", 10_000);
+            committed.reason = reason.map(str::to_owned);
+            judge_edit(&base, &committed, "", false)
+        };
+        assert_eq!(judged(None), Verdict::Unexplained);
+        assert_eq!(judged(Some(" ")), Verdict::Unexplained);
+        assert_eq!(judged(Some("an old story")), Verdict::Unexplained);
+        assert_eq!(judged(Some("a new one")), Verdict::Accepted);
+    }
+
+    #[test]
+    fn a_base_of_another_chamber_is_no_measure() {
+        let base = accepted("a/b/c", 9_000);
+        let recorded = accepted("a/b/c", 10_000);
+        assert_eq!(judge_edit(&base, &recorded, "", true), Verdict::Rerecorded);
+        assert_eq!(judge_edit(&base, &base, "", true), Verdict::Untrue);
     }
 
     #[test]
@@ -665,13 +777,14 @@ mod tests {
     #[test]
     fn the_most_severe_outcome_decides_the_exit_code() {
         let codes = [
+            Outcome::Unmeasured,
             Outcome::Incomparable,
             Outcome::Regressed,
             Outcome::OutOfStep,
             Outcome::Pass,
         ];
         assert!(codes.is_sorted_by(|a, b| a > b));
-        assert_eq!(codes.map(Outcome::exit_code), [4, 1, 5, 0]);
+        assert_eq!(codes.map(Outcome::exit_code), [3, 4, 1, 5, 0]);
         let improved = Verdict::Improved;
         assert_eq!(improved.outcome(OnImprovement::Notice), Outcome::Pass);
         assert_eq!(improved.outcome(OnImprovement::Fail), Outcome::OutOfStep);

@@ -360,6 +360,7 @@ mod tests {
             complete: true,
             part: None,
             chamber: chamber(),
+            failed: Vec::new(),
             benchmarks: suite
                 .iter()
                 .map(|(id, count)| measurement(id, *count))
@@ -386,6 +387,7 @@ mod tests {
             let run = Run {
                 complete: false,
                 part: Some(part),
+                failed: Vec::new(),
                 benchmarks: ids
                     .into_iter()
                     .map(|id| measurement(id, count(id).unwrap()))

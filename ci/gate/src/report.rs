@@ -15,7 +15,7 @@ use crate::diff::ChangedLines;
 use crate::judge::{Judgement, Judgements, Outcome, Verdict};
 use crate::metric::{Metric, Metrics};
 use crate::policy::{Commands, PartsPerMillion, Policy};
-use crate::run::Run;
+use crate::run::{Failed, Run};
 
 /// The version of `report.json` that this code writes.
 pub const REPORT_FORMAT: u32 = 1;
@@ -46,10 +46,14 @@ pub struct Report {
     pub chamber_differences: Vec<ChamberDifference>,
     /// What the reader should know before the numbers.
     pub warnings: Vec<String>,
+    /// What could not be measured, and why.
+    pub failed: Vec<Failed>,
     /// The benchmarks: those that need someone's attention first, worst first, then by id.
     pub rows: Vec<Row>,
     /// What to type.
     pub commands: Commands,
+    /// Where the workspace lies in its repository (`some/folder/`), as annotations need it.
+    pub prefix: String,
 }
 
 /// One benchmark of a report.
@@ -135,10 +139,14 @@ pub fn report(
         .filter(|_| run.complete)
         .map(|pattern| format!("policy rule `{pattern}` matches no benchmark"))
         .collect();
+    let outcome = match run.failed.as_slice() {
+        [] => judgements.outcome,
+        _ => Outcome::Unmeasured,
+    };
     Report {
         format: REPORT_FORMAT,
-        outcome: judgements.outcome,
-        exit_code: judgements.outcome.exit_code(),
+        outcome,
+        exit_code: outcome.exit_code(),
         base: base.to_owned(),
         judged: rows.len(),
         known: comparison.known,
@@ -148,6 +156,8 @@ pub fn report(
         warnings,
         rows,
         commands: policy.commands().clone(),
+        failed: run.failed.clone(),
+        prefix: String::new(),
     }
 }
 
@@ -157,11 +167,63 @@ impl Report {
         self.warnings.push(warning);
     }
 
+    /// The same report with every mark that cannot be seen spelt out. Names, reasons and fields
+    /// come from pull requests: on a terminal or in a log, a line break or an escape sequence in
+    /// them would be obeyed.
+    #[must_use]
+    pub fn visible(&self) -> Self {
+        let text = |text: &mut String| *text = visible(text);
+        let mut report = self.clone();
+        text(&mut report.base);
+        report.warnings.iter_mut().for_each(text);
+        for difference in &mut report.chamber_differences {
+            text(&mut difference.base);
+            text(&mut difference.head);
+        }
+        for failed in &mut report.failed {
+            // What a program printed has lines; they are kept apart, and harmless.
+            let lines: Vec<String> = failed.why.lines().map(visible).collect();
+            failed.why = lines.join("\n");
+        }
+        for row in &mut report.rows {
+            row.reason.iter_mut().for_each(text);
+            for culprit in &mut row.culprits {
+                culprit.name = visible(&culprit.name).into();
+                culprit.file = visible(&culprit.file).into();
+                if let Some(caller) = &mut culprit.caller {
+                    *caller = visible(caller).into();
+                }
+            }
+        }
+        report
+    }
+
     /// How many benchmarks got `verdict`.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
         self.verdicts.get(verdict.word()).copied().unwrap_or(0)
     }
+}
+
+/// `text` with control characters and invisible marks spelt out.
+#[must_use]
+pub(crate) fn visible(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_invisible(character) {
+            safe.extend(character.escape_unicode());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// Marks that change direction, join or have no width: what is read must be what is there.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Row {
@@ -329,6 +391,7 @@ pub(crate) mod tests {
             complete: true,
             part: None,
             chamber: chamber(),
+            failed: Vec::new(),
             benchmarks: measured,
         };
         let policy = Policy::default();
@@ -360,6 +423,29 @@ pub(crate) mod tests {
         );
         assert_eq!((report.outcome, report.exit_code), (Outcome::Regressed, 1));
         assert_eq!((report.judged, report.known), (6, 6));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_never_a_pass() {
+        let policy = Policy::default();
+        let none = Baselines::default();
+        let run = Run {
+            format: RUN_FORMAT,
+            commit: None,
+            complete: false,
+            part: None,
+            chamber: chamber(),
+            failed: vec![Failed {
+                id: "a/b/c".parse().unwrap(),
+                why: "it panicked".to_owned(),
+            }],
+            benchmarks: vec![],
+        };
+        let comparison = compare(&none, &none, &run);
+        let judgements = judge(&comparison, &policy);
+        let changed = ChangedLines::default();
+        let report = report(&run, &comparison, &judgements, &policy, &changed, "base");
+        assert_eq!((report.outcome, report.exit_code), (Outcome::Unmeasured, 3));
     }
 
     #[test]

@@ -53,8 +53,21 @@ pub struct Run {
     pub part: Option<Part>,
     /// Where it was measured.
     pub chamber: Chamber,
+    /// What could not be measured, in id order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<Failed>,
     /// What was measured, in id order.
     pub benchmarks: Vec<Measurement>,
+}
+
+/// A benchmark that could not be measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// Which benchmark.
+    pub id: BenchId,
+    /// Why, as it was said.
+    pub why: String,
 }
 
 /// What a shard is a part of: all that merging needs to prove that nothing is missing or mixed.
@@ -234,6 +247,7 @@ impl Run {
     pub fn to_json(&self) -> String {
         let head = Self {
             benchmarks: Vec::new(),
+            failed: self.failed.clone(),
             commit: self.commit.clone(),
             part: self.part.clone(),
             chamber: self.chamber.clone(),
@@ -390,6 +404,7 @@ mod tests {
             complete: true,
             part: None,
             chamber: chamber(),
+            failed: Vec::new(),
             benchmarks: vec![Measurement {
                 id: "a/b/c".parse().unwrap(),
                 metrics: [(Metric::Instructions, 10)].into(),

@@ -143,11 +143,7 @@ fn link(from: &Path, to: &Path) -> Result<(), ChamberError> {
 
 impl Drop for ChamberDirectory {
     fn drop(&mut self) {
-        // The lock goes last: whoever finds none takes the directory, and must not lose to this
-        // what it then puts there.
-        let _ = clear(&self.path)
-            .and_then(|()| fs::remove_file(self.path.join(LOCK)))
-            .and_then(|()| fs::remove_dir(&self.path));
+        vacate(&self.path);
         interrupt::release_directory(&self.path);
     }
 }
@@ -191,6 +187,14 @@ fn try_take(path: &Path) -> io::Result<Option<File>> {
     }
     clear(path)?;
     Ok(Some(lock))
+}
+
+/// Removes a chamber's directory. The lock goes last: whoever finds none takes the directory, and
+/// must not lose to this what it then puts there.
+pub(crate) fn vacate(path: &Path) {
+    let _ = clear(path)
+        .and_then(|()| fs::remove_file(path.join(LOCK)))
+        .and_then(|()| fs::remove_dir(path));
 }
 
 /// Removes everything in a directory but its lock.

@@ -22,7 +22,7 @@ mod probe;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use directory::ChamberDirectory;
+pub(crate) use directory::{ChamberDirectory, vacate};
 pub(crate) use fingerprint::{Toolchain, fingerprint, toolchain};
 pub(crate) use probe::{Linkage, Probe, build_probe, run_probe};
 

@@ -10,7 +10,7 @@ use icgate_core::report::Report;
 use icgate_core::run::Run;
 
 use super::judge::Bench;
-use super::print_failures;
+use super::print_remedies;
 use crate::args::{Against, Measuring, Output, Project as Selection, Sharding};
 use crate::cargo::Project;
 use crate::chamber::toolchain;
@@ -37,9 +37,6 @@ pub(crate) fn check(
     }
     let mut measured = session.measure(&bench.committed)?;
     let mut warnings = std::mem::take(&mut measured.warnings);
-    if !measured.failures.is_empty() {
-        warnings.push(format!("{} could not be measured", measured.failures.len()));
-    }
     let mut report = bench.report(&measured.run, &warnings);
     if measure_again(&session, &bench, &report, &mut measured.run, &mut warnings)? {
         report = bench.report(&measured.run, &warnings);
@@ -47,7 +44,8 @@ pub(crate) fn check(
     output::write_run(&directory, &measured.run)?;
     output::write_report(&directory, &report)?;
     output::print_report(&report, output.format)?;
-    Ok(print_failures(&measured.failures).unwrap_or(report.exit_code))
+    print_remedies(&measured.failures);
+    Ok(report.exit_code)
 }
 
 /// Functions named for a benchmark that moves by itself.

@@ -10,6 +10,7 @@ use crate::chamber::{
     run_probe, toolchain,
 };
 use crate::error::{BuildError, ChamberError, CliError};
+use crate::output;
 use crate::{harness, interrupt};
 
 /// A thing that measuring needs: what was found, or what to do.
@@ -93,12 +94,12 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
     } in &findings
     {
         match found {
-            Ok(found) => println!("ok       {what:<16} {found}"),
+            Ok(found) => output::say(format_args!("ok       {what:<16} {found}")),
             Err(fix) => {
-                println!(
+                output::say(format_args!(
                     "{}  {what:<16} {fix}",
                     if *needed { "missing" } else { "warning" }
-                );
+                ));
                 lacking.extend(needed.then_some(*what));
             }
         }
@@ -108,9 +109,9 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
     {
         let build = project.build_description(probed.linkage);
         let harness = harness::embedded();
-        println!("\nchamber");
+        output::say(format_args!("\nchamber"));
         for (name, value) in fingerprint(toolchain, valgrind, probed, build, harness).fields() {
-            println!("  {name:<16} {value}");
+            output::say(format_args!("  {name:<16} {value}"));
         }
     }
     if lacking.is_empty() {

@@ -10,7 +10,7 @@ use icgate_core::run::Run;
 
 use crate::args::Against;
 use crate::cargo::Project;
-use crate::error::CliError;
+use crate::error::{CliError, GitError};
 use crate::git::{self, Repository};
 use crate::store;
 
@@ -23,6 +23,8 @@ pub(crate) struct Bench {
     changed: ChangedLines,
     /// What base is, in words.
     found: String,
+    /// Where the workspace lies in its repository.
+    prefix: String,
 }
 
 impl Bench {
@@ -39,25 +41,30 @@ impl Bench {
         let directory = project.baselines();
         let own_policy = store::read_policy(&directory)?;
         let committed = store::read_baselines(&directory, platform)?;
-        let repository = Repository::open(project.root());
-        let Some(repository) = repository.filter(|it| it.holds(&directory)) else {
+        let target = std::env::var("GITHUB_BASE_REF").ok();
+        let target = target.filter(|target| !target.is_empty());
+        let repository = Repository::find(project.root())?.filter(|it| it.holds(&directory));
+        let Some(repository) = repository else {
+            // A base that was asked for is never replaced by the tree's own word.
+            if let Some(revision) = against.base.clone().or(target) {
+                return Err(GitError::NoHistory { revision }.into());
+            }
             return Ok(Self {
                 policy: own_policy,
                 base: committed.clone(),
                 committed,
                 changed: ChangedLines::default(),
                 found: "the baselines as they are (git has no history of them)".to_owned(),
+                prefix: String::new(),
             });
         };
-        let target = std::env::var("GITHUB_BASE_REF")
-            .ok()
-            .filter(|target| !target.is_empty());
         let base = repository.base(against.base.as_deref(), target.as_deref())?;
         Ok(Self {
             policy: repository.policy(&base, &directory)?.unwrap_or(own_policy),
             base: repository.baselines(&base, &directory, platform, &committed)?,
             committed,
-            changed: repository.changed_lines(&base)?,
+            changed: Repository::changed_lines(&base, project.root())?,
+            prefix: repository.prefix(project.root()),
             found: format!("{} ({})", git::short(&base), base.found),
         })
     }
@@ -74,6 +81,7 @@ impl Bench {
             &self.changed,
             &self.found,
         );
+        report.prefix.clone_from(&self.prefix);
         for warning in warnings {
             report.warn(warning.clone());
         }

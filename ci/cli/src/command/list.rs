@@ -5,6 +5,7 @@ use crate::cargo::Project;
 use crate::chamber::toolchain;
 use crate::error::CliError;
 use crate::measure::Session;
+use crate::output;
 
 pub(crate) fn list(selection: &Selection, patterns: &[String]) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
@@ -15,7 +16,7 @@ pub(crate) fn list(selection: &Selection, patterns: &[String]) -> Result<u8, Cli
     };
     let session = Session::open(&project, &toolchain, &measuring)?;
     for id in session.ids() {
-        println!("{id}");
+        output::say(format_args!("{id}"));
     }
     Ok(0)
 }

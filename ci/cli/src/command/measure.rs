@@ -32,10 +32,14 @@ pub(crate) fn measure(
     let measured = session.measure(&baselines)?;
     output::write_run(&directory, &measured.run)?;
     if harness_output && measured.failures.is_empty() {
-        print!("{}", session.replay()?);
+        output::print(&session.replay()?);
     } else {
         for benchmark in &measured.run.benchmarks {
-            println!("{} {}", benchmark.id, benchmark.instructions());
+            output::say(format_args!(
+                "{} {}",
+                benchmark.id,
+                benchmark.instructions()
+            ));
         }
     }
     for warning in &measured.warnings {

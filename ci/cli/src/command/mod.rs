@@ -11,6 +11,7 @@ mod merge;
 mod update;
 mod verify;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -108,5 +109,17 @@ fn print_failures(failures: &[Failure]) -> Option<u8> {
     for Failure { id, error } in failures {
         eprintln!("icgate: cannot measure `{id}`: {error}");
     }
+    print_remedies(failures);
     (!failures.is_empty()).then_some(MEASURING)
+}
+
+/// Prints what to do about benchmarks that could not be measured, each remedy once.
+fn print_remedies(failures: &[Failure]) {
+    let remedies: BTreeSet<String> = failures
+        .iter()
+        .filter_map(|failure| failure.error.fix())
+        .collect();
+    for fix in remedies {
+        eprintln!("fix: {fix}");
+    }
 }

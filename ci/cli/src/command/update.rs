@@ -8,8 +8,8 @@ use icgate_core::baseline::{Accepted, Baseline};
 use icgate_core::bench_id::BenchId;
 use icgate_core::chamber::platform;
 use icgate_core::judge::VACUOUS_INSTRUCTIONS_MAX;
-use icgate_core::metric::Metric;
-use icgate_core::policy::Policy;
+use icgate_core::metric::{Metric, Metrics};
+use icgate_core::policy::Limit;
 use icgate_core::run::{Measurement, Run};
 
 use super::judge::Bench;
@@ -42,66 +42,152 @@ pub(crate) fn update(
         return Err(UpdateError::Incomplete.into());
     }
     check_vacuous(&measured.run)?;
-    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-    if reason.is_none() {
-        check_reasons(&measured.run, &bench)?;
-    }
-
-    let moved = |id: &BenchId| match (bench.committed.accepted(id), measured.run.benchmark(id)) {
-        (Some(accepted), Some(measured)) => accepted.instructions() != measured.instructions(),
-        _ => true,
+    let update = Update {
+        bench: &bench,
+        run: &measured.run,
+        reason: reason.map(str::trim).filter(|reason| !reason.is_empty()),
     };
-    let disturbed = session.measure_disturbed(&bench.committed, &moved, Disturbance::USUAL)?;
+    update.check_reasons()?;
+    let select = |id: &BenchId| {
+        let measured = measured.run.benchmark(id);
+        measured.is_none_or(|measured| update.has_moved(measured))
+    };
+    let disturbed = session.measure_disturbed(&bench.committed, &select, Disturbance::USUAL)?;
     if print_failures(&disturbed.failures).is_some() {
         return Err(UpdateError::Incomplete.into());
     }
-    let accept = |measured: &Measurement| {
-        let known = bench.committed.accepted(&measured.id);
-        let Some(again) = disturbed.run.benchmark(&measured.id) else {
-            return unmoved(measured, known);
-        };
-        let floor = measured.instructions().abs_diff(again.instructions());
-        let needs_reason = is_worse(&bench, measured);
-        let reason = needs_reason.then(|| reason.map(str::to_owned)).flatten();
-        Accepted::from_measurement(measured, floor, reason)
-    };
-    let suites = suites(&measured.run, &bench, accept)?;
+    let suites = suites(&measured.run, &bench, |measured| {
+        update.entry(measured, disturbed.run.benchmark(&measured.id))
+    })?;
     let written = write(&project, &platform, &bench, &suites, measured.run.complete)?;
     for path in &written {
-        println!("{path}");
+        output::say(format_args!("{path}"));
     }
     if written.is_empty() {
-        println!("the baselines say already what was measured");
+        output::say(format_args!("the baselines say already what was measured"));
     }
     Ok(0)
 }
 
-/// The entry of a benchmark whose instructions are what its baseline says. Cache misses move with
-/// every change of layout and are not judged: alone they are no reason for a line in a diff.
-fn unmoved(measured: &Measurement, known: Option<&Accepted>) -> Accepted {
-    match known {
-        Some(known) if known.functions == measured.functions.condensed() => known.clone(),
-        Some(known) => Accepted::from_measurement(measured, known.floor, known.reason.clone()),
-        None => Accepted::from_measurement(measured, 0, None),
+/// What entries are made from.
+struct Update<'a> {
+    bench: &'a Bench,
+    run: &'a Run,
+    reason: Option<&'a str>,
+}
+
+impl Update<'_> {
+    /// What the tree accepts for a benchmark, if that was recorded in this chamber.
+    fn known(&self, id: &BenchId) -> Option<&Accepted> {
+        let suite = self.bench.committed.suite(id.suite())?;
+        let known = self.bench.committed.accepted(id)?;
+        (suite.chamber == self.run.chamber).then_some(known)
     }
-}
 
-/// What base accepts for a benchmark; what the tree does, where base has none.
-fn accepted<'a>(bench: &'a Bench, id: &BenchId) -> Option<&'a Accepted> {
-    bench
-        .base
-        .accepted(id)
-        .or_else(|| bench.committed.accepted(id))
-}
+    /// What base accepts for a benchmark, if that was recorded in this chamber: in a new one,
+    /// counts differ for reasons that are nobody's to give.
+    fn base(&self, id: &BenchId) -> Option<&Accepted> {
+        let suite = self.bench.base.suite(id.suite())?;
+        let base = self.bench.base.accepted(id)?;
+        (suite.chamber == self.run.chamber).then_some(base)
+    }
 
-/// Worse than base by more than the limit, measured in the same chamber.
-fn is_worse(bench: &Bench, measured: &Measurement) -> bool {
-    let limit = bench.policy.limit(&measured.id, Metric::Instructions);
-    let limit = limit.unwrap_or(Policy::DEFAULT_LIMIT);
-    accepted(bench, &measured.id).is_some_and(|accepted| {
-        let (base, head) = (accepted.instructions(), measured.instructions());
-        head > base && limit.is_exceeded(base, head)
-    })
+    /// The counts of each metric that policy judges, accepted and measured, with its limit.
+    fn judged<'a>(
+        &self,
+        accepted: &'a Accepted,
+        measured: &'a Measurement,
+    ) -> impl Iterator<Item = (u64, u64, Limit)> + use<'a, '_> {
+        let policy = &self.bench.policy;
+        Metric::ALL.into_iter().filter_map(move |metric| {
+            let limit = policy.limit(&measured.id, metric)?;
+            let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
+            Some((count(&accepted.metrics), count(&measured.metrics), limit))
+        })
+    }
+
+    /// Whether anything that is judged differs from what the tree accepts.
+    fn has_moved(&self, measured: &Measurement) -> bool {
+        self.known(&measured.id).is_none_or(|known| {
+            self.judged(known, measured)
+                .any(|(known, head, _)| known != head)
+        })
+    }
+
+    /// Worse than base by more than the limit, in anything that is judged.
+    fn is_worse(&self, measured: &Measurement) -> bool {
+        self.base(&measured.id).is_some_and(|base| {
+            let mut judged = self.judged(base, measured);
+            judged.any(|(base, head, limit)| head > base && limit.is_exceeded(base, head))
+        })
+    }
+
+    /// The reason that the tree gives for what was measured, and base did not give already.
+    fn given_reason(&self, measured: &Measurement) -> Option<&str> {
+        let known = self
+            .known(&measured.id)
+            .filter(|_| !self.has_moved(measured))?;
+        let reason = known
+            .reason
+            .as_deref()
+            .filter(|reason| !reason.trim().is_empty())?;
+        let old = self
+            .base(&measured.id)
+            .and_then(|base| base.reason.as_deref());
+        (old != Some(reason)).then_some(reason)
+    }
+
+    /// Every worsening beyond the limit has a reason, or is given one.
+    fn check_reasons(&self) -> Result<(), UpdateError> {
+        if self.reason.is_some() {
+            return Ok(());
+        }
+        let unexplained = |it: &&Measurement| self.is_worse(it) && self.given_reason(it).is_none();
+        let ids: Vec<String> = self
+            .run
+            .benchmarks
+            .iter()
+            .filter(unexplained)
+            .map(|it| format!("`{}`", it.id))
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        Err(UpdateError::NoReason {
+            ids: ids.join(", "),
+            command: self.bench.policy.commands().update.clone(),
+        })
+    }
+
+    /// The entry of a benchmark; `again` is its measurement in a disturbed chamber, if it moved.
+    ///
+    /// Cache misses move with every change of layout and are not judged: alone they are no reason
+    /// for a line in a diff.
+    fn entry(&self, measured: &Measurement, again: Option<&Measurement>) -> Accepted {
+        let known = self.known(&measured.id);
+        let reason = if self.is_worse(measured) {
+            self.given_reason(measured).or(self.reason)
+        } else {
+            known
+                .filter(|_| again.is_none())
+                .and_then(|known| known.reason.as_deref())
+        };
+        let reason = reason.map(str::to_owned);
+        match (known, again) {
+            (_, Some(again)) => {
+                let floor = measured.instructions().abs_diff(again.instructions());
+                Accepted::from_measurement(measured, floor, reason)
+            }
+            (Some(known), None)
+                if known.functions == measured.functions.condensed() && known.reason == reason =>
+            {
+                known.clone()
+            }
+            (known, None) => {
+                Accepted::from_measurement(measured, known.map_or(0, |it| it.floor), reason)
+            }
+        }
+    }
 }
 
 fn check_vacuous(run: &Run) -> Result<(), UpdateError> {
@@ -113,36 +199,6 @@ fn check_vacuous(run: &Run) -> Result<(), UpdateError> {
         }),
         None => Ok(()),
     }
-}
-
-/// Every worsening beyond the limit already has its reason. In a new chamber counts differ for
-/// reasons that are nobody's to give.
-fn check_reasons(run: &Run, bench: &Bench) -> Result<(), UpdateError> {
-    let comparable = |id: &BenchId| {
-        bench
-            .base
-            .suite(id.suite())
-            .is_none_or(|suite| suite.chamber == run.chamber)
-    };
-    let explained = |measured: &Measurement| {
-        bench
-            .committed
-            .accepted(&measured.id)
-            .is_some_and(|it| it.reason.is_some() && it.instructions() == measured.instructions())
-    };
-    let ids: Vec<String> = run
-        .benchmarks
-        .iter()
-        .filter(|it| comparable(&it.id) && is_worse(bench, it) && !explained(it))
-        .map(|it| format!("`{}`", it.id))
-        .collect();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    Err(UpdateError::NoReason {
-        ids: ids.join(", "),
-        command: bench.policy.commands().update.clone(),
-    })
 }
 
 /// The new baselines of all suites that were measured.
@@ -173,13 +229,21 @@ fn suites(
     Ok(suites)
 }
 
-/// Where only a part of a suite was measured, the rest stays as it was.
+/// Where only a part of a suite was measured, the rest stays as it was; that takes its chamber.
 fn keep_unmeasured(suite: &mut Baseline, bench: &Bench) -> Result<(), UpdateError> {
     let Some(old) = bench.committed.suite(&suite.suite) else {
         return Ok(());
     };
+    let measured = |id: &BenchId| {
+        suite
+            .benchmarks
+            .binary_search_by(|it| it.id.cmp(id))
+            .is_ok()
+    };
+    let unmeasured = old.benchmarks.iter().filter(|it| !measured(&it.id));
+    let kept: Vec<Accepted> = unmeasured.cloned().collect();
     let differences = old.chamber.differences(&suite.chamber);
-    if !differences.is_empty() {
+    if !kept.is_empty() && !differences.is_empty() {
         let fields: Vec<_> = differences
             .iter()
             .map(|difference| difference.field)
@@ -188,14 +252,6 @@ fn keep_unmeasured(suite: &mut Baseline, bench: &Bench) -> Result<(), UpdateErro
             fields: fields.join(", "),
         });
     }
-    let is_measured = |id: &BenchId| {
-        suite
-            .benchmarks
-            .binary_search_by(|it| it.id.cmp(id))
-            .is_ok()
-    };
-    let old = old.benchmarks.iter();
-    let kept: Vec<Accepted> = old.filter(|it| !is_measured(&it.id)).cloned().collect();
     suite.benchmarks.extend(kept);
     suite.benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(())

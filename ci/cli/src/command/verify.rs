@@ -13,6 +13,7 @@ use crate::cargo::Project;
 use crate::chamber::toolchain;
 use crate::error::CliError;
 use crate::measure::{Disturbance, Session};
+use crate::output;
 use crate::store;
 
 /// Functions named for a benchmark that moves.
@@ -44,30 +45,32 @@ pub(crate) fn verify(
         let Some(floor) = Floor::of(&measurements) else {
             continue;
         };
-        println!("floor {:>8}  {id}", floor.instructions());
+        output::say(format_args!("floor {:>8}  {id}", floor.instructions()));
         if floor.instructions() == 0 {
             continue;
         }
         moving += 1;
         for function in floor.moved.iter().take(FUNCTIONS_MAX) {
             let (least, most) = function.range;
-            println!(
+            output::say(format_args!(
                 "                {least} to {most} in {} {}",
                 function.name, function.file
-            );
+            ));
         }
         let limit = policy
             .limit(id, Metric::Instructions)
             .unwrap_or(Policy::DEFAULT_LIMIT);
         if limit.is_exceeded(floor.range.0, floor.range.1) {
-            println!(
+            output::say(format_args!(
                 "                more than its limit of {} bears",
                 limit.share
-            );
+            ));
             code = Outcome::OutOfStep.exit_code();
         }
     }
     let total = session.ids().count();
-    println!("{moving} of {total} benchmarks moved in {rounds} chambers");
+    output::say(format_args!(
+        "{moving} of {total} benchmarks moved in {rounds} chambers"
+    ));
     Ok(code)
 }

@@ -186,11 +186,11 @@ fn command(
     disturbance: Disturbance,
 ) -> Command {
     let mut command = Command::new(&valgrind.path);
+    command.current_dir(&planned.directory).env_clear();
+    // The chamber's tunables come last: the fingerprint says that they are in force.
     command
-        .current_dir(&planned.directory)
-        .env_clear()
+        .envs(&planned.environment)
         .env("GLIBC_TUNABLES", TUNABLES);
-    command.envs(&planned.environment);
     if disturbance.environment > 0 {
         command.env("ICGATE_DISTURBANCE", "x".repeat(disturbance.environment));
     }

@@ -22,7 +22,7 @@ use std::path::Path;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use icgate_core::baseline::{Accepted, Baselines};
 use icgate_core::bench_id::BenchId;
-use icgate_core::run::{Part, RUN_FORMAT, Run};
+use icgate_core::run::{Failed, Part, RUN_FORMAT, Run};
 use icgate_core::shard::Shard;
 
 use crate::args::Measuring;
@@ -236,6 +236,13 @@ impl<'a> Session<'a> {
             complete: self.whole && failures.is_empty() && planned,
             part: self.part.clone(),
             chamber: self.chamber.clone(),
+            failed: failures
+                .iter()
+                .map(|failure| Failed {
+                    id: failure.id.clone(),
+                    why: failure.error.to_string(),
+                })
+                .collect(),
             benchmarks,
         };
         Ok(Measured {

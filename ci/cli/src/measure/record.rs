@@ -96,7 +96,14 @@ pub(crate) fn record(
         plan.benchmarks.extend(benchmarks);
     }
     plan.benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(plan)
+    // A group that a bench names twice, say. A baseline could not hold both.
+    match plan.benchmarks.array_windows().find(|[a, b]| a.id == b.id) {
+        Some([twice, _]) => Err(MeasureError::Twice {
+            id: twice.id.to_string(),
+        }
+        .into()),
+        None => Ok(plan),
+    }
 }
 
 /// Lets the harness of every executable report what was measured, and returns what it prints.
@@ -107,6 +114,8 @@ pub(crate) fn replay(
     let mut printed = String::new();
     for executable in executables {
         let plan = chamber.create(&format!("plan/{}", executable.target.name))?;
+        let mark = plan.join(replay::MARK);
+        std::fs::write(&mark, "").map_err(file(&mark))?;
         printed.push_str(&run_harness(executable, &plan, &["--bench"])?);
     }
     Ok(printed)

@@ -15,6 +15,10 @@ use std::path::{Path, PathBuf};
 
 use icgate_core::harness::ToolCommand;
 
+/// In the plan of an executable that is replayed. There the shim has nothing but what was kept: an
+/// empty profile would read as a benchmark that costs nothing.
+pub(crate) const MARK: &str = "replayed";
+
 /// Where the output of the benchmark with these arguments is kept, in its executable's plan.
 pub(crate) fn kept(plan: &Path, arguments: &[String]) -> PathBuf {
     let key = blake3::hash(arguments.join("\0").as_bytes()).to_hex();

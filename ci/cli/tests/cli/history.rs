@@ -230,3 +230,73 @@ fn a_base_that_cannot_be_found_is_not_guessed() {
     });
     shallow.says(2, &["too shallow", "fetch-depth: 0"]);
 }
+
+#[test]
+fn a_baseline_recorded_anew_in_another_chamber_passes_if_it_is_true() {
+    let repository = Repository::new();
+    let honest = repository.read(&baseline());
+    let older = honest.replacen("\"valgrind\": \"", "\"valgrind\": \"0.", 1);
+    repository.write(&baseline(), &older);
+    repository.commit("an older valgrind");
+    repository.compare(&[], |_| {}).says(4, &["3 incomparable"]);
+    repository.write(&baseline(), &honest);
+    repository
+        .compare(&[], |_| {})
+        .says(0, &["3 rerecorded", "chamber: valgrind was `0."]);
+    repository.pad(500);
+    repository
+        .compare(&[], |_| {})
+        .says(5, &["1 untrue", "2 rerecorded"]);
+}
+
+#[test]
+fn a_whole_run_notices_what_is_gone_and_what_policy_misses() {
+    let repository = Repository::new();
+    let run = repository.read("target/run.json");
+    assert!(run.contains("\"complete\":false"));
+    repository.write(
+        "target/run.json",
+        &run.replacen("\"complete\":false", "\"complete\":true", 1),
+    );
+    repository.write(
+        "baselines/policy.toml",
+        "format = 1\n[[rule]]\nbenchmarks = \"gone/**\"\nlimit = \"2%\"\n",
+    );
+    let renamed = repository
+        .read(&baseline())
+        .replacen("copy/kib4", "copy/kib9", 1);
+    repository.write(&baseline(), &renamed);
+    repository.commit("renamed in the baseline only");
+    repository.compare(&[], |_| {}).says(
+        5,
+        &[
+            "missing      steady/copy/kib9",
+            "unlisted     steady/copy/kib4",
+            "policy rule `gone/**` matches no benchmark",
+        ],
+    );
+}
+
+#[test]
+fn without_git_the_tree_does_not_judge_itself() {
+    let repository = Repository::new();
+    repository.pad(500);
+    let programs = tempfile::tempdir().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    for name in ["cargo", "rustc"] {
+        let found = std::env::split_paths(&path)
+            .map(|it| it.join(name))
+            .find(|it| it.exists());
+        std::os::unix::fs::symlink(found.unwrap(), programs.path().join(name)).unwrap();
+    }
+    let answer = repository.compare(&[], |command| {
+        command.env("PATH", programs.path());
+    });
+    answer.says(2, &["cannot start git", "fix: install git"]);
+    std::fs::remove_dir_all(repository.path().join(".git")).unwrap();
+    let asked = repository.compare(&["--base", "main"], |_| {});
+    asked.says(2, &["base `main` is asked for, but git has no history"]);
+    repository
+        .compare(&[], |_| {})
+        .says(5, &["git has no history of them"]);
+}

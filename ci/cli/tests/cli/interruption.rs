@@ -66,7 +66,7 @@ fn an_interruption_leaves_nothing_behind() {
         "the cursor is shown again: {said:?}"
     );
     assert!(
-        said.contains("icgate: interrupted; nothing was written"),
+        said.contains("icgate: interrupted; no file is half-written"),
         "{said:?}"
     );
     assert_eq!(std::fs::read(sample.steady()).unwrap(), before);

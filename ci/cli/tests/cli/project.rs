@@ -90,13 +90,23 @@ fn a_bench_does_not_compile() {
 }
 
 #[test]
+fn two_benchmarks_have_one_name() {
+    let sample = Sample::new();
+    let update = sample.run("update", "twice", &[]);
+    update.says(3, &["two benchmarks are called `twice/work`", "fix: "]);
+    assert!(!sample.baselines().exists());
+}
+
+#[test]
 fn one_benchmark_panics_and_the_others_are_measured() {
     let sample = Sample::new();
     let check = sample.check("panics");
     check.says(
         3,
         &[
-            "icgate: cannot measure `panics/divide/bad`",
+            "icgate: no verdict: 1 benchmark could not be measured",
+            "not measured: panics/divide/bad",
+            "fix: mend the benchmark",
             "cannot divide by nothing",
             "unlisted     panics/divide/fine",
         ],

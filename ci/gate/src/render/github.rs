@@ -18,12 +18,18 @@ const ANNOTATIONS_MAX: usize = 9;
 /// The report as workflow commands, one a line.
 #[must_use]
 pub fn render(report: &Report) -> String {
+    let report = &report.visible();
     let mut text = String::new();
+    for failed in report.failed.iter().take(ANNOTATIONS_MAX) {
+        let title = property(&format!("not measured {}", failed.id));
+        let _ = writeln!(text, "::error title={title}::{}", data(&failed.why));
+    }
     let failing = report.rows.iter().filter(|row| row.fails());
-    push_level(&mut text, "error", &failing.collect::<Vec<_>>());
+    push_level(&mut text, report, "error", &failing.collect::<Vec<_>>());
     let shown = |row: &&Row| !row.fails() && words::meaning(row).is_some();
     push_level(
         &mut text,
+        report,
         "notice",
         &report.rows.iter().filter(shown).collect::<Vec<_>>(),
     );
@@ -44,12 +50,12 @@ pub fn render(report: &Report) -> String {
     text
 }
 
-fn push_level(text: &mut String, level: &str, rows: &[&Row]) {
+fn push_level(text: &mut String, report: &Report, level: &str, rows: &[&Row]) {
     for row in rows.iter().take(ANNOTATIONS_MAX) {
         let _ = writeln!(
             text,
             "::{level} {}::{}",
-            properties(row),
+            properties(report, row),
             data(&message(row))
         );
     }
@@ -59,14 +65,17 @@ fn push_level(text: &mut String, level: &str, rows: &[&Row]) {
     }
 }
 
-fn properties(row: &Row) -> String {
+fn properties(report: &Report, row: &Row) -> String {
     let title = property(&format!("{} {}", row.verdict.word(), row.id));
     match row.culprits.first() {
         Some(culprit) if row.outcome == Outcome::Regressed => {
             let line = culprit
                 .line
                 .map_or_else(String::new, |line| format!(",line={line}"));
-            format!("file={}{line},title={title}", property(&culprit.file))
+            format!(
+                "file={}{line},title={title}",
+                property(&format!("{}{}", report.prefix, culprit.file))
+            )
         }
         _ => format!("title={title}"),
     }

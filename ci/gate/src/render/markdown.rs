@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use crate::judge::{Outcome, Verdict};
 use crate::render::number::{grouped, percent};
 use crate::render::words;
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, visible};
 
 /// A comment over 65,536 characters is refused; whole rows are dropped to stay below this.
 const BYTES_MAX: usize = 60_000;
@@ -58,6 +58,7 @@ fn head(report: &Report) -> String {
         Outcome::OutOfStep => "🟡",
         Outcome::Regressed => "❌",
         Outcome::Incomparable => "⚠️",
+        Outcome::Unmeasured => "💥",
     };
     let mut text = format!("### {sign} icgate: {}\n\n", words::headline(report));
     let _ = writeln!(
@@ -66,6 +67,15 @@ fn head(report: &Report) -> String {
         words::denominator(report),
         words::counts(report)
     );
+    for failed in &report.failed {
+        let why = failed.why.lines().next().unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "> 💥 {} was not measured: {}\n",
+            code(failed.id.as_str()),
+            code(why)
+        );
+    }
     for warning in &report.warnings {
         let _ = writeln!(text, "> ⚠️ {}\n", code(warning));
     }
@@ -134,19 +144,11 @@ fn cause(row: &Row) -> String {
 
 /// `text` as a code span that nothing in it can leave.
 fn code(text: &str) -> String {
-    let mut safe = String::new();
-    for (index, character) in text.chars().enumerate() {
-        if index == NAME_CHARS_MAX {
-            safe.push('…');
-            break;
-        }
-        match character {
-            '|' => safe.push_str("\\|"),
-            ' ' => safe.push(' '),
-            c if c.is_control() || is_invisible(c) => safe.extend(c.escape_unicode()),
-            c => safe.push(c),
-        }
+    let mut safe: String = text.chars().take(NAME_CHARS_MAX).collect();
+    if safe.len() < text.len() {
+        safe.push('…');
     }
+    let safe = visible(&safe).replace('|', "\\|");
     let longest = safe.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let pad = if safe.is_empty() || safe.starts_with('`') || safe.ends_with('`') {
@@ -155,13 +157,6 @@ fn code(text: &str) -> String {
         ""
     };
     format!("{fence}{pad}{safe}{pad}{fence}")
-}
-
-/// Marks that change direction, join or have no width: what is read must be what is there.
-fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl Colour {
         let code = match outcome {
             Outcome::Pass => "1;32",
             Outcome::OutOfStep => "1;33",
-            Outcome::Regressed | Outcome::Incomparable => "1;31",
+            Outcome::Regressed | Outcome::Incomparable | Outcome::Unmeasured => "1;31",
         };
         self.paint(code, text)
     }
@@ -37,9 +37,19 @@ impl Colour {
 /// The report as lines of text, ending in a line break.
 #[must_use]
 pub fn render(report: &Report, colour: Colour) -> String {
+    let report = &report.visible();
     let mut text = String::new();
     let headline = format!("icgate: {}", words::headline(report));
     let _ = writeln!(text, "{}", colour.outcome(report.outcome, &headline));
+    for failed in &report.failed {
+        let said = failed.why.replace('\n', "\n  | ");
+        let _ = writeln!(
+            text,
+            "{} {}: {said}",
+            colour.paint("31", "not measured:"),
+            failed.id
+        );
+    }
     for warning in &report.warnings {
         let _ = writeln!(text, "{} {warning}", colour.paint("33", "warning:"));
     }
@@ -117,10 +127,36 @@ fn push_row(text: &mut String, row: &Row, width: usize, colour: Colour) {
 mod tests {
     use super::*;
     use crate::report::tests::sample;
+    use crate::run::Failed;
 
     #[test]
     fn a_red_report() {
         insta::assert_snapshot!(render(&sample(), Colour::None));
+    }
+
+    #[test]
+    fn nothing_from_outside_is_obeyed() {
+        let mut report = sample();
+        report.warn("a\nwarning\x1b[2J".to_owned());
+        report.rows[0].culprits[0].name = "f\r::error::x".into();
+        for row in &mut report.rows {
+            row.reason = Some("why\n::stop-commands::x\u{202e}".to_owned());
+        }
+        report.failed.push(Failed {
+            id: "a/b/c".parse().unwrap(),
+            why: "it printed\n::error::y\x07".to_owned(),
+        });
+        let text = render(&report, Colour::None);
+        assert!(
+            text.lines()
+                .all(|line| !line.trim_start().starts_with("::")),
+            "{text}"
+        );
+        assert!(
+            text.chars().all(|c| c == '\n' || !c.is_control()),
+            "{text:?}"
+        );
+        assert!(!text.contains('\u{202e}'));
     }
 
     #[test]

@@ -38,6 +38,10 @@ pub(crate) fn headline(report: &Report) -> String {
                 "their baselines"
             },
         ),
+        Outcome::Unmeasured => format!(
+            "no verdict: {} could not be measured",
+            plural(report.failed.len(), "benchmark")
+        ),
         Outcome::OutOfStep => {
             format!("out of step: the baselines of {failing} {of} have to be brought into step")
         }
@@ -78,13 +82,14 @@ pub(crate) fn meaning(row: &Row) -> Option<String> {
         Verdict::Improved => {
             "better than its baseline: bank it, or the gain can be lost unseen".to_owned()
         }
-        Verdict::Accepted | Verdict::Banked => row.reason.clone()?,
+        Verdict::Accepted | Verdict::Banked => format!("reason: {}", row.reason.as_ref()?),
         Verdict::Unexplained => "the new baseline is worse and gives no reason".to_owned(),
         Verdict::Untrue => format!(
             "the baseline was changed to {}, but {head} was measured",
             row.committed.or(row.base).map_or_else(String::new, grouped),
         ),
         Verdict::Added => "new, with its baseline".to_owned(),
+        Verdict::Rerecorded => "recorded anew in this chamber; base's was another".to_owned(),
         Verdict::Removed => "gone, with its baseline".to_owned(),
         Verdict::Unlisted => "has no baseline".to_owned(),
         Verdict::Missing => "has a baseline, but is no longer measured".to_owned(),
@@ -155,12 +160,12 @@ pub(crate) fn plural(count: usize, noun: &str) -> String {
 /// The commands a reader needs next, with what each is for.
 pub(crate) fn next_steps(report: &Report) -> Vec<(&'static str, String)> {
     let mut steps = Vec::new();
-    if report.rows.iter().any(Row::fails) {
+    if report.outcome != Outcome::Pass {
         steps.push(("measure again", report.commands.check.clone()));
     }
     let update = &report.commands.update;
     match report.outcome {
-        Outcome::Pass => {}
+        Outcome::Pass | Outcome::Unmeasured => {}
         Outcome::Regressed => steps.push(("accept, saying why", update.clone())),
         Outcome::OutOfStep => steps.push(("bring the baselines into step", update.clone())),
         Outcome::Incomparable => steps.push(("record in this chamber", update.clone())),

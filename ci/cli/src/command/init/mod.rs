@@ -13,6 +13,7 @@ use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
 use crate::cargo::Project;
 use crate::chamber::{Toolchain, toolchain};
 use crate::error::{CliError, StoreError};
+use crate::output;
 use crate::{git, store};
 
 const POLICY: &str = include_str!("policy.toml");
@@ -42,12 +43,16 @@ pub(crate) fn init(selection: &Selection) -> Result<u8, CliError> {
         )?;
     }
     let arguments = arguments(selection, &project, &project_directory(&top, &project));
-    println!(
+    output::say(format_args!(
         "\nFor your Makefile, if you have one:\n\n{}",
         makefile(&arguments)
-    );
-    println!("Commit these files. Baselines hold where they were measured: if the workflow ends");
-    println!("with exit code 4, it names what differs there.");
+    ));
+    output::say(format_args!(
+        "Commit these files. Baselines hold where they were measured: if the workflow ends"
+    ));
+    output::say(format_args!(
+        "with exit code 4, it names what differs there."
+    ));
     Ok(0)
 }
 
@@ -59,7 +64,7 @@ fn first_baselines(selection: &Selection, directory: &Path) -> Result<(), CliErr
     kept.retain(|path| store::is_suite(path));
     kept.sort();
     for path in &kept {
-        println!("kept {}", store::display(path));
+        output::say(format_args!("kept {}", store::display(path)));
     }
     if kept.is_empty() {
         let measuring = Measuring {
@@ -80,7 +85,7 @@ fn put(path: &Path, text: &str) -> Result<(), StoreError> {
         store::write(path, text)?;
     }
     let done = if exists { "kept" } else { "written" };
-    println!("{done} {}", store::display(path));
+    output::say(format_args!("{done} {}", store::display(path)));
     Ok(())
 }
 
@@ -88,7 +93,7 @@ fn put(path: &Path, text: &str) -> Result<(), StoreError> {
 fn append(path: &Path, line: &str) -> Result<(), StoreError> {
     let mut text = store::read_optional(path)?.unwrap_or_default();
     if text.lines().any(|present| present.trim() == line) {
-        println!("kept {}", store::display(path));
+        output::say(format_args!("kept {}", store::display(path)));
         return Ok(());
     }
     if !text.is_empty() && !text.ends_with('\n') {
@@ -97,7 +102,10 @@ fn append(path: &Path, line: &str) -> Result<(), StoreError> {
     text.push_str(line);
     text.push('\n');
     store::write(path, &text)?;
-    println!("written {} (added `{line}`)", store::display(path));
+    output::say(format_args!(
+        "written {} (added `{line}`)",
+        store::display(path)
+    ));
     Ok(())
 }
 
