@@ -3,7 +3,7 @@
 # Every target sets up what it needs, and is quick when nothing is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gate test check update-baseline bench doctor speed scale determinism
+.PHONY: help setup gate test check update-baseline bench doctor speed scale determinism bench-engine torture peers verify
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
 # Handed on through the environment, so that no quoting is needed whatever the text.
@@ -31,6 +31,22 @@ update-baseline: setup $(ICGATE) ## accept what is measured: make update-baselin
 
 bench: setup ## wall-clock benchmarks of the same workloads (shown, never judged)
 	cargo bench --package benches --features wall-time --bench wall_time $(ARGS)
+
+bench-engine: setup ## the engine's figures beside the machine's limits (about a minute)
+	cargo bench --package benches --features wall-time --bench figures $(ARGS)
+
+torture: setup ## crash the engine's log until the budget is spent: make torture SEED=1 BUDGET=60
+	@mkdir -p target
+	@TORTURE_SEED=$(or $(SEED),1) TORTURE_BUDGET_SECONDS=$(or $(BUDGET),60) cargo test --release --quiet \
+		--package engine --lib further_seeds_until_the_budget_is_spent -- --nocapture >target/torture.log 2>&1 \
+		|| { cat target/torture.log; exit 1; }
+	@grep '^tried' target/torture.log
+
+peers: setup ## the engine's log beside another crate's, with equal barriers
+	cd benches/peers && cargo run --release $(ARGS)
+
+verify: setup $(ICGATE) ## how far each benchmark moves in disturbed chambers
+	$(ICGATE) verify --rounds 5 $(ARGS)
 
 doctor: setup $(ICGATE) ## what this machine lacks, and the chamber
 	$(ICGATE) doctor

@@ -368,6 +368,7 @@ impl Project {
         for option in PROFILE {
             command.args(["--config", option]);
         }
+        cargo_config::check_user_configuration()?;
         let mut flags = cargo_config::build_rustflags(self.root(), toolchain)?;
         flags.extend(self.rustflags(linkage));
         let flags: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();

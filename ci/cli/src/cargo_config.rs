@@ -6,7 +6,7 @@
 //! hide those of the second, so these are read here and given along.
 //!
 //! Flags in the user's own configuration, under cargo's home, are not the project's: they must not
-//! move a count.
+//! move a count. Cargo offers no way to leave that file out, so what would move one is refused.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,6 +43,44 @@ pub(crate) fn build_rustflags(
         return Ok(Vec::new());
     }
     Ok(flags)
+}
+
+/// Refuses a user's own configuration that changes how benches are compiled.
+pub(crate) fn check_user_configuration() -> Result<(), BuildError> {
+    let Some(home) = cargo_home() else {
+        return Ok(());
+    };
+    for name in ["config", "config.toml"] {
+        let path = home.join(name);
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        // What cannot be parsed is cargo's to complain about.
+        let found = text.parse().ok().and_then(|table| moves_counts(&table));
+        if let Some(key) = found {
+            return Err(BuildError::UserConfiguration { path, key });
+        }
+    }
+    Ok(())
+}
+
+/// The first key of a configuration that changes how benches are compiled. `build.rustflags` is
+/// none: flags for the target, which icgate always gives, take its place.
+fn moves_counts(table: &Table) -> Option<String> {
+    let profiles = table.get("profile").and_then(Value::as_table);
+    let profile = ["bench", "release"]
+        .into_iter()
+        .find(|name| profiles.is_some_and(|profiles| profiles.contains_key(*name)));
+    if let Some(name) = profile {
+        return Some(format!("profile.{name}"));
+    }
+    let targets = table.get("target").and_then(Value::as_table)?;
+    targets.iter().find_map(|(name, target)| {
+        let has_flags = target
+            .as_table()
+            .is_some_and(|target| target.contains_key("rustflags"));
+        has_flags.then(|| format!("target.{name}.rustflags"))
+    })
 }
 
 /// The configuration files that cargo reads in `root`, the farthest first. What cannot be read is
@@ -113,6 +151,32 @@ fn cfgs(toolchain: &Toolchain) -> Result<Vec<Cfg>, BuildError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_user_sets_for_benches_is_found() {
+        let found = |text: &str| moves_counts(&text.parse().unwrap());
+        assert_eq!(
+            found("[profile.bench]\nopt-level = 1"),
+            Some("profile.bench".to_owned())
+        );
+        assert_eq!(
+            found("[profile.release]\nlto = true"),
+            Some("profile.release".to_owned())
+        );
+        let target = found("[target.x86_64-unknown-linux-gnu]\nrustflags = [\"-Cx\"]");
+        assert_eq!(
+            target,
+            Some("target.x86_64-unknown-linux-gnu.rustflags".to_owned())
+        );
+        for harmless in [
+            "",
+            "[profile.dev]\nopt-level = 1",
+            "[target.x]\nlinker = \"l\"",
+            "[net]\nretry = 3",
+        ] {
+            assert_eq!(found(harmless), None, "{harmless}");
+        }
+    }
 
     fn flags(near: &str, far: &str) -> Vec<String> {
         let directory = tempfile::tempdir().unwrap();

@@ -99,6 +99,8 @@ pub(crate) enum BuildError {
     NoTargets { manifest: String },
     #[error("none of the bench targets {targets} uses iai-callgrind or gungraun")]
     NoHarness { targets: String },
+    #[error("your own `{}` sets `{key}`, which changes what is counted", path.display())]
+    UserConfiguration { path: PathBuf, key: String },
     #[error("cannot hide the workspace's path from the compiler: {source}")]
     Wrapper { source: io::Error },
     #[error("a bench does not compile (see above)")]
@@ -119,6 +121,7 @@ impl BuildError {
             Self::Metadata { .. }
             | Self::NoTargets { .. }
             | Self::NoHarness { .. }
+            | Self::UserConfiguration { .. }
             | Self::HarnessVersion { .. } => USAGE,
             Self::Start { .. } | Self::Wrapper { .. } | Self::Compile | Self::Executable { .. } => {
                 MEASURING
@@ -138,6 +141,9 @@ impl BuildError {
             Self::NoHarness { .. } => {
                 "end a bench with `main!(library_benchmark_groups = …)` of one of them".to_owned()
             }
+            Self::UserConfiguration { key, .. } => format!(
+                "move `{key}` into the project's Cargo.toml or .cargo/config.toml, or run with another CARGO_HOME"
+            ),
             Self::Wrapper { .. } => {
                 "remove the link if it is yours; /tmp has to be writable".to_owned()
             }

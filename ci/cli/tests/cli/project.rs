@@ -90,6 +90,24 @@ fn a_bench_does_not_compile() {
 }
 
 #[test]
+fn a_user_s_own_configuration_does_not_move_a_count() {
+    let sample = Sample::new();
+    let home = sample.path().join("cargo");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::write(home.join("config.toml"), "[profile.bench]\nopt-level = 1\n").unwrap();
+    let mut check = sample.command("check", "steady");
+    let answer = Answer::of(check.env("CARGO_HOME", &home).output().unwrap());
+    answer.says(
+        2,
+        &[
+            "sets `profile.bench`",
+            "cargo/config.toml`",
+            "fix: move `profile.bench`",
+        ],
+    );
+}
+
+#[test]
 fn two_benchmarks_have_one_name() {
     let sample = Sample::new();
     let update = sample.run("update", "twice", &[]);
