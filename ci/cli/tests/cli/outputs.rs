@@ -162,4 +162,5 @@ fn the_harness_reports_what_was_measured_in_the_chamber() {
         "{count} in {}",
         replayed.stdout
     );
+    assert!(!replayed.stdout.contains("inf"), "{}", replayed.stdout);
 }
