@@ -87,8 +87,9 @@ fn measure_again(
                 .map(|it| it.name.as_str());
             let named: Vec<&str> = named.collect();
             warnings.push(format!(
-                "{} moves by itself, in {}",
+                "{} moves by {} instructions when nothing changed, in {}",
                 first.id,
+                floor.instructions(),
                 named.join(", ")
             ));
             first.floor = floor.instructions();
