@@ -334,15 +334,17 @@ impl Signals {
             .verdict
     }
 
+    /// Head's tree has a baseline for it.
+    fn is_listed(self) -> bool {
+        matches!(
+            self.listed,
+            Listed::CommittedOnly | Listed::Same | Listed::Edited
+        )
+    }
+
     /// Measured, listed in head's tree, and judgeable against it.
     fn sound(self) -> bool {
-        self.measured == Measured::Counted
-            && matches!(
-                self.listed,
-                Listed::CommittedOnly | Listed::Same | Listed::Edited
-            )
-            && self.comparable
-            && !self.noisy
+        self.measured == Measured::Counted && self.is_listed() && self.comparable && !self.noisy
     }
 
     /// Head's tree says something new, and it is what was measured.
@@ -401,19 +403,11 @@ struct Row {
 const TABLE: [Row; 16] = [
     Row {
         verdict: Verdict::Removed,
-        when: |s| {
-            s.measured == Measured::Absent && matches!(s.listed, Listed::BaseOnly | Listed::Nowhere)
-        },
+        when: |s| s.measured == Measured::Absent && !s.is_listed(),
     },
     Row {
         verdict: Verdict::Missing,
-        when: |s| {
-            s.measured == Measured::Absent
-                && matches!(
-                    s.listed,
-                    Listed::CommittedOnly | Listed::Same | Listed::Edited
-                )
-        },
+        when: |s| s.measured == Measured::Absent && s.is_listed(),
     },
     Row {
         verdict: Verdict::Vacuous,
@@ -421,33 +415,15 @@ const TABLE: [Row; 16] = [
     },
     Row {
         verdict: Verdict::Unlisted,
-        when: |s| {
-            s.measured == Measured::Counted
-                && matches!(s.listed, Listed::Nowhere | Listed::BaseOnly)
-        },
+        when: |s| s.measured == Measured::Counted && !s.is_listed(),
     },
     Row {
         verdict: Verdict::Incomparable,
-        when: |s| {
-            s.measured == Measured::Counted
-                && matches!(
-                    s.listed,
-                    Listed::CommittedOnly | Listed::Same | Listed::Edited
-                )
-                && !s.comparable
-        },
+        when: |s| s.measured == Measured::Counted && s.is_listed() && !s.comparable,
     },
     Row {
         verdict: Verdict::Noisy,
-        when: |s| {
-            s.measured == Measured::Counted
-                && matches!(
-                    s.listed,
-                    Listed::CommittedOnly | Listed::Same | Listed::Edited
-                )
-                && s.comparable
-                && s.noisy
-        },
+        when: |s| s.measured == Measured::Counted && s.is_listed() && s.comparable && s.noisy,
     },
     Row {
         verdict: Verdict::Untrue,

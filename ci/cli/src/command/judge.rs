@@ -69,6 +69,19 @@ impl Bench {
         })
     }
 
+    /// One for tests, which need no history.
+    #[cfg(test)]
+    pub(crate) fn of(policy: Policy, base: Baselines, committed: Baselines) -> Self {
+        Self {
+            policy,
+            base,
+            committed,
+            changed: ChangedLines::default(),
+            found: String::new(),
+            prefix: String::new(),
+        }
+    }
+
     /// Compares and judges a run.
     pub(crate) fn report(&self, run: &Run, warnings: &[String]) -> Report {
         let comparison = compare(&self.base, &self.committed, run);

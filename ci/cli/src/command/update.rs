@@ -284,3 +284,140 @@ fn write(
     }
     Ok(written)
 }
+
+#[cfg(test)]
+mod tests {
+    use icgate_core::baseline::Baselines;
+    use icgate_core::chamber::Chamber;
+    use icgate_core::policy::Policy;
+
+    use super::*;
+
+    fn chamber(valgrind: &str) -> Chamber {
+        let fields = [
+            "target",
+            "rustc",
+            "libc",
+            "cpu",
+            "memory_functions",
+            "tunables",
+            "caches",
+        ];
+        let mut json = serde_json::json!({"valgrind": valgrind, "build": "", "harness": ""});
+        for field in fields {
+            json[field] = "".into();
+        }
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn measured(instructions: u64, reads: u64) -> Measurement {
+        serde_json::from_value(serde_json::json!({
+            "id": "a/b/c",
+            "metrics": {"instructions": instructions, "data_reads": reads},
+            "functions": {"rows": [{"name": "f", "file": "f.rs", "instructions": instructions}], "other": 0},
+        }))
+        .unwrap()
+    }
+
+    fn baselines(accepted: Accepted, valgrind: &str) -> Baselines {
+        Baselines::new([Baseline {
+            suite: "a".to_owned(),
+            chamber: chamber(valgrind),
+            benchmarks: vec![accepted],
+        }])
+    }
+
+    /// Base's and the tree's counts and reason, what is measured in chamber `3`, and the reason
+    /// given → whether it moved, and the new entry or what is refused.
+    fn update(
+        base: (u64, u64, Option<&str>),
+        committed: (u64, u64, Option<&str>),
+        chambers: (&str, &str),
+        head: (u64, u64),
+        reason: Option<&str>,
+    ) -> (bool, Result<Accepted, String>) {
+        let accepted = |(instructions, reads, reason): (u64, u64, Option<&str>)| {
+            let reason = reason.map(str::to_owned);
+            Accepted::from_measurement(&measured(instructions, reads), 0, reason)
+        };
+        let rule = "format = 1\n[[rule]]\nbenchmarks = \"**\"\nmetric = \"data_reads\"";
+        let bench = Bench::of(
+            Policy::from_toml("policy.toml", rule).unwrap(),
+            baselines(accepted(base), chambers.0),
+            baselines(accepted(committed), chambers.1),
+        );
+        let head = measured(head.0, head.1);
+        let run = Run {
+            format: 1,
+            commit: None,
+            complete: true,
+            part: None,
+            chamber: chamber("3"),
+            failed: vec![],
+            benchmarks: vec![head.clone()],
+        };
+        let update = Update {
+            bench: &bench,
+            run: &run,
+            reason,
+        };
+        let moved = update.has_moved(&head);
+        let again = moved.then_some(&head);
+        let entry = update.check_reasons().map(|()| update.entry(&head, again));
+        (moved, entry.map_err(|error| error.to_string()))
+    }
+
+    const SAME: (&str, &str) = ("3", "3");
+
+    #[test]
+    fn a_reason_is_added_to_counts_that_stand_already() {
+        let tree = (9_000, 100, None);
+        let (moved, refused) = update((8_000, 100, None), tree, SAME, (9_000, 100), None);
+        assert!(!moved && refused.unwrap_err().contains("`a/b/c` got worse"));
+        let (_, entry) = update((8_000, 100, None), tree, SAME, (9_000, 100), Some("why"));
+        assert_eq!(entry.unwrap().reason.as_deref(), Some("why"));
+    }
+
+    #[test]
+    fn base_s_own_reason_does_not_explain_another_worsening() {
+        let (base, tree) = ((8_000, 100, Some("old")), (9_000, 100, Some("old")));
+        assert!(update(base, tree, SAME, (9_000, 100), None).1.is_err());
+        let tree = (9_000, 100, Some("new"));
+        let entry = update(base, tree, SAME, (9_000, 100), None).1.unwrap();
+        assert_eq!(entry.reason.as_deref(), Some("new"));
+    }
+
+    #[test]
+    fn every_judged_metric_can_be_accepted() {
+        let old = (9_000, 1_000, None);
+        let (moved, refused) = update(old, old, SAME, (9_000, 2_000), None);
+        assert!(moved && refused.is_err());
+        let entry = update(old, old, SAME, (9_000, 2_000), Some("why"))
+            .1
+            .unwrap();
+        assert_eq!(entry.metrics[&Metric::DataReads], 2_000);
+        assert_eq!(entry.reason.as_deref(), Some("why"));
+    }
+
+    #[test]
+    fn a_reason_goes_with_what_it_explained() {
+        let old = (9_000, 100, Some("old"));
+        let still = update(old, old, SAME, (9_000, 100), None).1.unwrap();
+        assert_eq!(still.reason.as_deref(), Some("old"));
+        let better = update(old, old, SAME, (8_000, 100), Some("unasked"))
+            .1
+            .unwrap();
+        assert_eq!(better.reason, None);
+    }
+
+    #[test]
+    fn a_new_chamber_asks_for_no_reason_and_keeps_nothing_old() {
+        let old = (8_000, 100, Some("old"));
+        let (moved, entry) = update(old, old, ("2", "2"), (9_000, 100), None);
+        assert!(moved);
+        assert_eq!(
+            entry.unwrap(),
+            Accepted::from_measurement(&measured(9_000, 100), 0, None)
+        );
+    }
+}

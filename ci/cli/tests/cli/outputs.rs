@@ -2,47 +2,41 @@
 
 use crate::sample::{Answer, Sample, icgate, manifest};
 
-#[test]
-fn an_output_that_cannot_be_written_is_said_before_anything_is_measured() {
-    let sample = Sample::with_baselines();
-    // A directory of the kernel's, which not even root can write to.
+/// A directory of the kernel's, which not even root can write to.
+const UNWRITABLE: &str = "/proc/icgate";
+
+/// Runs icgate on bench target `steady`, and expects that it sees at once where it cannot write.
+fn refused(verb: &str, options: [(&str, &std::path::Path); 2]) {
     let mut command = icgate();
-    command.args(["check", "--bench", "steady", "--output", "/proc/icgate"]);
-    command
-        .arg("--manifest-path")
-        .arg(manifest())
-        .arg("--baselines")
-        .arg(sample.baselines());
+    command.args([verb, "--bench", "steady"]);
+    command.arg("--manifest-path").arg(manifest());
+    for (option, path) in options {
+        command.arg(option).arg(path);
+    }
     let answer = Answer::of(command.output().unwrap());
-    answer.says(
-        2,
-        &[
-            "icgate: cannot write `/proc/icgate",
-            "fix: make it writable",
-        ],
-    );
+    let messages = [
+        "icgate: cannot write `/proc/icgate",
+        "fix: make it writable",
+    ];
+    answer.says(2, &messages);
     assert!(!answer.stderr.contains("measured"), "{answer:?}");
 }
 
 #[test]
-fn baselines_that_cannot_be_written_are_said_before_anything_is_measured() {
-    let sample = Sample::new();
-    let mut command = icgate();
-    command.args(["update", "--bench", "steady", "--baselines", "/proc/icgate"]);
-    command
-        .arg("--manifest-path")
-        .arg(manifest())
-        .arg("--output")
-        .arg(sample.path().join("out"));
-    let answer = Answer::of(command.output().unwrap());
-    answer.says(
-        2,
-        &[
-            "icgate: cannot write `/proc/icgate",
-            "fix: make it writable",
+fn what_cannot_be_written_is_said_before_anything_is_measured() {
+    let sample = Sample::with_baselines();
+    let (out, baselines) = (sample.path().join("out"), sample.baselines());
+    refused(
+        "check",
+        [
+            ("--output", UNWRITABLE.as_ref()),
+            ("--baselines", &baselines),
         ],
     );
-    assert!(!answer.stderr.contains("measured"), "{answer:?}");
+    refused(
+        "update",
+        [("--output", &out), ("--baselines", UNWRITABLE.as_ref())],
+    );
 }
 
 #[test]
