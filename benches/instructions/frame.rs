@@ -9,25 +9,26 @@ use benches::frame::{
     BatchEncode, Encode, Scan, batch_check, batch_setup, encode_check, encode_setup, scan_check,
     scan_setup,
 };
+use benches::heap::levelled;
 use iai_callgrind::{library_benchmark, library_benchmark_group, main};
 
-#[library_benchmark(setup = encode_setup, teardown = encode_check)]
-#[bench::b64(64)]
-#[bench::kib1(1 << 10)]
-#[bench::kib64(64 << 10)]
+#[library_benchmark(teardown = encode_check)]
+#[bench::b64(levelled(|| encode_setup(64)))]
+#[bench::kib1(levelled(|| encode_setup(1 << 10)))]
+#[bench::kib64(levelled(|| encode_setup(64 << 10)))]
 fn encode(input: Encode) -> Encode {
     benches::frame::encode(input)
 }
 
-#[library_benchmark(setup = batch_setup, teardown = batch_check)]
-#[bench::n100(100)]
+#[library_benchmark(teardown = batch_check)]
+#[bench::n100(levelled(|| batch_setup(100)))]
 fn batch_encode(input: BatchEncode) -> BatchEncode {
     benches::frame::batch_encode(input)
 }
 
-#[library_benchmark(setup = scan_setup, teardown = scan_check)]
-#[bench::b64(64)]
-#[bench::kib1(1 << 10)]
+#[library_benchmark(teardown = scan_check)]
+#[bench::b64(levelled(|| scan_setup(64)))]
+#[bench::kib1(levelled(|| scan_setup(1 << 10)))]
 fn scan(input: Scan) -> Scan {
     benches::frame::scan(input)
 }

@@ -22,6 +22,7 @@ fn counted() -> BTreeSet<String> {
         let mut cases = Vec::new();
         for line in text.lines() {
             if let Some(rest) = line.strip_prefix("#[bench::") {
+                assert!(rest.contains("(levelled("), "on no level heap: {line}");
                 let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
                 cases.push(&rest[..end.expect("arguments")]);
             }

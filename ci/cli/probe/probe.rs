@@ -1,7 +1,7 @@
 //! The probe: run under Callgrind in the chamber, it shows what no version number tells.
 //!
-//! It prints the CPU that Valgrind shows to programs (which is not the host's), and calls the
-//! memory functions whose variants the C library chooses by that CPU, so that the profile names
+//! It prints where the stack begins and the CPU that Valgrind shows to programs (which is not the
+//! host's), and calls the memory functions whose variants the C library chooses by that CPU, so that the profile names
 //! the variants. It is compiled with the flags of the benchmarks and linked as they are.
 
 use std::hint::black_box;
@@ -33,7 +33,18 @@ fn print_cpu() {
     println!("features none");
 }
 
+/// Where the stack begins: below the pointers to environment and arguments lies their number.
+fn stack() -> usize {
+    unsafe extern "C" {
+        static environ: *const *const u8;
+    }
+    // SAFETY: the C library has set it before `main`, and no other thread runs.
+    let environment = unsafe { environ }.addr();
+    environment - (1 + std::env::args_os().len() + 1) * size_of::<usize>()
+}
+
 fn main() {
+    println!("stack {}", stack());
     print_cpu();
     // Sizes on both sides of every threshold at which an implementation changes its way.
     for size in [1_usize, 15, 40, 100, 300, 2_000, 70_000] {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | the executable's path: its length moves the stack | one path of fixed length: [`directory`] |
 //! | the environment, likewise | exactly [`TUNABLES`] and what the harness declares |
+//! | arguments, kernel and installation move the stack too | it begins at a whole page: [`stack`] |
 //! | the C library picks `memcpy` by CPU | tunables that leave only SSE2; the [`probe`] proves it |
 //! | malloc arenas by thread | `glibc.malloc.arena_max=1` |
 //! | where the heap ends: an allocation there asks the kernel for more | a heap that is large from the start |
@@ -19,12 +20,14 @@
 mod directory;
 mod fingerprint;
 mod probe;
+mod stack;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use directory::{ChamberDirectory, vacate};
 pub(crate) use fingerprint::{Toolchain, fingerprint, toolchain};
 pub(crate) use probe::{Linkage, Probe, build_probe, run_probe};
+pub(crate) use stack::{StackOffset, VARIABLE as STACK_VARIABLE};
 
 use crate::error::ChamberError;
 use crate::interrupt;

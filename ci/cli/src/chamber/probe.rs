@@ -3,13 +3,15 @@
 //! It is also what decides how benchmarks are linked: statically where that works, since Valgrind
 //! then starts in a third of the time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use icgate_core::parse::callgrind;
 
-use crate::chamber::{CACHES, CALLGRIND_OPTIONS, ChamberDirectory, TUNABLES, Toolchain, Valgrind};
+use crate::chamber::{
+    CACHES, CALLGRIND_OPTIONS, ChamberDirectory, StackOffset, TUNABLES, Toolchain, Valgrind, stack,
+};
 use crate::error::ChamberError;
 use crate::interrupt;
 
@@ -35,6 +37,8 @@ pub(crate) struct Probe {
     pub(crate) cpu: String,
     /// Variants of memory functions in use, sorted.
     pub(crate) memory_functions: Vec<String>,
+    /// Where its stack began.
+    pub(crate) stack: StackOffset,
     /// The C library's file, where it is linked dynamically.
     pub(crate) libc: Option<PathBuf>,
 }
@@ -104,11 +108,14 @@ pub(crate) fn run_probe(
     let copy = directory.join("probe");
     std::fs::copy(&executable.path, &copy).map_err(|error| failed(error.to_string()))?;
     let profile_path = directory.join("profile");
+    let mut environment = BTreeMap::from([("GLIBC_TUNABLES".to_owned(), TUNABLES.to_owned())]);
+    let filling = StackOffset::default().fill(&copy.to_string_lossy(), &[], &environment);
+    environment.insert(stack::VARIABLE.to_owned(), filling);
     let mut command = Command::new(&valgrind.path);
     command
         .current_dir(&directory)
         .env_clear()
-        .env("GLIBC_TUNABLES", TUNABLES);
+        .envs(&environment);
     command
         .arg("--tool=callgrind")
         .args(CALLGRIND_OPTIONS)
@@ -131,10 +138,12 @@ pub(crate) fn run_probe(
     let mut objects = profile
         .symbols()
         .map(|(_, symbol)| profile.object(symbol.object));
+    let printed = String::from_utf8_lossy(&output.stdout);
     Ok(Probe {
         linkage: executable.linkage,
-        cpu: cpu(&String::from_utf8_lossy(&output.stdout))
-            .ok_or_else(|| failed("it did not print the CPU".to_owned()))?,
+        cpu: cpu(&printed).ok_or_else(|| failed("it did not print the CPU".to_owned()))?,
+        stack: stack_offset(&printed)
+            .ok_or_else(|| failed("it did not print where its stack began".to_owned()))?,
         memory_functions: memory_functions.into_iter().map(str::to_owned).collect(),
         libc: objects.find(|object| is_libc(object)).map(PathBuf::from),
     })
@@ -155,6 +164,11 @@ fn is_libc(object: &str) -> bool {
         .rsplit('/')
         .next()
         .is_some_and(|file| file.starts_with("libc.so") || file.starts_with("libc-"))
+}
+
+fn stack_offset(printed: &str) -> Option<StackOffset> {
+    let address = printed.lines().find_map(|line| line.strip_prefix("stack "));
+    Some(StackOffset::of(address?.parse().ok()?))
 }
 
 /// The probe's lines as one text; the features by their digest, since nobody reads bits.

@@ -18,7 +18,9 @@ use icgate_core::run::{FunctionLines, Measurement};
 use icgate_core::source::{SourceRoots, source_functions};
 
 use crate::cargo::WORKSPACE_PREFIX;
-use crate::chamber::{CACHES, CALLGRIND_OPTIONS, ChamberDirectory, TUNABLES, Valgrind};
+use crate::chamber::{
+    CACHES, CALLGRIND_OPTIONS, ChamberDirectory, STACK_VARIABLE, StackOffset, TUNABLES, Valgrind,
+};
 use crate::error::{CliError, MeasureError};
 use crate::inline_stacks::{Executable, ExecutableStacks};
 use crate::interrupt;
@@ -82,6 +84,8 @@ pub(crate) struct How {
     pub(crate) jobs: NonZeroUsize,
     /// What is different from the ordinary chamber.
     pub(crate) disturbance: Disturbance,
+    /// Where stacks would begin here if nothing were done about it.
+    pub(crate) stack: StackOffset,
     /// Whether Valgrind's output is kept for a replay.
     pub(crate) keep: bool,
 }
@@ -111,7 +115,7 @@ pub(crate) fn execute(
                     progress.begin(&planned.id);
                     let directory = outputs.join(number.to_string());
                     let measured = disturbed_path(&planned.path, disturbance).and_then(|path| {
-                        let profile = run(planned, &path, valgrind, &directory, disturbance)?;
+                        let profile = run(planned, &path, valgrind, &directory, how)?;
                         resolver.measurement(planned, &path, &profile)
                     });
                     put_away(&directory, how.keep.then_some(&planned.kept));
@@ -153,7 +157,7 @@ fn run(
     path: &Path,
     valgrind: &Valgrind,
     directory: &Path,
-    disturbance: Disturbance,
+    how: How,
 ) -> Result<Profile, MeasureError> {
     let file = |path: &Path| {
         let path = path.to_owned();
@@ -163,7 +167,7 @@ fn run(
     let printed = directory.join("printed");
     let output = fs::File::create(&printed).map_err(file(&printed))?;
     let errors = output.try_clone().map_err(file(&printed))?;
-    let mut command = command(planned, path, valgrind, directory, disturbance);
+    let mut command = command(planned, path, valgrind, directory, how);
     command.stdin(Stdio::null()).stdout(output).stderr(errors);
     let status =
         interrupt::status(&mut command).map_err(|source| MeasureError::Start { source })?;
@@ -183,17 +187,27 @@ fn command(
     path: &Path,
     valgrind: &Valgrind,
     directory: &Path,
-    disturbance: Disturbance,
+    how: How,
 ) -> Command {
+    let disturbance = how.disturbance;
     let mut command = Command::new(&valgrind.path);
     command.current_dir(&planned.directory).env_clear();
+    let mut environment = planned.environment.clone();
     // The chamber's tunables come last: the fingerprint says that they are in force.
-    command
-        .envs(&planned.environment)
-        .env("GLIBC_TUNABLES", TUNABLES);
+    environment.insert("GLIBC_TUNABLES".to_owned(), TUNABLES.to_owned());
     if disturbance.environment > 0 {
-        command.env("ICGATE_DISTURBANCE", "x".repeat(disturbance.environment));
+        let value = "x".repeat(disturbance.environment);
+        environment.insert("ICGATE_DISTURBANCE".to_owned(), value);
     }
+    let mut arguments = planned.arguments.clone();
+    if disturbance.argument > 0 {
+        arguments.push("x".repeat(disturbance.argument));
+    }
+    let filling = how
+        .stack
+        .fill(&path.to_string_lossy(), &arguments, &environment);
+    environment.insert(STACK_VARIABLE.to_owned(), filling);
+    command.envs(environment);
     command.args(planned.options.iter().filter(|option| !is_fixed(option)));
     command.args(CALLGRIND_OPTIONS).args(CACHES);
     command.arg(format!(
@@ -201,10 +215,7 @@ fn command(
         directory.display()
     ));
     command.arg(format!("--log-file={}/log", directory.display()));
-    command.arg(path).args(&planned.arguments);
-    if disturbance.argument > 0 {
-        command.arg("x".repeat(disturbance.argument));
-    }
+    command.arg(path).args(arguments);
     command
 }
 

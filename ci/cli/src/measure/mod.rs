@@ -28,8 +28,8 @@ use icgate_core::shard::Shard;
 use crate::args::Measuring;
 use crate::cargo::{BenchExecutable, Project};
 use crate::chamber::{
-    ChamberDirectory, Linkage, Toolchain, Valgrind, build_probe, disable_address_randomisation,
-    fingerprint, run_probe,
+    ChamberDirectory, Linkage, StackOffset, Toolchain, Valgrind, build_probe,
+    disable_address_randomisation, fingerprint, run_probe,
 };
 use crate::error::{CliError, MeasureError};
 use crate::git::Repository;
@@ -61,6 +61,7 @@ pub(crate) struct Failure {
 pub(crate) struct Session<'a> {
     project: &'a Project,
     valgrind: Valgrind,
+    stack: StackOffset,
     directory: ChamberDirectory,
     chamber: icgate_core::chamber::Chamber,
     plan: Vec<Planned>,
@@ -140,6 +141,7 @@ impl<'a> Session<'a> {
         Ok(Self {
             project,
             valgrind,
+            stack: probed.stack,
             directory,
             chamber,
             plan,
@@ -221,6 +223,7 @@ impl<'a> Session<'a> {
         let how = How {
             jobs: self.jobs,
             disturbance,
+            stack: self.stack,
             keep: self.keep,
         };
         let (mut benchmarks, mut failures) =

@@ -126,6 +126,9 @@ fn an_honest_benchmark_has_no_floor_and_a_random_hasher_shows_itself() {
             "0 of 3 benchmarks moved in 5 chambers",
         ],
     );
+    // Without a level stack, a longer environment moves it.
+    let stack = run("stack", "6");
+    stack.says(0, &["0 of 1 benchmarks moved in 6 chambers"]);
     let noisy = run("noisy", "4");
     noisy.says(
         noisy.code,
