@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    pass
-  1    regression
+  1    regression, or drift beyond its limit
   2    usage or configuration
   3    measuring failed
   4    not comparable
@@ -105,6 +105,25 @@ pub(crate) enum Command {
         /// How many chambers
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=1000))]
         rounds: u32,
+    },
+    /// Show how accepted counts moved from commit to commit, from git
+    #[command(
+        after_help = "Examples:\n  icgate history 'wal/**'\n  icgate history --since v1.0\n\n\
+        With --since and `[drift] limit` in policy.toml, exit code 1 says that a benchmark grew \
+        by more than that."
+    )]
+    History {
+        #[command(flatten)]
+        project: Project,
+        /// Only benchmarks whose id matches one of these patterns
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+        /// Only what came after this tag (or other revision), and how far that is in all
+        #[arg(long, value_name = "TAG")]
+        since: Option<String>,
+        /// What to print
+        #[arg(long, value_enum, default_value_t = HistoryFormat::Text)]
+        format: HistoryFormat,
     },
     /// List the ids of all benchmarks
     #[command(after_help = "Example:\n  icgate list 'kv/**'")]
@@ -206,6 +225,19 @@ pub(crate) struct Output {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// What to print of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HistoryFormat {
+    /// For a terminal: a line and each step
+    Text,
+    /// All points, for programs
+    Json,
+    /// A row for each step
+    Csv,
+    /// A table for people
+    Markdown,
 }
 
 /// What to print.

@@ -299,6 +299,8 @@ pub(crate) enum GitError {
     Unusable { directory: PathBuf, what: String },
     #[error("base `{revision}` is asked for, but git has no history of the baselines")]
     NoHistory { revision: String },
+    #[error("git has no history of the baselines")]
+    NoBaselines,
     #[error("git failed: {what}")]
     Failed { what: String },
 }
@@ -318,7 +320,7 @@ impl GitError {
                 "git config --global --add safe.directory {}",
                 directory.display()
             )),
-            Self::NoHistory { .. } => {
+            Self::NoHistory { .. } | Self::NoBaselines => {
                 Some("run icgate in a clone, with the baselines inside of it".to_owned())
             }
             Self::Failed { .. } => None,

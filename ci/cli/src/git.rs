@@ -283,18 +283,18 @@ impl Repository {
     }
 
     /// `path` inside the repository, with `/` between its parts.
-    fn relative(&self, path: &Path) -> Option<String> {
+    pub(crate) fn relative(&self, path: &Path) -> Option<String> {
         let root = self.root.canonicalize().ok()?;
         // The directory itself may not exist in this tree.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         Some(path.strip_prefix(root).ok()?.to_str()?.to_owned())
     }
 
-    fn ask(&self, arguments: &[&str]) -> Result<String, GitError> {
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<String, GitError> {
         Self::answer(&mut self.command(arguments))
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.root).args(arguments);
         // Another repository's, when icgate runs inside a git hook.

@@ -19,6 +19,7 @@ mod compiler;
 mod error;
 mod git;
 mod harness;
+mod history;
 mod inline_stacks;
 mod interrupt;
 mod measure;

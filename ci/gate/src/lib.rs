@@ -12,6 +12,7 @@
 pub mod bench_id;
 pub mod function_name;
 pub mod interned;
+mod visible;
 
 pub mod functions;
 pub mod metric;
@@ -32,6 +33,8 @@ pub mod compare;
 pub mod merge;
 
 pub mod policy;
+
+pub mod history;
 
 pub mod judge;
 

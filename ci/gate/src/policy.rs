@@ -12,6 +12,9 @@
 //! benchmarks = "kv/sqlite_*/**"
 //! limit = "3%"
 //!
+//! [drift]                 # growth since a tag, for `icgate history --since`; off without it
+//! limit = "5%"
+//!
 //! [commands]              # what reports tell people to type; defaults to icgate's own commands
 //! check = "make gate"
 //! update = "make update-baseline REASON=\"…\""
@@ -63,6 +66,7 @@ pub struct Policy {
     default: Limit,
     improvement: OnImprovement,
     rules: Vec<Rule>,
+    drift: Option<Limit>,
     commands: Commands,
 }
 
@@ -143,7 +147,8 @@ impl PolicyError {
         match self {
             Self::Shape { .. } | Self::Pattern { .. } => {
                 "the keys are: format, default.{limit, floor, improvement}, \
-                 rule.{benchmarks, metric, limit, floor}, commands.{check, update}"
+                 rule.{benchmarks, metric, limit, floor}, drift.{limit, floor}, \
+                 commands.{check, update}"
                     .to_owned()
             }
             Self::Format { .. } => format!("set `format = {POLICY_FORMAT}`"),
@@ -164,6 +169,7 @@ struct WirePolicy {
     default: WireDefault,
     #[serde(default, rename = "rule")]
     rules: Vec<WireRule>,
+    drift: Option<WireDrift>,
     #[serde(default)]
     commands: Commands,
 }
@@ -185,6 +191,13 @@ struct WireRule {
     floor: Option<u64>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireDrift {
+    limit: String,
+    floor: Option<u64>,
+}
+
 impl Default for Policy {
     /// 1 % and 50 instructions; an improvement must be banked.
     fn default() -> Self {
@@ -192,6 +205,7 @@ impl Default for Policy {
             default: Self::DEFAULT_LIMIT,
             improvement: OnImprovement::Fail,
             rules: Vec::new(),
+            drift: None,
             commands: Commands::default(),
         }
     }
@@ -260,11 +274,16 @@ impl Policy {
                 })
             })
             .collect::<Result<_, _>>()?;
+        let drift = wire.drift.map(|it| {
+            let place = "drift.limit".to_owned();
+            limit(place, Some(it.limit), it.floor, default)
+        });
         let improvement = wire.default.improvement.unwrap_or(built_in.improvement);
         Ok(Self {
             default,
             improvement,
             rules,
+            drift: drift.transpose()?,
             commands: wire.commands,
         })
     }
@@ -290,6 +309,12 @@ impl Policy {
     #[must_use]
     pub const fn improvement(&self) -> OnImprovement {
         self.improvement
+    }
+
+    /// How far a benchmark may have grown since a tag; `None` if that is not judged.
+    #[must_use]
+    pub const fn drift(&self) -> Option<Limit> {
+        self.drift
     }
 
     /// What reports tell people to type.
@@ -332,6 +357,19 @@ impl fmt::Display for PartsPerMillion {
             decimals => write!(f, "{whole}.{decimals} %"),
         }
     }
+}
+
+/// `difference` as a share of `base` in parts per million, rounded away from zero so that no change
+/// ever reads as none. `None` from zero, unless nothing changed.
+#[must_use]
+pub(crate) fn share_of(difference: i128, base: u64) -> Option<i64> {
+    let base = i128::from(base);
+    if base == 0 {
+        return (difference == 0).then_some(0);
+    }
+    let scaled = difference * i128::from(MILLION);
+    let rounded = (scaled.abs() + base - 1) / base * scaled.signum();
+    Some(i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX }))
 }
 
 /// `"1%"`, `"0.25 %"` → parts per million. Four decimals are all that parts per million can hold.
@@ -409,6 +447,20 @@ mod tests {
         assert_eq!(policy.limit(&id("kv/get/b"), Metric::HeapBytes), None);
         assert_eq!(policy.improvement(), OnImprovement::Notice);
         assert_eq!(policy.unmatched(&[&id("kv/get/b")]), ["gone/**"]);
+    }
+
+    #[test]
+    fn drift_is_judged_only_where_policy_says_so() {
+        assert_eq!(read("format = 1").unwrap().drift(), None);
+        let policy = read("format = 1\n[drift]\nlimit = \"5%\"").unwrap();
+        let limit = Limit {
+            share: PartsPerMillion(50_000),
+            floor: 50,
+        };
+        assert_eq!(policy.drift(), Some(limit));
+        let bad = read("format = 1\n[drift]\nlimit = \"5\"").unwrap_err();
+        assert!(bad.to_string().contains("`5` in `drift.limit`"), "{bad}");
+        assert!(read("format = 1\n[drift]").is_err());
     }
 
     #[test]

@@ -12,16 +12,21 @@ use crate::bench_id::BenchId;
 use crate::chamber::{Chamber, ChamberDifference};
 use crate::compare::Comparison;
 use crate::diff::ChangedLines;
+use crate::history::{History, Trend};
 use crate::judge::{Judgement, Judgements, Outcome, Verdict};
 use crate::metric::{Metric, Metrics};
-use crate::policy::{Commands, PartsPerMillion, Policy};
+use crate::policy::{Commands, PartsPerMillion, Policy, share_of};
 use crate::run::{Failed, Run};
+use crate::visible::visible;
 
 /// The version of `report.json` that this code writes.
 pub const REPORT_FORMAT: u32 = 1;
 
 /// At most this many culprits are named for a benchmark.
 const CULPRITS_MAX: usize = 3;
+
+/// At most this many points of a benchmark's trend are kept.
+const TREND_POINTS_MAX: usize = 100;
 
 /// A judged run, for readers.
 #[derive(Debug, Clone, Serialize)]
@@ -90,6 +95,9 @@ pub struct Row {
     pub attribution: Attribution,
     /// The functions that explain most of it, with the line to look at.
     pub culprits: Vec<Culprit>,
+    /// How its accepted count moved, as far as git was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trend: Option<Trend>,
 }
 
 impl Row {
@@ -167,6 +175,13 @@ impl Report {
         self.warnings.push(warning);
     }
 
+    /// Adds how the benchmarks' accepted counts moved.
+    pub fn remember(&mut self, history: &History) {
+        for row in &mut self.rows {
+            row.trend = history.trend(&row.id).map(|it| it.last(TREND_POINTS_MAX));
+        }
+    }
+
     /// The same report with every mark that cannot be seen spelt out. Names, reasons and fields
     /// come from pull requests: on a terminal or in a log, a line break or an escape sequence in
     /// them would be obeyed.
@@ -187,6 +202,9 @@ impl Report {
         }
         for row in &mut report.rows {
             row.reason.iter_mut().for_each(text);
+            for point in row.trend.iter_mut().flat_map(|it| &mut it.points) {
+                *point = point.visible();
+            }
             for culprit in &mut row.culprits {
                 culprit.name = visible(&culprit.name).into();
                 culprit.file = visible(&culprit.file).into();
@@ -203,27 +221,6 @@ impl Report {
     pub fn count(&self, verdict: Verdict) -> usize {
         self.verdicts.get(verdict.word()).copied().unwrap_or(0)
     }
-}
-
-/// `text` with control characters and invisible marks spelt out.
-#[must_use]
-pub(crate) fn visible(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || is_invisible(character) {
-            safe.extend(character.escape_unicode());
-        } else {
-            safe.push(character);
-        }
-    }
-    safe
-}
-
-/// Marks that change direction, join or have no width: what is read must be what is there.
-fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Row {
@@ -271,19 +268,13 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         metrics,
         attribution,
         culprits,
+        trend: None,
     }
 }
 
 /// The change in parts per million, rounded away from zero so that no change ever reads as none.
 fn change(base: u64, head: u64) -> Option<i64> {
-    let difference = i128::from(head) - i128::from(base);
-    let base = i128::from(base);
-    if base == 0 {
-        return (difference == 0).then_some(0);
-    }
-    let scaled = difference * 1_000_000;
-    let rounded = (scaled.abs() + base - 1) / base * scaled.signum();
-    Some(i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX }))
+    share_of(i128::from(head) - i128::from(base), base)
 }
 
 #[cfg(test)]

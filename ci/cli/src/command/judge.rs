@@ -1,8 +1,11 @@
 //! What a run is judged by, and judging it: shared by all verbs that give a verdict.
 
+use std::path::Path;
+
 use icgate_core::baseline::Baselines;
 use icgate_core::compare::compare;
 use icgate_core::diff::ChangedLines;
+use icgate_core::history::History;
 use icgate_core::judge::judge;
 use icgate_core::policy::Policy;
 use icgate_core::report::{Report, report};
@@ -12,6 +15,7 @@ use crate::args::Against;
 use crate::cargo::Project;
 use crate::error::{CliError, GitError};
 use crate::git::{self, Repository};
+use crate::history::{self, Budget};
 use crate::store;
 
 /// Policy and baselines of base, and head's own baselines.
@@ -21,6 +25,8 @@ pub(crate) struct Bench {
     pub(crate) base: Baselines,
     pub(crate) committed: Baselines,
     changed: ChangedLines,
+    /// How the accepted counts moved.
+    history: History,
     /// What base is, in words.
     found: String,
     /// Where the workspace lies in its repository.
@@ -54,6 +60,7 @@ impl Bench {
                 base: committed.clone(),
                 committed,
                 changed: ChangedLines::default(),
+                history: History::default(),
                 found: "the baselines as they are (git has no history of them)".to_owned(),
                 prefix: String::new(),
             });
@@ -64,6 +71,7 @@ impl Bench {
             base: repository.baselines(&base, &directory, platform, &committed)?,
             committed,
             changed: Repository::changed_lines(&base, project.root())?,
+            history: trends(&repository, &directory, platform),
             prefix: repository.prefix(project.root()),
             found: format!("{} ({})", git::short(&base), base.found),
         })
@@ -77,6 +85,7 @@ impl Bench {
             base,
             committed,
             changed: ChangedLines::default(),
+            history: History::default(),
             found: String::new(),
             prefix: String::new(),
         }
@@ -95,9 +104,17 @@ impl Bench {
             &self.found,
         );
         report.prefix.clone_from(&self.prefix);
+        report.remember(&self.history);
         for warning in warnings {
             report.warn(warning.clone());
         }
         report
     }
+}
+
+/// The trends that a report shows. They are an ornament: where git cannot give them (a shallow or a
+/// partial clone), the verdict stands without.
+fn trends(repository: &Repository, directory: &Path, platform: &str) -> History {
+    history::read(repository, directory, platform, None, Budget::REPORT)
+        .map_or_else(|_| History::default(), |read| read.history)
 }

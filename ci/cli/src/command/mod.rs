@@ -3,6 +3,7 @@
 mod check;
 mod compare;
 mod doctor;
+mod history;
 mod init;
 mod judge;
 mod list;
@@ -65,6 +66,12 @@ pub(crate) fn main() -> ExitCode {
             measuring,
             rounds,
         } => verify::verify(project, measuring, *rounds),
+        Command::History {
+            project,
+            patterns,
+            since,
+            format,
+        } => history::history(project, patterns, since.as_deref(), *format),
         Command::List { project, patterns } => list::list(project, patterns),
         Command::Doctor { project } => doctor::doctor(project),
         Command::Init { project } => init::init(project),

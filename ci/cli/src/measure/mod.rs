@@ -274,7 +274,7 @@ fn stand_in_mirrors(
 }
 
 /// The patterns as one matcher; `None` selects everything.
-fn patterns(texts: &[String]) -> Result<Option<GlobSet>, MeasureError> {
+pub(crate) fn patterns(texts: &[String]) -> Result<Option<GlobSet>, MeasureError> {
     if texts.is_empty() {
         return Ok(None);
     }

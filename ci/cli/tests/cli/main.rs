@@ -15,3 +15,4 @@ mod outputs;
 mod project;
 mod sample;
 mod shards;
+mod trends;

@@ -142,7 +142,7 @@ pub(crate) fn manifest() -> PathBuf {
 }
 
 /// Baselines of `steady`, measured once for all tests.
-fn accepted() -> &'static Path {
+pub(crate) fn accepted() -> &'static Path {
     static ACCEPTED: OnceLock<Sample> = OnceLock::new();
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {

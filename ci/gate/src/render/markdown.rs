@@ -7,15 +7,13 @@
 use std::fmt::Write as _;
 
 use crate::judge::{Outcome, Verdict};
+use crate::render::markup::code;
 use crate::render::number::{grouped, percent};
 use crate::render::words;
-use crate::report::{Report, Row, visible};
+use crate::report::{Report, Row};
 
 /// A comment over 65,536 characters is refused; whole rows are dropped to stay below this.
 const BYTES_MAX: usize = 60_000;
-
-/// A name longer than this many characters is cut.
-const NAME_CHARS_MAX: usize = 200;
 
 /// The report as Markdown, at most 60,000 bytes, ending in a line break.
 #[must_use]
@@ -142,23 +140,6 @@ fn cause(row: &Row) -> String {
     parts.join("<br>")
 }
 
-/// `text` as a code span that nothing in it can leave.
-fn code(text: &str) -> String {
-    let mut safe: String = text.chars().take(NAME_CHARS_MAX).collect();
-    if safe.len() < text.len() {
-        safe.push('…');
-    }
-    let safe = visible(&safe).replace('|', "\\|");
-    let longest = safe.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let pad = if safe.is_empty() || safe.starts_with('`') || safe.ends_with('`') {
-        " "
-    } else {
-        ""
-    };
-    format!("{fence}{pad}{safe}{pad}{fence}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,17 +148,6 @@ mod tests {
     #[test]
     fn a_red_comment() {
         insta::assert_snapshot!(render(&sample()));
-    }
-
-    #[test]
-    fn a_name_cannot_leave_its_code_span() {
-        assert_eq!(code("a`b"), "``a`b``");
-        assert_eq!(code("``"), "``` `` ```");
-        assert_eq!(code("a|b"), "`a\\|b`");
-        assert_eq!(code("a\nb\u{202e}"), "`a\\u{a}b\\u{202e}`");
-        assert_eq!(code(""), "`  `");
-        assert_eq!(code("<img src=x>"), "`<img src=x>`");
-        assert_eq!(code(&"x".repeat(1_000)).chars().count(), NAME_CHARS_MAX + 3);
     }
 
     #[test]

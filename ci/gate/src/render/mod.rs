@@ -1,7 +1,16 @@
 //! Renderers: a report in, text out. They choose words and layout, and decide nothing.
 
+mod csv;
 pub mod github;
+pub mod history;
 pub mod markdown;
+mod markup;
 mod number;
+mod sparkline;
 pub mod text;
 mod words;
+
+/// A value that is made of texts and numbers as indented JSON, ending in a line break.
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("texts and numbers always serialise") + "\n"
+}

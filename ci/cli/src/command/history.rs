@@ -1,0 +1,51 @@
+//! `icgate history`: how accepted counts moved, from git.
+
+use icgate_core::chamber::platform as platform_of;
+use icgate_core::render::history::{HistoryView, as_csv, json, markdown, text};
+
+use crate::args::{HistoryFormat, Project as ProjectArguments};
+use crate::cargo::Project;
+use crate::chamber::toolchain;
+use crate::error::{CliError, GitError};
+use crate::git::Repository;
+use crate::history::{self, Budget};
+use crate::measure::patterns as patterns_of;
+use crate::{output, store};
+
+/// Exit code where a benchmark has drifted beyond its limit.
+const DRIFTED: u8 = 1;
+
+pub(crate) fn history(
+    selection: &ProjectArguments,
+    patterns: &[String],
+    since: Option<&str>,
+    format: HistoryFormat,
+) -> Result<u8, CliError> {
+    let project = Project::open(selection)?;
+    let directory = project.baselines();
+    let policy = store::read_policy(&directory)?;
+    let repository = Repository::find(project.root())?.filter(|it| it.holds(&directory));
+    let repository = repository.ok_or(GitError::NoBaselines)?;
+    let platform = platform_of(&toolchain(project.root())?.target);
+    let read = history::read(&repository, &directory, &platform, since, Budget::WHOLE)?;
+    let select = patterns_of(patterns)?;
+    let mut view = HistoryView::new(
+        &read.history,
+        |id| select.as_ref().is_none_or(|it| it.is_match(id.as_str())),
+        since.map(str::to_owned),
+        policy.drift(),
+    );
+    view.commits = read.commits;
+    view.warnings = read.warnings;
+    if view.rows.is_empty() {
+        view.warnings
+            .push(format!("no baseline of {platform} was found"));
+    }
+    output::print(&match format {
+        HistoryFormat::Text => text(&view),
+        HistoryFormat::Json => json(&view),
+        HistoryFormat::Csv => as_csv(&view),
+        HistoryFormat::Markdown => markdown(&view),
+    });
+    Ok(if view.exceeded() > 0 { DRIFTED } else { 0 })
+}
