@@ -87,7 +87,7 @@ pub(crate) fn read(
     }
     let objects = contents(repository, &versions, budget.bytes)?;
     let known = |version: &Version| match &version.object {
-        Some(object) => objects.get(object.as_str()).is_some(),
+        Some(object) => objects.contains_key(object.as_str()),
         None => true,
     };
     // What lies behind the first version that is over the budget is left out as a whole: a gap
