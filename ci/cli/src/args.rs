@@ -178,7 +178,7 @@ pub(crate) struct Project {
 }
 
 /// How to measure.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Measuring")]
 pub(crate) struct Measuring {
     /// Benchmarks to measure at once [default: the number of processors]
@@ -187,6 +187,12 @@ pub(crate) struct Measuring {
     /// Only benchmarks whose id matches one of these patterns
     #[arg(value_name = "PATTERN")]
     pub(crate) patterns: Vec<String>,
+    /// Measure all anew, whatever was measured before
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Where measurements are kept [default: icgate/cache in cargo's target directory]
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "no_cache")]
+    pub(crate) cache: Option<Utf8PathBuf>,
 }
 
 /// Which part of the benchmarks to measure, where several machines measure together.

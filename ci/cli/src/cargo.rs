@@ -16,7 +16,7 @@ use cargo_metadata::{
 };
 use object::Object as _;
 
-use crate::args::{OutputDirectory, Project as Selection};
+use crate::args::{Measuring, OutputDirectory, Project as Selection};
 use crate::chamber::{Linkage, Toolchain};
 use crate::error::BuildError;
 use crate::{cargo_config, compiler, harness, interrupt};
@@ -174,6 +174,16 @@ impl Project {
             .target_directory
             .join("icgate")
             .into_std_path_buf()
+    }
+
+    /// Where measurements are kept; nowhere if they are not to be.
+    pub(crate) fn cache(&self, measuring: &Measuring) -> Option<PathBuf> {
+        let asked = measuring.cache.as_ref();
+        let directory = asked.map_or_else(
+            || self.output().join("cache"),
+            |it| it.as_std_path().to_owned(),
+        );
+        (!measuring.no_cache).then_some(directory)
     }
 
     /// Whether all benches of the project are selected.

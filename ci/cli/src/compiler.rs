@@ -32,6 +32,11 @@ const LINK: &str = "ICGATE_WORKSPACE_LINK";
 /// The wrapper that the user has set, which is called in its turn.
 const INNER: &str = "ICGATE_INNER_WRAPPER";
 
+/// How the path of every such link begins: what follows tells one workspace from another.
+pub(crate) const LINK_PREFIX: &str = "/tmp/icgate.src.";
+/// How many characters follow.
+pub(crate) const LINK_DIGEST_CHARS: usize = 16;
+
 /// Variables in which cargo tells the compiler a path, and that end up in executables.
 const PATHS: [&str; 4] = [
     "CARGO_MANIFEST_DIR",
@@ -97,7 +102,7 @@ pub(crate) fn wrap(command: &mut Command, root: &Path, directory: &Path) -> io::
 /// each, so that two checkouts can be built at the same time.
 fn source_link(root: &Path) -> PathBuf {
     let digest = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex();
-    PathBuf::from(format!("/tmp/icgate.src.{}", &digest[..16]))
+    PathBuf::from(format!("{LINK_PREFIX}{}", &digest[..LINK_DIGEST_CHARS]))
 }
 
 /// Makes `link` lead to `target`. A link that leads elsewhere is replaced if it is our own; if it

@@ -11,6 +11,7 @@
 //! This package has all the effects; what is decided is decided in `icgate-core`.
 
 mod args;
+mod cache;
 mod cargo;
 mod cargo_config;
 mod chamber;

@@ -49,13 +49,24 @@ pub(crate) fn read_run(path: &Utf8Path) -> Result<Run, CliError> {
 
 /// Puts `text` at `path`, whole or not at all. Returns whether anything changed.
 pub(crate) fn write(path: &Path, text: &str) -> Result<bool, StoreError> {
+    if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+        return Ok(false);
+    }
+    replace(path, text, true)?;
+    Ok(true)
+}
+
+/// Puts `text` at `path` for a reader that can tell a damaged file: it may be lost if the machine
+/// loses its power.
+pub(crate) fn write_unsynced(path: &Path, text: &str) -> Result<(), StoreError> {
+    replace(path, text, false)
+}
+
+fn replace(path: &Path, text: &str, sync: bool) -> Result<(), StoreError> {
     let failed = |source| StoreError::Write {
         path: path.to_owned(),
         source,
     };
-    if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
-        return Ok(false);
-    }
     let directory = parent(path);
     fs::create_dir_all(directory).map_err(failed)?;
     let mut file = tempfile::Builder::new()
@@ -64,9 +75,11 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<bool, StoreError> {
         .tempfile_in(directory)
         .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
+    if sync {
+        file.as_file().sync_all().map_err(failed)?;
+    }
     file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(true)
+    Ok(())
 }
 
 /// Makes sure that files can be written to `directory` (or to where it would be made), before work

@@ -11,8 +11,8 @@ pub(crate) fn list(selection: &Selection, patterns: &[String]) -> Result<u8, Cli
     let project = Project::open(selection)?;
     let toolchain = toolchain(project.root())?;
     let measuring = Measuring {
-        jobs: None,
         patterns: patterns.to_vec(),
+        ..Measuring::default()
     };
     let session = Session::open(&project, &toolchain, &measuring)?;
     for id in session.ids() {

@@ -220,7 +220,7 @@ fn command(
 }
 
 /// Options of the harness that the chamber or the output directory decides.
-fn is_fixed(option: &str) -> bool {
+pub(super) fn is_fixed(option: &str) -> bool {
     let name = option.split('=').next().unwrap_or(option);
     matches!(
         name,

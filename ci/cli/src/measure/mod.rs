@@ -11,6 +11,7 @@
 mod execute;
 mod part;
 mod progress;
+mod recall;
 mod record;
 pub(crate) mod replay;
 
@@ -26,6 +27,7 @@ use icgate_core::run::{Failed, Part, RUN_FORMAT, Run};
 use icgate_core::shard::Shard;
 
 use crate::args::Measuring;
+use crate::cache::Cache;
 use crate::cargo::{BenchExecutable, Project};
 use crate::chamber::{
     ChamberDirectory, Linkage, StackOffset, Toolchain, Valgrind, build_probe,
@@ -73,6 +75,8 @@ pub(crate) struct Session<'a> {
     /// Whether Valgrind's output is kept for a replay.
     keep: bool,
     executables: Vec<BenchExecutable>,
+    /// Where measurements are kept, unless nothing is to be.
+    cache: Option<Cache>,
     warnings: Vec<String>,
 }
 
@@ -150,6 +154,7 @@ impl<'a> Session<'a> {
             jobs,
             keep: false,
             executables: built.executables,
+            cache: project.cache(measuring).map(Cache::new),
             warnings,
         })
     }
@@ -194,9 +199,33 @@ impl<'a> Session<'a> {
         record::replay(&self.executables, &self.directory)
     }
 
-    /// Measures the whole plan; `baselines` tell which benchmarks are long.
+    /// Measures the whole plan, but for what the cache has; `baselines` tell which benchmarks are
+    /// long.
     pub(crate) fn measure(&self, baselines: &Baselines) -> Result<Measured, CliError> {
-        self.measure_disturbed(baselines, &|_| true, Disturbance::NONE)
+        // A replay needs the files that only measuring leaves.
+        let Some(cache) = self.cache.as_ref().filter(|_| !self.keep) else {
+            return self.measure_disturbed(baselines, &|_| true, Disturbance::NONE);
+        };
+        let recalled = recall::recall(cache, &self.chamber, &self.plan, &self.executables);
+        let known = recalled.ids();
+        if !known.is_empty() {
+            let (known, all) = (known.len(), self.plan.len());
+            eprintln!("icgate: {known} of {all} are unchanged since they were measured");
+        }
+        let select = |id: &BenchId| !known.contains(id);
+        let mut measured = self.measure_disturbed(baselines, &select, Disturbance::NONE)?;
+        let run = &mut measured.run;
+        run.benchmarks.extend_from_slice(&recalled.measurements);
+        run.benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
+        run.complete = self.completes(&measured.failures);
+        measured.warnings.extend(recalled.keep(cache, run));
+        measured.warnings.extend(recalled.warnings);
+        Ok(measured)
+    }
+
+    /// Whether measuring the whole plan, with these failures, tells of every benchmark.
+    fn completes(&self, failures: &[Failure]) -> bool {
+        self.whole && failures.is_empty() && self.part.is_none()
     }
 
     /// Measures the part of the plan that `select` selects, in a disturbed chamber.
@@ -232,11 +261,10 @@ impl<'a> Session<'a> {
         benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
         failures.sort_by(|a, b| a.id.cmp(&b.id));
         let commit = Repository::open(self.project.root()).and_then(|it| it.clean_commit());
-        let planned = commands.len() == self.plan.len() && self.part.is_none();
         let run = Run {
             format: RUN_FORMAT,
             commit,
-            complete: self.whole && failures.is_empty() && planned,
+            complete: commands.len() == self.plan.len() && self.completes(&failures),
             part: self.part.clone(),
             chamber: self.chamber.clone(),
             failed: failures

@@ -87,8 +87,27 @@ impl Sample {
         self
     }
 
-    /// A command of icgate on the bench target `bench`.
+    /// A command of icgate on the bench target `bench`, that measures what it tells.
     pub(crate) fn command(&self, verb: &str, bench: &str) -> Command {
+        let mut command = self.remembering(verb, bench);
+        if matches!(verb, "check" | "measure" | "update" | "ab") {
+            command.arg("--no-cache");
+        }
+        command
+    }
+
+    /// The same, with a cache of the sample's own.
+    pub(crate) fn caching(&self, verb: &str, bench: &str) -> Command {
+        let mut command = self.remembering(verb, bench);
+        command.arg("--cache").arg(self.cache());
+        command
+    }
+
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.path().join("cache")
+    }
+
+    fn remembering(&self, verb: &str, bench: &str) -> Command {
         let mut command = icgate();
         command.arg(verb);
         command.arg("--manifest-path").arg(manifest());

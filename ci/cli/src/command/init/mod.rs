@@ -67,10 +67,7 @@ fn first_baselines(selection: &Selection, directory: &Path) -> Result<(), CliErr
         output::say(format_args!("kept {}", store::display(path)));
     }
     if kept.is_empty() {
-        let measuring = Measuring {
-            jobs: None,
-            patterns: Vec::new(),
-        };
+        let measuring = Measuring::default();
         let against = Against { base: None };
         let output = OutputDirectory { directory: None };
         update(selection, &measuring, &against, &output, None)?;

@@ -1,0 +1,93 @@
+//! Recalling: what of a plan is in the cache, and keeping there what is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use icgate_core::bench_id::BenchId;
+use icgate_core::chamber::Chamber;
+use icgate_core::run::{Measurement, Run};
+
+use super::execute::is_fixed;
+use super::record::Planned;
+use crate::cache::{Cache, Call, Found, Key, Keys};
+use crate::cargo::BenchExecutable;
+
+/// What the cache has of a plan.
+#[derive(Debug, Default)]
+pub(super) struct Recalled {
+    pub(super) measurements: Vec<Measurement>,
+    /// Where the others go once they are measured.
+    keys: BTreeMap<BenchId, Key>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Looks up every benchmark of `plan`.
+pub(super) fn recall(
+    cache: &Cache,
+    chamber: &Chamber,
+    plan: &[Planned],
+    executables: &[BenchExecutable],
+) -> Recalled {
+    let mut recalled = Recalled::default();
+    let mut keys = match Keys::new(chamber) {
+        Ok(keys) => keys,
+        Err(error) => {
+            let warning = format!("nothing is taken from the cache: {error}");
+            recalled.warnings.push(warning);
+            return recalled;
+        }
+    };
+    for planned in plan {
+        let Some(key) = key(&mut keys, planned, executables) else {
+            continue;
+        };
+        match cache.measurement(&key) {
+            Found::Value(measurement) if measurement.id == planned.id => {
+                recalled.measurements.push(measurement);
+                continue;
+            }
+            Found::Value(_) | Found::Nothing => {}
+            Found::Damaged(path) => recalled.warnings.push(format!(
+                "`{}` is not what was stored there, so {} is measured anew",
+                path.display(),
+                planned.id
+            )),
+        }
+        recalled.keys.insert(planned.id.clone(), key);
+    }
+    recalled
+}
+
+fn key(keys: &mut Keys, planned: &Planned, executables: &[BenchExecutable]) -> Option<Key> {
+    // Where the output goes differs from run to run, and decides nothing.
+    let options = planned.options.iter().filter(|option| !is_fixed(option));
+    let options: Vec<String> = options.cloned().collect();
+    let executable = &executables[planned.executable];
+    let mut directories = vec![executable.target.directory().as_std_path()];
+    directories.extend(executable.libraries.as_deref());
+    keys.key(Call {
+        executable: &planned.built,
+        options: &options,
+        arguments: &planned.arguments,
+        environment: &planned.environment,
+        directories: &directories,
+    })
+}
+
+impl Recalled {
+    /// The benchmarks that need not be measured.
+    pub(super) fn ids(&self) -> BTreeSet<BenchId> {
+        self.measurements.iter().map(|it| it.id.clone()).collect()
+    }
+
+    /// Keeps what was measured now. What cannot be kept is measured again next time.
+    pub(super) fn keep(&self, cache: &Cache, run: &Run) -> Vec<String> {
+        let measured = run.benchmarks.iter();
+        let mut kept = measured.filter_map(|it| Some((self.keys.get(&it.id)?, it)));
+        let stored = kept
+            .try_for_each(|(key, measurement)| cache.keep_measurement(key, measurement))
+            .and_then(|()| cache.keep_run(run));
+        cache.prune();
+        let failed = |error| format!("measurements are not kept: {error}");
+        stored.err().map(failed).into_iter().collect()
+    }
+}
