@@ -3,7 +3,7 @@
 //! Data flows one way, and a module imports only from modules declared above it:
 //!
 //! ```text
-//! parse → compare → judge → attribute → report → render
+//! parse → compare → judge → attribute → report → render → publish
 //! ```
 //!
 //! Deliberately absent: files, the clock, the environment, processes, the network. Those are the
@@ -44,3 +44,5 @@ pub mod attribute;
 pub mod report;
 
 pub mod render;
+
+pub mod publish;

@@ -81,7 +81,8 @@ fn properties(report: &Report, row: &Row) -> String {
     }
 }
 
-fn message(row: &Row) -> String {
+/// What an annotation says.
+pub(crate) fn message(row: &Row) -> String {
     let mut message = String::new();
     if let (Some(base), Some(head), Some(change)) = (row.base, row.head, row.change) {
         let _ = write!(

@@ -4,11 +4,11 @@ mod csv;
 pub mod github;
 pub mod history;
 pub mod markdown;
-mod markup;
+pub(crate) mod markup;
 mod number;
 mod sparkline;
 pub mod text;
-mod words;
+pub(crate) mod words;
 
 /// A value that is made of texts and numbers as indented JSON, ending in a line break.
 pub(crate) fn json(value: &impl serde::Serialize) -> String {
