@@ -9,7 +9,9 @@
     reason = "harnesses hand a result to its check by value"
 )]
 
-use engine::frame::{Batch, Kind, Next, Prepared, Record, decode};
+use engine::frame::{
+    Batch, BatchItems, Kind, Next, Prepared, Record, SyncMark, Transaction, decode,
+};
 
 use crate::data;
 use crate::workload::Workload;
@@ -30,6 +32,12 @@ pub fn workloads() -> Vec<Workload> {
             encode_check,
         ),
         Workload::new(
+            "frame/encode/b256",
+            || encode_setup(256),
+            encode,
+            encode_check,
+        ),
+        Workload::new(
             "frame/encode/kib1",
             || encode_setup(1 << 10),
             encode,
@@ -42,13 +50,50 @@ pub fn workloads() -> Vec<Workload> {
             encode_check,
         ),
         Workload::new(
+            "frame/batch_encode/n10",
+            || batch_setup(10),
+            batch_encode,
+            batch_check,
+        ),
+        Workload::new(
             "frame/batch_encode/n100",
             || batch_setup(100),
             batch_encode,
             batch_check,
         ),
+        Workload::new(
+            "frame/batch_encode/n500",
+            || batch_setup(500),
+            batch_encode,
+            batch_check,
+        ),
+        Workload::new(
+            "frame/batch_read/n100",
+            || batch_read_setup(100),
+            batch_read,
+            scan_check,
+        ),
+        Workload::new(
+            "frame/transaction_encode/n1000",
+            transaction_setup,
+            transaction_encode,
+            transaction_check,
+        ),
+        Workload::new("frame/mark/n1000", mark_setup, marks, mark_check),
         Workload::new("frame/scan/b64", || scan_setup(64), scan, scan_check),
         Workload::new("frame/scan/kib1", || scan_setup(1 << 10), scan, scan_check),
+        Workload::new(
+            "frame/scan/kib64",
+            || scan_setup(64 << 10),
+            scan,
+            scan_check,
+        ),
+        Workload::new(
+            "frame/search/damaged",
+            damaged_setup,
+            look_everywhere,
+            damaged_check,
+        ),
     ]
 }
 
@@ -170,8 +215,8 @@ pub fn scan_setup(len: usize) -> Scan {
     let encoded = encode(encode_setup(len));
     Scan {
         frames: encoded.frames,
-        payload_bytes: RECORDS * len,
-        records: RECORDS,
+        payload_bytes: encoded.payloads.len() * len,
+        records: encoded.payloads.len(),
     }
 }
 
@@ -190,4 +235,149 @@ pub fn scan(mut input: Scan) -> Scan {
 /// Everything must have been found.
 pub fn scan_check(output: Scan) {
     assert_eq!((output.payload_bytes, output.records), (0, 0));
+}
+
+/// The frames of 1,000 payloads of 64 bytes in batches.
+#[must_use]
+pub fn batch_read_setup(per_batch: usize) -> Scan {
+    let encoded = batch_encode(batch_setup(per_batch));
+    Scan {
+        frames: encoded.frames,
+        payload_bytes: RECORDS * 64,
+        records: RECORDS,
+    }
+}
+
+/// Reads and verifies batch after batch, and takes away the records that it found.
+#[must_use]
+pub fn batch_read(mut input: Scan) -> Scan {
+    let mut at = 0;
+    while let Next::Frame(frame) = decode(&input.frames[at..], SALT) {
+        at += frame.size;
+        let items = BatchItems::new(frame.record.payload);
+        for record in items.into_iter().flatten().flatten() {
+            input.payload_bytes -= record.payload.len();
+            input.records -= 1;
+        }
+    }
+    input
+}
+
+/// Payloads, and the frames of a transaction of all of them.
+pub struct Spread {
+    payloads: Vec<Vec<u8>>,
+    transaction: Transaction,
+    frames: Vec<u8>,
+}
+
+/// 1,000 payloads of 200 bytes, which are more than a batch takes.
+#[must_use]
+pub fn transaction_setup() -> Spread {
+    Spread {
+        payloads: data::payloads(RECORDS, 200),
+        transaction: Transaction::default(),
+        frames: Vec::with_capacity(RECORDS * (200 + 10)),
+    }
+}
+
+/// Spreads the records over batches, and encodes these.
+#[must_use]
+pub fn transaction_encode(mut input: Spread) -> Spread {
+    for payload in &input.payloads {
+        let fits = input.transaction.push(record(payload));
+        debug_assert!(fits);
+    }
+    for (frame, _) in input.transaction.frames() {
+        frame.write_to(&mut input.frames, SALT);
+    }
+    input
+}
+
+/// Every record must come back out of the frames, in order.
+pub fn transaction_check(output: Spread) {
+    let (mut at, mut found) = (0, Vec::new());
+    while let Next::Frame(frame) = decode(&output.frames[at..], SALT) {
+        assert_eq!(frame.record.kind, Kind::BATCH);
+        let items = BatchItems::new(frame.record.payload).expect("it is a batch");
+        found.extend(items.map(|item| item.expect("it is well formed").payload));
+        at += frame.size;
+    }
+    assert_eq!(at, output.frames.len());
+    assert_eq!(found, output.payloads);
+}
+
+/// Marks, and the bytes of their frames.
+pub struct Marks {
+    marks: Vec<SyncMark>,
+    frames: Vec<u8>,
+}
+
+/// 1,000 marks.
+#[must_use]
+pub fn mark_setup() -> Marks {
+    let mark = |number: u64| SyncMark {
+        offset: 64 + number * 100,
+        lsn: number,
+    };
+    Marks {
+        marks: (0..RECORDS as u64).map(mark).collect(),
+        frames: Vec::with_capacity(RECORDS * 26),
+    }
+}
+
+/// Encodes each mark: what every sync costs besides itself.
+#[must_use]
+pub fn marks(mut input: Marks) -> Marks {
+    for mark in &input.marks {
+        if let Some(frame) = Prepared::new(SyncMark::record(&mark.encode())) {
+            frame.write_to(&mut input.frames, SALT);
+        }
+    }
+    input
+}
+
+/// Every mark must come back out of the frames.
+pub fn mark_check(output: Marks) {
+    let mut rest = &output.frames[..];
+    for mark in &output.marks {
+        let Next::Frame(frame) = decode(rest, SALT) else {
+            panic!("not a frame")
+        };
+        assert_eq!(SyncMark::decode(frame.record.payload), Some(*mark));
+        rest = &rest[frame.size..];
+    }
+    assert_eq!(rest, []);
+}
+
+/// Bytes that may hold frames, and how many do.
+pub struct Wreck {
+    bytes: Vec<u8>,
+    found: usize,
+}
+
+/// Ten frames of 64 bytes in 4,000 bytes that are none.
+#[must_use]
+pub fn damaged_setup() -> Wreck {
+    let frames = encode(encode_setup(64)).frames;
+    let mut bytes = data::Random::new(7).bytes(4000);
+    for (place, frame) in frames.chunks(74).take(10).enumerate() {
+        let at = 150 + place * 380;
+        bytes[at..at + frame.len()].copy_from_slice(frame);
+    }
+    Wreck { bytes, found: 0 }
+}
+
+/// Looks for a frame at every byte, as repair does after damage.
+#[must_use]
+pub fn look_everywhere(mut input: Wreck) -> Wreck {
+    for at in 0..input.bytes.len() {
+        let next = decode(&input.bytes[at..], SALT);
+        input.found += usize::from(matches!(next, Next::Frame(_)));
+    }
+    input
+}
+
+/// All ten must have been found, and no other.
+pub fn damaged_check(output: Wreck) {
+    assert_eq!(output.found, 10);
 }

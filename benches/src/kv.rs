@@ -9,15 +9,13 @@
     reason = "harnesses hand a result to its check by value"
 )]
 
-use std::path::Path;
-
 use bytes::Bytes;
-use engine::kv::{Change, Store};
-use engine::vfs::Memory;
-use engine::wal::{Options, Wal};
+use engine::kv::Store;
 
 use crate::data;
 use crate::workload::Workload;
+
+pub mod log;
 
 /// How many keys a store holds before a run.
 const KEYS: usize = 2000;
@@ -27,7 +25,7 @@ const OPERATIONS: usize = 1000;
 /// The workloads of this suite.
 #[must_use]
 pub fn workloads() -> Vec<Workload> {
-    vec![
+    let points = vec![
         Workload::new("kv/put/new", || points_setup(Keys::New), put, put_check),
         Workload::new(
             "kv/put/update",
@@ -35,6 +33,7 @@ pub fn workloads() -> Vec<Workload> {
             put,
             put_check,
         ),
+        Workload::new("kv/put/one_key", one_key_setup, put, one_key_check),
         Workload::new("kv/get/hit", || points_setup(Keys::Present), get, get_check),
         Workload::new("kv/get/miss", || points_setup(Keys::New), get, get_check),
         Workload::new(
@@ -44,14 +43,40 @@ pub fn workloads() -> Vec<Workload> {
             delete_check,
         ),
         Workload::new(
+            "kv/delete/miss",
+            || points_setup(Keys::New),
+            delete,
+            get_check,
+        ),
+        Workload::new(
             "kv/exists/hit",
             || points_setup(Keys::Present),
             exists,
             get_check,
         ),
         Workload::new(
+            "kv/exists/miss",
+            || points_setup(Keys::New),
+            exists,
+            get_check,
+        ),
+        Workload::new(
+            "kv/mixed/read80",
+            || points_setup(Keys::Present),
+            mixed,
+            mixed_check,
+        ),
+    ];
+    let scans = vec![
+        Workload::new(
             "kv/prefix_scan/n10",
             || scan_setup(10),
+            prefix_scan,
+            scan_check,
+        ),
+        Workload::new(
+            "kv/prefix_scan/n100",
+            || scan_setup(100),
             prefix_scan,
             scan_check,
         ),
@@ -61,8 +86,17 @@ pub fn workloads() -> Vec<Workload> {
             prefix_scan,
             scan_check,
         ),
-        Workload::new("kv/rebuild/n1000", rebuild_setup, rebuild, rebuild_check),
-    ]
+        Workload::new(
+            "kv/prefix_scan/nothing",
+            nothing_setup,
+            prefix_scan,
+            nothing_check,
+        ),
+    ];
+    [points, scans, log::workloads()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Which keys a run works on.
@@ -157,6 +191,44 @@ pub fn delete(mut input: Points) -> Points {
     input
 }
 
+/// Gets four keys, and puts the fifth.
+#[must_use]
+pub fn mixed(mut input: Points) -> Points {
+    for (number, (key, value)) in (1..).zip(&input.pairs) {
+        let found = if number % 5 == 0 {
+            input.store.put(key.clone(), value.clone()).is_some()
+        } else {
+            input.store.get(key).is_some()
+        };
+        input.found += usize::from(found);
+    }
+    input
+}
+
+/// Every key must have been found, and have its value.
+pub fn mixed_check(output: Points) {
+    put_check(output);
+}
+
+/// A store of 2,000 keys, and 1,000 values for one of them.
+#[must_use]
+pub fn one_key_setup() -> Points {
+    let mut input = points_setup(Keys::Present);
+    let key = input.pairs[0].0.clone();
+    for pair in &mut input.pairs {
+        pair.0 = key.clone();
+    }
+    input
+}
+
+/// The key must have the last value.
+pub fn one_key_check(output: Points) {
+    check_found(&output);
+    let (key, value) = output.pairs.last().expect("there are pairs");
+    assert_eq!(output.store.get(key), Some(value));
+    assert_eq!(output.store.prefix(b"").count(), KEYS);
+}
+
 fn check_found(output: &Points) {
     let expected = if output.keys == Keys::Present {
         OPERATIONS
@@ -244,63 +316,15 @@ pub fn scan_check(output: Scan) {
     }
 }
 
-/// A log of changes, then the store built from it.
-pub struct Rebuild {
-    wal: Wal<Memory>,
-    store: Store,
-}
-
-/// 1,000 changes in a log: 800 puts to 700 keys, and 200 deletions.
+/// The same store, and a thousand rounds with a prefix that no key has.
 #[must_use]
-pub fn rebuild_setup() -> Rebuild {
-    let options = Options {
-        segment_bytes: 1 << 20,
-        threads: 1,
-        ..Options::default()
-    };
-    let open = Wal::open(Memory::default(), Path::new("log"), options);
-    let (wal, _) = open.expect("memory can be opened");
-    let mut payload = Vec::new();
-    for number in 0..800 {
-        let key = data::key(number % 700);
-        let change = Change::put(&mut payload, &key, &data::value(&key));
-        wal.append(change).expect("the log accepts it");
-    }
-    for number in 0..200 {
-        wal.append(Change::delete(&data::key(number)))
-            .expect("the log accepts it");
-    }
-    wal.sync().expect("memory can be synced");
-    Rebuild {
-        wal,
-        store: Store::default(),
-    }
-}
-
-/// Builds the store.
-#[must_use]
-pub fn rebuild(mut input: Rebuild) -> Rebuild {
-    if let Ok(store) = Store::rebuild(input.wal.entries()) {
-        input.store = store;
-    }
+pub fn nothing_setup() -> Scan {
+    let mut input = scan_setup(1);
+    input.prefix = "group/00000015x".into();
     input
 }
 
-/// The store must be what the changes make.
-pub fn rebuild_check(output: Rebuild) {
-    assert_eq!(output.wal.watermarks().durable.0, 1000);
-    let expected = (200..700).map(data::key);
-    assert!(
-        output
-            .store
-            .prefix(b"")
-            .map(|(key, _)| key.clone())
-            .eq(expected)
-    );
-    assert!(
-        output
-            .store
-            .prefix(b"")
-            .all(|(key, value)| *value == data::value(key))
-    );
+/// Nothing must have been found.
+pub fn nothing_check(output: Scan) {
+    assert_eq!((output.rounds, output.found.len()), (OPERATIONS, 0));
 }

@@ -10,8 +10,9 @@
 //! ids and that every workload passes its check.
 //!
 //! Rules that keep counts still: data is seeded, hashers have a fixed seed, no clock is read,
-//! files are in memory, every setup starts on a [level heap](heap), setup and check stand outside the counted region, and a run does about a
-//! thousand operations, so that what happens once weighs less than a hundredth.
+//! files are in memory, every setup starts on a [level heap](heap), setup and check stand outside
+//! the counted region, and a run does about a thousand operations, so that what happens once
+//! weighs less than a hundredth.
 
 pub mod data;
 pub mod frame;

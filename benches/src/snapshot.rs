@@ -9,9 +9,12 @@
     reason = "harnesses hand a result to its check by value"
 )]
 
+use std::path::Path;
+
 use bytes::Bytes;
 use engine::kv::{Store, encode_snapshot};
-use engine::snapshot::{Meta, PAIRS, Pairs, read};
+use engine::snapshot::{Meta, Newest, PAIRS, Pairs, load_newest, read, save};
+use engine::vfs::{Memory, Vfs};
 use engine::wal::Lsn;
 
 use crate::data;
@@ -25,25 +28,105 @@ const META: Meta = Meta {
     changes: 3,
 };
 
+/// Of what size the pairs of a snapshot are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// 2,000 values of 8 bytes.
+    Tiny,
+    /// 1,000 values of 100 bytes.
+    Usual,
+    /// 64 values of 16 KiB.
+    Large,
+}
+
 /// The workloads of this suite.
 #[must_use]
 pub fn workloads() -> Vec<Workload> {
     vec![
-        Workload::new("snapshot/encode/n1000", encode_setup, encode, encode_check),
-        Workload::new("snapshot/load/n1000", load_setup, load, load_check),
+        Workload::new(
+            "snapshot/encode/n1000",
+            || encode_setup(Size::Usual),
+            encode,
+            encode_check,
+        ),
+        Workload::new(
+            "snapshot/encode/tiny",
+            || encode_setup(Size::Tiny),
+            encode,
+            encode_check,
+        ),
+        Workload::new(
+            "snapshot/encode/large",
+            || encode_setup(Size::Large),
+            encode,
+            encode_check,
+        ),
+        Workload::new(
+            "snapshot/load/n1000",
+            || load_setup(Size::Usual),
+            load,
+            load_check,
+        ),
+        Workload::new(
+            "snapshot/load/tiny",
+            || load_setup(Size::Tiny),
+            load,
+            load_check,
+        ),
+        Workload::new(
+            "snapshot/load/large",
+            || load_setup(Size::Large),
+            load,
+            load_check,
+        ),
         Workload::new(
             "snapshot/restore/n1000",
-            restore_setup,
+            || restore_setup(Size::Usual),
             restore,
             restore_check,
         ),
+        Workload::new(
+            "snapshot/restore/tiny",
+            || restore_setup(Size::Tiny),
+            restore,
+            restore_check,
+        ),
+        Workload::new(
+            "snapshot/get/hit",
+            || lookup_setup(true),
+            lookup,
+            lookup_check,
+        ),
+        Workload::new(
+            "snapshot/get/miss",
+            || lookup_setup(false),
+            lookup,
+            lookup_check,
+        ),
+        Workload::new("snapshot/save/n1000", save_setup, save_all, save_check),
+        Workload::new("snapshot/open/passed_over", open_setup, open, open_check),
     ]
 }
 
-fn filled() -> Store {
+impl Size {
+    fn pairs(self) -> Vec<(Bytes, Bytes)> {
+        let (count, len) = match self {
+            Self::Tiny => (2000, 8),
+            Self::Usual => (PAIR_COUNT, 100),
+            Self::Large => (64, 16 << 10),
+        };
+        let mut random = data::Random::new(6);
+        let pair = |key: Bytes| match self {
+            Self::Usual => (key.clone(), data::value(&key)),
+            Self::Tiny | Self::Large => (key, random.bytes(len).into()),
+        };
+        data::keys(count).into_iter().map(pair).collect()
+    }
+}
+
+fn filled(size: Size) -> Store {
     let mut store = Store::default();
-    for key in data::keys(PAIR_COUNT) {
-        let value = data::value(&key);
+    for (key, value) in size.pairs() {
         store.put(key, value);
     }
     store
@@ -55,11 +138,11 @@ pub struct Encode {
     snapshot: Vec<u8>,
 }
 
-/// A store of 1,000 pairs.
+/// A store.
 #[must_use]
-pub fn encode_setup() -> Encode {
+pub fn encode_setup(size: Size) -> Encode {
     Encode {
-        store: filled(),
+        store: filled(size),
         snapshot: Vec::new(),
     }
 }
@@ -83,15 +166,17 @@ pub fn encode_check(output: Encode) {
 
 /// A snapshot, and its pairs once they are loaded.
 pub struct Load {
+    size: Size,
     snapshot: Bytes,
     pairs: Option<Pairs>,
 }
 
-/// The snapshot of 1,000 pairs.
+/// The snapshot of a store.
 #[must_use]
-pub fn load_setup() -> Load {
+pub fn load_setup(size: Size) -> Load {
     Load {
-        snapshot: encode(encode_setup()).snapshot.into(),
+        size,
+        snapshot: encode(encode_setup(size)).snapshot.into(),
         pairs: None,
     }
 }
@@ -99,6 +184,11 @@ pub fn load_setup() -> Load {
 fn pairs_of(snapshot: &Bytes) -> Option<Pairs> {
     let loaded = read(snapshot).ok()?;
     Pairs::load(loaded.section(PAIRS)?).ok()
+}
+
+fn loaded(size: Size) -> Pairs {
+    let pairs = load(load_setup(size)).pairs;
+    pairs.expect("the snapshot is good")
 }
 
 /// Verifies the snapshot and indexes its keys: from here on it can be served.
@@ -111,26 +201,26 @@ pub fn load(mut input: Load) -> Load {
 /// Every key must be found.
 pub fn load_check(output: Load) {
     let pairs = output.pairs.expect("the snapshot is good");
-    assert_eq!(pairs.len(), PAIR_COUNT);
-    assert!(
-        data::keys(PAIR_COUNT)
-            .iter()
-            .all(|key| pairs.get(key) == Some(data::value(key)))
-    );
+    let expected = output.size.pairs();
+    assert_eq!(pairs.len(), expected.len());
+    for (key, value) in expected {
+        assert_eq!(pairs.get(&key), Some(value));
+    }
 }
 
 /// Pairs, and the store that is built from them.
 pub struct Restore {
+    size: Size,
     pairs: Pairs,
     store: Store,
 }
 
 /// The loaded pairs of a snapshot.
 #[must_use]
-pub fn restore_setup() -> Restore {
-    let pairs = load(load_setup()).pairs.expect("the snapshot is good");
+pub fn restore_setup(size: Size) -> Restore {
     Restore {
-        pairs,
+        size,
+        pairs: loaded(size),
         store: Store::default(),
     }
 }
@@ -144,6 +234,113 @@ pub fn restore(mut input: Restore) -> Restore {
 
 /// The store must be the one that the snapshot was taken of.
 pub fn restore_check(output: Restore) {
-    assert!(output.store.prefix(b"").eq(filled().prefix(b"")));
+    assert!(output.store.prefix(b"").eq(filled(output.size).prefix(b"")));
     assert_eq!(output.store.len(), output.pairs.len());
+}
+
+/// Loaded pairs, keys to look for, and how many of them were found.
+pub struct Lookup {
+    pairs: Pairs,
+    keys: Vec<Bytes>,
+    present: bool,
+    found: usize,
+}
+
+/// A snapshot of 1,000 pairs, and 1,000 keys that it holds, or does not.
+#[must_use]
+pub fn lookup_setup(present: bool) -> Lookup {
+    let keys = data::keys(2 * PAIR_COUNT).into_iter();
+    let held = |key: &Bytes| (*key < data::key(PAIR_COUNT)) == present;
+    Lookup {
+        pairs: loaded(Size::Usual),
+        keys: keys.filter(held).collect(),
+        present,
+        found: 0,
+    }
+}
+
+/// Looks for each key.
+#[must_use]
+pub fn lookup(mut input: Lookup) -> Lookup {
+    for key in &input.keys {
+        input.found += usize::from(input.pairs.get(key).is_some());
+    }
+    input
+}
+
+/// All must have been found, or none.
+pub fn lookup_check(output: Lookup) {
+    assert_eq!(output.keys.len(), PAIR_COUNT);
+    let expected = if output.present { PAIR_COUNT } else { 0 };
+    assert_eq!(output.found, expected);
+}
+
+/// A directory of snapshots, one more to be saved there, and what was loaded.
+pub struct Saved {
+    vfs: Memory,
+    snapshot: Vec<u8>,
+    newest: Option<Newest>,
+}
+
+const DIR: &str = "db";
+
+/// Two snapshots and the remains of one that was never finished.
+#[must_use]
+pub fn save_setup() -> Saved {
+    let vfs = Memory::default();
+    let snapshot = encode(encode_setup(Size::Usual)).snapshot;
+    for lsn in [0, 1] {
+        save(&vfs, Path::new(DIR), Lsn(lsn), &snapshot).expect("memory can be written");
+    }
+    let draft = Path::new(DIR).join("00000000000000000009.snap.tmp");
+    vfs.write(&draft, b"half".to_vec());
+    Saved {
+        vfs,
+        snapshot,
+        newest: None,
+    }
+}
+
+/// Saves the third, and removes what is outdated.
+#[must_use]
+pub fn save_all(input: Saved) -> Saved {
+    let _ = save(&input.vfs, Path::new(DIR), META.lsn, &input.snapshot);
+    input
+}
+
+/// The two newest must be left, and nothing else.
+pub fn save_check(output: Saved) {
+    let names = output
+        .vfs
+        .list(Path::new(DIR))
+        .expect("memory can be listed");
+    let expected = ["00000000000000000001.snap", "00000000000000000002.snap"];
+    assert_eq!(names, expected);
+    let bytes = output.vfs.read(&Path::new(DIR).join(expected[1]));
+    assert_eq!(bytes, Some(output.snapshot));
+}
+
+/// Two snapshots, the newer one with a flipped bit.
+#[must_use]
+pub fn open_setup() -> Saved {
+    let input = save_all(save_setup());
+    let path = Path::new(DIR).join("00000000000000000002.snap");
+    let mut bytes = input.snapshot.clone();
+    bytes[1000] ^= 1;
+    input.vfs.write(&path, bytes);
+    input
+}
+
+/// Loads the newest that can be believed.
+#[must_use]
+pub fn open(mut input: Saved) -> Saved {
+    input.newest = load_newest(&input.vfs, Path::new(DIR)).ok();
+    input
+}
+
+/// It must be the older one, and the other be named.
+pub fn open_check(output: Saved) {
+    let newest = output.newest.expect("memory can be read");
+    assert_eq!(newest.passed_over.len(), 1);
+    assert_eq!(newest.loaded.map(|loaded| loaded.meta.lsn), Some(META.lsn));
 }

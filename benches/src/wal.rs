@@ -10,13 +10,17 @@
 )]
 
 use std::path::Path;
+use std::time::Duration;
 
 use engine::frame::{Batch, Kind, Record, Transaction};
-use engine::vfs::{Memory, Vfs};
-use engine::wal::{Entries, Lsn, OpenError, Options, Recovered, Wal};
+use engine::vfs::{Memory, Sim, Vfs};
+use engine::wal::{Lsn, Mode, Options, Recovered, Wal};
 
 use crate::data;
 use crate::workload::Workload;
+
+pub mod read;
+pub mod recovery;
 
 const KIND: Kind = Kind(0x30);
 const DIR: &str = "log";
@@ -26,47 +30,67 @@ const RECORDS: usize = 1000;
 /// The workloads of this suite.
 #[must_use]
 pub fn workloads() -> Vec<Workload> {
-    vec![
+    let appends = vec![
         Workload::new("wal/append/b64", || append_setup(64), append, append_check),
+        Workload::new(
+            "wal/append/b256",
+            || append_setup(256),
+            append,
+            append_check,
+        ),
         Workload::new(
             "wal/append/kib1",
             || append_setup(1 << 10),
             append,
             append_check,
         ),
+        Workload::new("wal/append/kib16", large_setup, append, append_check),
         Workload::new(
-            "wal/append_batch/n100",
-            batches_setup,
+            "wal/append_batch/n10",
+            || batches_setup(10),
             append_batch,
             append_check,
         ),
+        Workload::new(
+            "wal/append_batch/n100",
+            || batches_setup(100),
+            append_batch,
+            append_check,
+        ),
+        Workload::new(
+            "wal/append_batch/n500",
+            || batches_setup(500),
+            append_batch,
+            append_check,
+        ),
+        Workload::new(
+            "wal/append_volatile/b64",
+            volatile_setup,
+            append,
+            volatile_check,
+        ),
         Workload::new("wal/commit/b64", || append_setup(64), commit, append_check),
+        Workload::new("wal/commit/buffered", buffered_setup, commit, bounded_check),
         Workload::new(
             "wal/transaction/n10",
-            transactions_setup,
+            || transactions_setup(10),
+            transactions,
+            append_check,
+        ),
+        Workload::new(
+            "wal/transaction/n1000",
+            || transactions_setup(1000),
             transactions,
             append_check,
         ),
         Workload::new("wal/rotate/kib4", rotate_setup, append, append_check),
-        Workload::new(
-            "wal/replay/n1000",
-            || replay_setup(Tail::Clean),
-            replay,
-            replay_check,
-        ),
-        Workload::new(
-            "wal/replay/n1000_torn",
-            || replay_setup(Tail::Torn),
-            replay,
-            replay_check,
-        ),
-        Workload::new(
-            "wal/refuse/n1000_flipped",
-            flipped_setup,
-            refuse,
-            refuse_check,
-        ),
-    ]
+        Workload::new("wal/rotate/recycled", recycled_setup, append, append_check),
+        Workload::new("wal/truncate/n19", truncate_setup, truncate, truncate_check),
+    ];
+    [appends, read::workloads(), recovery::workloads()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn options(segment_bytes: u32) -> Options {
@@ -88,19 +112,26 @@ fn record(payload: &[u8]) -> Record<'_> {
 
 /// Segments for appending, so large that none is filled.
 const ROOMY: u32 = 4 << 20;
+/// Segments that are full after three records of 1 KiB.
+const SMALL: u32 = 4 << 10;
 /// Segments for replay, little larger than what they hold: the rest is searched for marks.
 const TIGHT: u32 = 96 << 10;
 
 fn open(vfs: &Memory, segment_bytes: u32) -> (Wal<Memory>, Recovered) {
-    match Wal::open(vfs.clone(), Path::new(DIR), options(segment_bytes)) {
+    open_with(vfs, options(segment_bytes))
+}
+
+fn open_with<V: Vfs>(vfs: &V, options: Options) -> (Wal<V>, Recovered) {
+    match Wal::open(vfs.clone(), Path::new(DIR), options) {
         Ok(opened) => opened,
         Err(error) => panic!("{error}"),
     }
 }
 
 /// An open log, and what is to be appended to it.
-pub struct Append {
-    wal: Wal<Memory>,
+pub struct Append<V: Vfs = Memory> {
+    vfs: V,
+    wal: Wal<V>,
     payloads: Vec<Vec<u8>>,
     batches: Vec<Batch>,
     transactions: Vec<Transaction>,
@@ -114,15 +145,67 @@ pub fn append_setup(len: usize) -> Append {
     used_log(ROOMY, data::payloads(RECORDS, len))
 }
 
-/// A log with segments of 4 KiB, and sixty records of 1 KiB: every third begins a new segment.
+/// The same for a hundred records of 16 KiB, more than the buffer takes: writers have to write.
 #[must_use]
-pub fn rotate_setup() -> Append {
-    used_log(4 << 10, data::payloads(60, 1 << 10))
+pub fn large_setup() -> Append {
+    used_log(ROOMY, data::payloads(100, 16 << 10))
+}
+
+/// Segments of 4 KiB, and sixty records of 1 KiB: every third begins a new segment. The disk is
+/// the simulator, which remembers what is durable, as a real one has to.
+#[must_use]
+pub fn rotate_setup() -> Append<Sim> {
+    used(Sim::default(), options(SMALL), data::payloads(60, 1 << 10))
+}
+
+/// The same, with the files of earlier segments to begin new ones in.
+#[must_use]
+pub fn recycled_setup() -> Append<Sim> {
+    let options = Options {
+        spares: 30,
+        ..options(SMALL)
+    };
+    let input = used(Sim::default(), options, data::payloads(60, 1 << 10));
+    let left = input.wal.truncate_below(input.range.0);
+    assert!(
+        left.is_ok_and(|first| first > Lsn(50)),
+        "nothing was let go"
+    );
+    input
+}
+
+/// A log that only numbers its records and keeps none.
+#[must_use]
+pub fn volatile_setup() -> Append {
+    let options = Options {
+        mode: Mode::InMemory,
+        ..options(ROOMY)
+    };
+    used(Memory::default(), options, data::payloads(RECORDS, 64))
+}
+
+/// A log that makes records durable by the 32 KiB.
+#[must_use]
+pub fn buffered_setup() -> Append {
+    let mode = Mode::Buffered {
+        interval: Duration::from_secs(1),
+        max_bytes: 32 << 10,
+    };
+    let options = Options {
+        mode,
+        ..options(ROOMY)
+    };
+    used(Memory::default(), options, data::payloads(RECORDS, 64))
 }
 
 fn used_log(segment_bytes: u32, payloads: Vec<Vec<u8>>) -> Append {
-    let (wal, _) = open(&Memory::default(), segment_bytes);
+    used(Memory::default(), options(segment_bytes), payloads)
+}
+
+fn used<V: Vfs>(vfs: V, options: Options, payloads: Vec<Vec<u8>>) -> Append<V> {
+    let (wal, _) = open_with(&vfs, options);
     let input = Append {
+        vfs,
         wal,
         payloads,
         batches: Vec::new(),
@@ -130,16 +213,19 @@ fn used_log(segment_bytes: u32, payloads: Vec<Vec<u8>>) -> Append {
         range: (Lsn(0), Lsn(0)),
     };
     let mut input = append(input);
-    input.wal.sync().expect("memory can be synced");
+    if options.mode != Mode::InMemory {
+        input.wal.sync().expect("files in memory can be synced");
+    }
     input.range = (input.range.1, input.range.1);
     input
 }
 
-/// The same for a hundred transactions of ten records.
+/// The same for transactions of `per_transaction` records. A thousand are more than a batch
+/// takes.
 #[must_use]
-pub fn transactions_setup() -> Append {
+pub fn transactions_setup(per_transaction: usize) -> Append {
     let mut input = append_setup(64);
-    for payloads in input.payloads.chunks(10) {
+    for payloads in input.payloads.chunks(per_transaction) {
         let mut transaction = Transaction::default();
         for payload in payloads {
             assert!(transaction.push(record(payload)), "the record is too large");
@@ -149,11 +235,11 @@ pub fn transactions_setup() -> Append {
     input
 }
 
-/// The same for ten batches of a hundred records.
+/// The same for batches of `per_batch` records.
 #[must_use]
-pub fn batches_setup() -> Append {
+pub fn batches_setup(per_batch: usize) -> Append {
     let mut input = append_setup(64);
-    for payloads in input.payloads.chunks(100) {
+    for payloads in input.payloads.chunks(per_batch) {
         let mut batch = Batch::default();
         for payload in payloads {
             assert!(batch.push(record(payload)), "the batch is full");
@@ -165,7 +251,7 @@ pub fn batches_setup() -> Append {
 
 /// Appends record after record, and waits until all are written.
 #[must_use]
-pub fn append(mut input: Append) -> Append {
+pub fn append<V: Vfs>(mut input: Append<V>) -> Append<V> {
     for payload in &input.payloads {
         if let Ok(appended) = input.wal.append(record(payload)) {
             input.range.1 = appended.end;
@@ -212,7 +298,7 @@ pub fn commit(mut input: Append) -> Append {
 }
 
 /// The log must hold what was appended.
-pub fn append_check(output: Append) {
+pub fn append_check<V: Vfs>(output: Append<V>) {
     let (from, to) = output.range;
     assert_eq!(to.0 - from.0, output.payloads.len() as u64);
     assert_eq!(output.wal.watermarks().written, to);
@@ -230,127 +316,46 @@ pub fn append_check(output: Append) {
     assert!(entries.next().is_none());
 }
 
-/// A log that a process left behind, then what was read from it.
-pub struct Replay {
-    vfs: Memory,
-    torn: bool,
-    log: Option<(Wal<Memory>, Recovered, Entries<Memory>)>,
-    records: usize,
-    payload_bytes: usize,
+/// The log must have numbered the records, and kept none.
+pub fn volatile_check(output: Append) {
+    let marks = output.wal.watermarks();
+    assert_eq!(marks.accepted, output.range.1);
+    assert_eq!(output.range.1.0 - output.range.0.0, RECORDS as u64);
+    assert_eq!(output.wal.counters().bytes, 0, "records were written");
 }
 
-/// What follows the last record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tail {
-    /// Nothing.
-    Clean,
-    /// Half of a frame.
-    Torn,
+/// What is not durable must be within the bound.
+pub fn bounded_check(output: Append) {
+    let marks = output.wal.watermarks();
+    assert_eq!(marks.accepted, output.range.1);
+    assert!(marks.accepted.0 - marks.durable.0 <= (32 << 10) / 74);
+    let syncs = output.wal.counters().syncs;
+    assert!((4..10).contains(&syncs), "{syncs} syncs");
+    assert_eq!(output.wal.sync().ok(), Some(()));
+    append_check(output);
 }
 
-/// A log of 1,000 records of 64 bytes, all durable, left behind without a close.
+/// A log of 1,000 records in nineteen segments of 4 KiB, all durable.
 #[must_use]
-pub fn replay_setup(tail: Tail) -> Replay {
-    let torn = tail == Tail::Torn;
-    let vfs = left_behind(|file, end| {
-        if torn {
-            file[end] = 30;
-            file[end + 4..end + 20].fill(1);
-        }
-    });
-    Replay {
-        vfs,
-        torn,
-        log: None,
-        records: 0,
-        payload_bytes: 0,
-    }
+pub fn truncate_setup() -> Append {
+    used_log(SMALL, data::payloads(RECORDS, 64))
 }
 
-/// A log of 1,000 records of 64 bytes, whose file is changed by `damage`.
-fn left_behind(damage: impl FnOnce(&mut Vec<u8>, usize)) -> Memory {
-    let vfs = Memory::default();
-    let (wal, _) = open(&vfs, TIGHT);
-    for payload in data::payloads(RECORDS, 64) {
-        wal.append(record(&payload)).expect("the log accepts it");
-    }
-    wal.sync().expect("memory can be synced");
-    // The mark that vouches for all of them goes with the next records.
-    wal.append(record(b"one more")).expect("the log accepts it");
-    wal.sync().expect("memory can be synced");
-    drop(wal);
-    let path = Path::new(DIR).join("00000000000000000000.wal");
-    let mut file = vfs.read(&path).expect("the log has a segment");
-    let end = file
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
-    damage(&mut file, end);
-    vfs.write(&path, file);
-    vfs
-}
-
-/// Recovers the log and reads all of it.
+/// Lets go of everything but the segment that is being written.
 #[must_use]
-pub fn replay(mut input: Replay) -> Replay {
-    let (wal, recovered) = open(&input.vfs, TIGHT);
-    let mut entries = wal.entries();
-    for entry in entries.by_ref().flatten() {
-        input.records += 1;
-        input.payload_bytes += entry.payload.len();
+pub fn truncate(mut input: Append) -> Append {
+    if let Ok(first) = input.wal.truncate_below(input.range.1) {
+        input.range.0 = first;
     }
-    input.log = Some((wal, recovered, entries));
     input
 }
 
-/// Every record must have been read, and the torn tail cut.
-pub fn replay_check(output: Replay) {
-    assert_eq!(
-        (output.records, output.payload_bytes),
-        (RECORDS + 1, RECORDS * 64 + 8)
-    );
-    let (_, recovered, _) = output.log.expect("the log was opened");
-    assert_eq!(recovered.cut.is_some(), output.torn);
-    let files = output
-        .vfs
-        .list(Path::new(DIR))
-        .expect("memory can be listed");
-    assert_eq!(files.len(), 2, "the sealed segment and the active one");
-}
-
-/// A log that cannot be opened, and the error that says so.
-pub struct Refuse {
-    vfs: Memory,
-    error: Option<OpenError>,
-}
-
-/// A log of 1,000 records, with a flipped bit in the middle of what is known to be durable.
-#[must_use]
-pub fn flipped_setup() -> Refuse {
-    let vfs = left_behind(|file, end| file[end / 2] ^= 1);
-    Refuse { vfs, error: None }
-}
-
-/// Tries to recover the log.
-#[must_use]
-pub fn refuse(mut input: Refuse) -> Refuse {
-    let opened = Wal::open(input.vfs.clone(), Path::new(DIR), options(TIGHT));
-    input.error = opened.err();
-    input
-}
-
-/// The damage must have been called what it is.
-pub fn refuse_check(output: Refuse) {
-    assert!(
-        matches!(output.error, Some(OpenError::Corrupt(_))),
-        "{:?}",
-        output.error
-    );
-    assert_eq!(
-        output
-            .vfs
-            .list(Path::new(DIR))
-            .map_or(0, |names| names.len()),
-        1
-    );
+/// All but the last segment must be gone, except for the two files that are kept to be used again.
+pub fn truncate_check(output: Append) {
+    let names = output.vfs.list(Path::new(DIR)).unwrap_or_default();
+    let count = |end: &str| names.iter().filter(|name| name.ends_with(end)).count();
+    assert_eq!((count(".wal"), count(".spare")), (1, 2), "{names:?}");
+    assert_eq!(output.range.0, output.wal.first_lsn());
+    let left = output.wal.entries().flatten().count() as u64;
+    assert_eq!(left, output.range.1.0 - output.range.0.0);
 }

@@ -1,0 +1,343 @@
+//! Workloads of the store and its log: changes, replay, checkpoint and recovery.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a workload panics where its setup or its check fails"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "harnesses hand a result to its check by value"
+)]
+
+use std::path::Path;
+
+use bytes::Bytes;
+use engine::frame::Kind;
+use engine::kv::{Change, Recovery, Store, checkpoint, recover};
+use engine::vfs::Memory;
+use engine::wal::{Lsn, Options, Wal};
+
+use super::{OPERATIONS, pairs};
+use crate::data;
+use crate::workload::Workload;
+
+const DIR: &str = "db";
+
+/// The workloads of this part of the suite.
+pub(super) fn workloads() -> Vec<Workload> {
+    vec![
+        Workload::new(
+            "kv/change_encode/n1000",
+            changes_setup,
+            encode_changes,
+            encode_check,
+        ),
+        Workload::new(
+            "kv/change_read/n1000",
+            encoded_setup,
+            read_changes,
+            read_check,
+        ),
+        Workload::new(
+            "kv/logged_put/n1000",
+            logged_setup,
+            logged_puts,
+            logged_check,
+        ),
+        Workload::new("kv/rebuild/n1000", rebuild_setup, rebuild, rebuild_check),
+        Workload::new(
+            "kv/rebuild/overwrites",
+            overwrites_setup,
+            rebuild,
+            rebuild_check,
+        ),
+        Workload::new("kv/replay/n1000", replay_setup, replay, rebuild_check),
+        Workload::new(
+            "kv/checkpoint/n1000",
+            checkpoint_setup,
+            take_checkpoint,
+            checkpoint_check,
+        ),
+        Workload::new(
+            "kv/recover/snapshot_and_log",
+            recover_setup,
+            recover_all,
+            recover_check,
+        ),
+    ]
+}
+
+fn open(vfs: &Memory) -> Wal<Memory> {
+    let options = Options {
+        segment_bytes: 1 << 20,
+        threads: 1,
+        ..Options::default()
+    };
+    let open = Wal::open(vfs.clone(), Path::new(DIR), options);
+    open.expect("memory can be opened").0
+}
+
+fn log_put(wal: &Wal<Memory>, key: &[u8], value: &[u8]) {
+    let mut payload = Vec::new();
+    let change = Change::put(&mut payload, key, value);
+    wal.append(change).expect("the log accepts it");
+}
+
+/// Pairs, and the payloads of records that put them.
+pub struct Changes {
+    pairs: Vec<(Bytes, Bytes)>,
+    buffer: Vec<u8>,
+    payloads: Vec<Bytes>,
+    bytes: usize,
+}
+
+/// 1,000 pairs.
+#[must_use]
+pub fn changes_setup() -> Changes {
+    Changes {
+        pairs: pairs(0..OPERATIONS),
+        buffer: Vec::with_capacity(1 << 10),
+        payloads: Vec::new(),
+        bytes: 0,
+    }
+}
+
+/// Makes a record of every put.
+#[must_use]
+pub fn encode_changes(mut input: Changes) -> Changes {
+    for (key, value) in &input.pairs {
+        input.bytes += Change::put(&mut input.buffer, key, value).payload.len();
+    }
+    input
+}
+
+/// The records must be as long as what they hold, and the last one be right.
+pub fn encode_check(output: Changes) {
+    assert_eq!(output.bytes, OPERATIONS * (4 + 16 + 100));
+    let change = Change::read(Lsn(0), Kind::KV_PUT, 1, &output.buffer.into());
+    let (key, value) = output.pairs.last().cloned().expect("there are pairs");
+    assert_eq!(change, Ok(Some(Change::Put { key, value })));
+}
+
+/// 1,000 pairs, and the payloads of their records.
+#[must_use]
+pub fn encoded_setup() -> Changes {
+    let mut input = changes_setup();
+    for (key, value) in &input.pairs {
+        let payload = Change::put(&mut input.buffer, key, value).payload;
+        input.payloads.push(Bytes::copy_from_slice(payload));
+    }
+    input
+}
+
+/// Reads every record.
+#[must_use]
+pub fn read_changes(mut input: Changes) -> Changes {
+    for payload in &input.payloads {
+        if let Ok(Some(Change::Put { key, value })) = Change::read(Lsn(0), Kind::KV_PUT, 1, payload)
+        {
+            input.bytes += key.len() + value.len();
+        }
+    }
+    input
+}
+
+/// All keys and values must have been read.
+pub fn read_check(output: Changes) {
+    assert_eq!(output.bytes, OPERATIONS * (16 + 100));
+}
+
+/// A log and a store that takes what the log has accepted.
+pub struct Logged {
+    wal: Wal<Memory>,
+    store: Store,
+    pairs: Vec<(Bytes, Bytes)>,
+    buffer: Vec<u8>,
+}
+
+/// A store of the first 1,000 of 2,000 pairs, and the other half.
+#[must_use]
+pub fn logged_setup() -> Logged {
+    let mut input = Logged {
+        wal: open(&Memory::default()),
+        store: Store::default(),
+        pairs: pairs(0..OPERATIONS),
+        buffer: Vec::new(),
+    };
+    input = logged_puts(input);
+    input.pairs = pairs(OPERATIONS..2 * OPERATIONS);
+    input
+}
+
+/// Logs every put, applies it, and makes all of them durable at the end.
+#[must_use]
+pub fn logged_puts(mut input: Logged) -> Logged {
+    for (key, value) in &input.pairs {
+        let record = Change::put(&mut input.buffer, key, value);
+        if input.wal.append(record).is_ok() {
+            input.store.put(key.clone(), value.clone());
+        }
+    }
+    let _ = input.wal.sync();
+    input
+}
+
+/// The store that the log gives must equal the one that wrote it.
+pub fn logged_check(output: Logged) {
+    assert_eq!(output.wal.watermarks().durable.0, 2 * OPERATIONS as u64);
+    let again = Store::rebuild(output.wal.entries()).expect("the log is whole");
+    assert_eq!(again.len(), 2 * OPERATIONS);
+    assert!(again.prefix(b"").eq(output.store.prefix(b"")));
+}
+
+/// A log of changes, then the store built from it.
+pub struct Rebuild {
+    wal: Wal<Memory>,
+    store: Store,
+    /// The numbers of the keys that are to be left.
+    left: std::ops::Range<usize>,
+}
+
+fn to_rebuild(wal: Wal<Memory>, left: std::ops::Range<usize>) -> Rebuild {
+    wal.sync().expect("memory can be synced");
+    Rebuild {
+        wal,
+        store: Store::default(),
+        left,
+    }
+}
+
+/// 1,000 changes in a log: 800 puts to 700 keys, and 200 deletions.
+#[must_use]
+pub fn rebuild_setup() -> Rebuild {
+    let wal = open(&Memory::default());
+    for number in 0..800 {
+        let key = data::key(number % 700);
+        log_put(&wal, &key, &data::value(&key));
+    }
+    for number in 0..200 {
+        wal.append(Change::delete(&data::key(number)))
+            .expect("the log accepts it");
+    }
+    to_rebuild(wal, 200..700)
+}
+
+/// 1,000 puts to fifty keys.
+#[must_use]
+pub fn overwrites_setup() -> Rebuild {
+    let wal = open(&Memory::default());
+    for number in 0..OPERATIONS {
+        let key = data::key(number % 50);
+        log_put(&wal, &key, &data::value(&key));
+    }
+    to_rebuild(wal, 0..50)
+}
+
+/// Builds the store.
+#[must_use]
+pub fn rebuild(mut input: Rebuild) -> Rebuild {
+    if let Ok(store) = Store::rebuild(input.wal.entries()) {
+        input.store = store;
+    }
+    input
+}
+
+/// The same changes for a store that holds 300 keys already, of which 200 are deleted.
+#[must_use]
+pub fn replay_setup() -> Rebuild {
+    let mut input = rebuild_setup();
+    for number in 0..300 {
+        input
+            .store
+            .put(data::key(number), Bytes::from_static(b"old"));
+    }
+    input
+}
+
+/// Applies the changes to the store.
+#[must_use]
+pub fn replay(mut input: Rebuild) -> Rebuild {
+    let _ = input.store.replay(input.wal.entries());
+    input
+}
+
+/// The store must be what the changes make.
+pub fn rebuild_check(output: Rebuild) {
+    assert_eq!(output.wal.watermarks().durable.0, OPERATIONS as u64);
+    let keys: Vec<_> = output
+        .store
+        .prefix(b"")
+        .map(|(key, _)| key.clone())
+        .collect();
+    assert!(keys.iter().cloned().eq(output.left.map(data::key)));
+    for key in keys {
+        assert_eq!(output.store.get(&key), Some(&data::value(&key)));
+    }
+}
+
+/// A store with its log in a directory, and what recovery makes of it.
+pub struct Durable {
+    vfs: Memory,
+    wal: Wal<Memory>,
+    store: Store,
+    recovery: Option<Recovery>,
+}
+
+/// A store of 1,000 keys, all logged.
+#[must_use]
+pub fn checkpoint_setup() -> Durable {
+    let vfs = Memory::default();
+    let wal = open(&vfs);
+    let mut store = Store::default();
+    for (key, value) in pairs(0..OPERATIONS) {
+        log_put(&wal, &key, &value);
+        store.put(key, value);
+    }
+    Durable {
+        vfs,
+        wal,
+        store,
+        recovery: None,
+    }
+}
+
+/// Takes a checkpoint: sync, snapshot, truncation.
+#[must_use]
+pub fn take_checkpoint(input: Durable) -> Durable {
+    let lsn = input.wal.watermarks().accepted;
+    let _ = checkpoint(&input.vfs, Path::new(DIR), &input.wal, &input.store, lsn);
+    input
+}
+
+/// There must be a snapshot that recovery begins with.
+pub fn checkpoint_check(output: Durable) {
+    recover_check(recover_all(output));
+}
+
+/// A snapshot of 1,000 keys, and a log of 500 changes since.
+#[must_use]
+pub fn recover_setup() -> Durable {
+    let mut input = take_checkpoint(checkpoint_setup());
+    for (key, value) in pairs(OPERATIONS - 250..OPERATIONS + 250) {
+        let value = value.slice(..50);
+        log_put(&input.wal, &key, &value);
+        input.store.put(key, value);
+    }
+    input.wal.sync().expect("memory can be synced");
+    input
+}
+
+/// Builds the store from both.
+#[must_use]
+pub fn recover_all(mut input: Durable) -> Durable {
+    input.recovery = recover(&input.vfs, Path::new(DIR), &input.wal).ok();
+    input
+}
+
+/// The store must be the one that was there, and have begun with the snapshot.
+pub fn recover_check(output: Durable) {
+    let recovery = output.recovery.expect("it can be recovered");
+    let lsn = recovery.snapshot.map(|meta| meta.lsn);
+    assert_eq!(lsn, Some(Lsn(OPERATIONS as u64)));
+    assert!(recovery.store.prefix(b"").eq(output.store.prefix(b"")));
+}

@@ -1,0 +1,265 @@
+//! Workloads of reading a log: in order, by number, by range, and on its heels.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a workload panics where its setup or its check fails"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "harnesses hand a result to its check by value"
+)]
+
+use std::path::Path;
+
+use engine::frame::Batch;
+use engine::vfs::{Memory, Vfs};
+use engine::wal::{Entry, Lsn, Tail, Wal};
+
+use super::{DIR, RECORDS, ROOMY, TIGHT, open, record};
+use crate::data;
+use crate::workload::Workload;
+
+/// How many records are looked for by number.
+const LOOKUPS: usize = 100;
+
+/// The workloads of this part of the suite.
+pub(super) fn workloads() -> Vec<Workload> {
+    vec![
+        Workload::new(
+            "wal/iterate/sealed",
+            || iterate_setup(Form::Sealed),
+            iterate,
+            iterate_check,
+        ),
+        Workload::new(
+            "wal/iterate/batches",
+            || iterate_setup(Form::Batches),
+            iterate,
+            iterate_check,
+        ),
+        Workload::new(
+            "wal/iterate/active",
+            || iterate_setup(Form::Active),
+            iterate,
+            iterate_check,
+        ),
+        Workload::new("wal/read/indexed", || lookup_setup(1), lookup, lookup_check),
+        Workload::new("wal/range/n10", || lookup_setup(10), lookup, lookup_check),
+        Workload::new(
+            "wal/index/rebuild",
+            unindexed_setup,
+            lookup,
+            unindexed_check,
+        ),
+        Workload::new("wal/tail/follow", follow_setup, follow, follow_check),
+        Workload::new("wal/tail/catch_up", catch_up_setup, follow, follow_check),
+    ]
+}
+
+/// In which form the records lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Frame by frame in a sealed segment, which is mapped.
+    Sealed,
+    /// A hundred to a frame in a sealed segment.
+    Batches,
+    /// Frame by frame in the segment that is being written, which is read.
+    Active,
+}
+
+/// A log, and what was read from it.
+pub struct Iterate {
+    wal: Wal<Memory>,
+    payloads: Vec<Vec<u8>>,
+    found: Vec<Entry>,
+}
+
+/// A log of 1,000 records of 64 bytes.
+#[must_use]
+pub fn iterate_setup(form: Form) -> Iterate {
+    let (wal, _) = open(&Memory::default(), ROOMY);
+    let payloads = data::payloads(RECORDS, 64);
+    for payloads in payloads.chunks(100) {
+        let mut batch = Batch::default();
+        for payload in payloads {
+            if form == Form::Batches {
+                assert!(batch.push(record(payload)), "the batch is full");
+            } else {
+                wal.append(record(payload)).expect("the log accepts it");
+            }
+        }
+        if form == Form::Batches {
+            wal.append_batch(&batch).expect("the log accepts it");
+        }
+    }
+    wal.sync().expect("memory can be synced");
+    if form != Form::Active {
+        wal.clone().close().expect("memory can be synced");
+    }
+    Iterate {
+        wal,
+        payloads,
+        found: Vec::with_capacity(RECORDS),
+    }
+}
+
+/// Reads every record.
+#[must_use]
+pub fn iterate(mut input: Iterate) -> Iterate {
+    input.found.extend(input.wal.entries().flatten());
+    input
+}
+
+/// Every record must have been read, in order.
+pub fn iterate_check(output: Iterate) {
+    let found = output.found.iter().map(|entry| &entry.payload[..]);
+    assert!(found.eq(output.payloads.iter().map(|payload| &payload[..])));
+    let numbers = output.found.iter().map(|entry| entry.lsn);
+    assert!(numbers.eq((0..RECORDS as u64).map(Lsn)));
+}
+
+/// A log, the records to look for, and what was found.
+pub struct Lookup {
+    vfs: Memory,
+    wal: Wal<Memory>,
+    payloads: Vec<Vec<u8>>,
+    wanted: Vec<Lsn>,
+    run: usize,
+    found: Vec<Entry>,
+}
+
+/// 1,000 records of 64 bytes in a sealed segment that has an index, and a hundred places from
+/// which `run` records are to be read.
+#[must_use]
+pub fn lookup_setup(run: usize) -> Lookup {
+    let vfs = Memory::default();
+    let (wal, _) = open(&vfs, TIGHT);
+    let payloads = data::payloads(RECORDS, 64);
+    for payload in &payloads {
+        wal.append(record(payload)).expect("the log accepts it");
+    }
+    wal.clone().close().expect("memory can be synced");
+    // The first who looks inside leaves an index behind.
+    assert!(matches!(wal.read(Lsn(500)), Ok(Some(_))));
+    assert!(index_of(&vfs).is_some(), "no index was left behind");
+    let mut random = data::Random::new(5);
+    let wanted = (0..LOOKUPS).map(|_| Lsn(random.below(RECORDS - run) as u64));
+    Lookup {
+        vfs,
+        wal,
+        payloads,
+        wanted: wanted.collect(),
+        run,
+        found: Vec::with_capacity(LOOKUPS * run),
+    }
+}
+
+fn index_of(vfs: &Memory) -> Option<Vec<u8>> {
+    vfs.read(&Path::new(DIR).join("00000000000000000000.idx"))
+}
+
+/// The same without the index, and one record to look for.
+#[must_use]
+pub fn unindexed_setup() -> Lookup {
+    let mut input = lookup_setup(1);
+    input.wanted.truncate(1);
+    let path = Path::new(DIR).join("00000000000000000000.idx");
+    input.vfs.remove(&path).expect("it is there");
+    input
+}
+
+/// Reads the records from each place on.
+#[must_use]
+pub fn lookup(mut input: Lookup) -> Lookup {
+    for lsn in &input.wanted {
+        if let Ok(entries) = input.wal.entries_from(*lsn) {
+            input.found.extend(entries.flatten().take(input.run));
+        }
+    }
+    input
+}
+
+/// The records must be those that were wanted.
+pub fn lookup_check(output: Lookup) {
+    assert_eq!(output.found.len(), output.wanted.len() * output.run);
+    let places = output.wanted.iter().zip(output.found.chunks(output.run));
+    for (lsn, entries) in places {
+        let from = usize::try_from(lsn.0).unwrap_or(usize::MAX);
+        for (number, entry) in (from..).zip(entries) {
+            assert_eq!(entry.lsn, Lsn(number as u64));
+            assert_eq!(entry.payload, output.payloads[number]);
+        }
+    }
+}
+
+/// The record must be the one, and the index be there again.
+pub fn unindexed_check(output: Lookup) {
+    let index = index_of(&output.vfs).expect("the index is there again");
+    assert!(index.len() > 40 + 15 * 8, "a point about every 4 KiB");
+    lookup_check(output);
+}
+
+/// A log, somebody on its heels, and what is to be appended.
+pub struct Follow {
+    wal: Wal<Memory>,
+    tail: Tail<Memory>,
+    payloads: Vec<Vec<u8>>,
+    /// How many of them are in the log already.
+    present: usize,
+    found: Vec<Entry>,
+}
+
+/// A log in which every record is read as soon as it is written.
+#[must_use]
+pub fn follow_setup() -> Follow {
+    following(data::payloads(RECORDS / 5, 64), 0)
+}
+
+/// A log of 1,000 records, in two sealed segments and one that is written, and somebody who has
+/// read none of them.
+#[must_use]
+pub fn catch_up_setup() -> Follow {
+    following(data::payloads(RECORDS, 64), RECORDS)
+}
+
+fn following(payloads: Vec<Vec<u8>>, present: usize) -> Follow {
+    let (wal, _) = open(&Memory::default(), 32 << 10);
+    for payload in &payloads[..present] {
+        wal.append(record(payload)).expect("the log accepts it");
+    }
+    wal.sync().expect("memory can be synced");
+    let tail = wal.tail(Lsn(0)).expect("nothing was let go");
+    let found = Vec::with_capacity(payloads.len());
+    Follow {
+        wal,
+        tail,
+        payloads,
+        present,
+        found,
+    }
+}
+
+/// Appends what is missing, and reads whatever there is to read after each.
+#[must_use]
+pub fn follow(mut input: Follow) -> Follow {
+    while let Ok(Some(entry)) = input.tail.poll() {
+        input.found.push(entry);
+    }
+    for payload in &input.payloads[input.present..] {
+        if let Ok(appended) = input.wal.append(record(payload)) {
+            let _ = input.wal.wait_written(appended.end);
+        }
+        while let Ok(Some(entry)) = input.tail.poll() {
+            input.found.push(entry);
+        }
+    }
+    input
+}
+
+/// Every record must have been read, in order.
+pub fn follow_check(output: Follow) {
+    assert_eq!(output.found.len(), output.payloads.len());
+    for (entry, payload) in output.found.iter().zip(&output.payloads) {
+        assert_eq!(entry.payload, payload);
+    }
+}
