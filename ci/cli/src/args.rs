@@ -95,6 +95,18 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Measure this tree and another revision side by side, in the same chamber
+    #[command(after_help = "Example:\n  icgate ab HEAD~1 'wal/**'")]
+    Ab {
+        /// The revision to compare with
+        revision: String,
+        #[command(flatten)]
+        project: Project,
+        #[command(flatten)]
+        measuring: Measuring,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Measure each benchmark in disturbed chambers, and say how far it moves by itself
     #[command(after_help = "Example:\n  icgate verify --rounds 5")]
     Verify {
@@ -205,12 +217,15 @@ pub(crate) struct Sharding {
 }
 
 /// What to compare with.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Base")]
 pub(crate) struct Against {
     /// Revision whose policy and baselines judge [default: where this branch left its target]
     #[arg(long, value_name = "REVISION")]
     pub(crate) base: Option<String>,
+    /// A run of base, measured in the same chamber, to tell what was on base already
+    #[arg(long, value_name = "RUN")]
+    pub(crate) base_run: Option<Utf8PathBuf>,
 }
 
 /// Where files go.

@@ -44,6 +44,8 @@ const PROFILE: [&str; 4] = [
 pub(crate) struct Project {
     metadata: Metadata,
     selection: Selection,
+    /// Where cargo builds, if not where it would by itself.
+    target_directory: Option<PathBuf>,
 }
 
 /// A bench target that can be built.
@@ -144,7 +146,16 @@ impl Project {
         Ok(Self {
             metadata,
             selection: selection.clone(),
+            target_directory: None,
         })
+    }
+
+    /// Builds in `directory`, and keeps icgate's own files there.
+    pub(crate) fn build_in(&mut self, directory: PathBuf) {
+        if let Ok(directory) = Utf8PathBuf::from_path_buf(directory.clone()) {
+            self.metadata.target_directory = directory;
+        }
+        self.target_directory = Some(directory);
     }
 
     /// The workspace's directory.
@@ -279,7 +290,7 @@ impl Project {
         directory: Option<&Path>,
     ) -> Result<Option<Build>, BuildError> {
         let mut command = self.build_command(targets, toolchain, linkage)?;
-        if let Some(directory) = directory {
+        if let Some(directory) = directory.or(self.target_directory.as_deref()) {
             command.arg("--target-dir").arg(directory);
         }
         let compiled = self.compile(command, linkage)?;
@@ -356,6 +367,9 @@ impl Project {
     ) -> Result<Command, BuildError> {
         let mut command = Command::new("cargo");
         command.current_dir(self.root()).stdin(Stdio::null());
+        if let Some(name) = &toolchain.rustup {
+            command.env("RUSTUP_TOOLCHAIN", name);
+        }
         // Rendered here and not by cargo, so that the messages can be read as well.
         let format = if std::io::stderr().is_terminal() {
             "--message-format=json,json-diagnostic-rendered-ansi"

@@ -190,6 +190,7 @@ mod tests {
             directory: root.clone(),
             rustc: String::new(),
             target: "x86_64-unknown-linux-gnu".to_owned(),
+            rustup: None,
         };
         build_rustflags(&root, &toolchain).unwrap()
     }

@@ -301,6 +301,14 @@ pub(crate) enum GitError {
     NoHistory { revision: String },
     #[error("git has no history of the baselines")]
     NoBaselines,
+    #[error("`{}` is not in the repository", path.display())]
+    Outside { path: PathBuf },
+    #[error("run `{run}` is of {}, but base is {base}", commit.as_deref().unwrap_or("no commit"))]
+    OtherCommit {
+        run: String,
+        commit: Option<String>,
+        base: String,
+    },
     #[error("git failed: {what}")]
     Failed { what: String },
 }
@@ -323,6 +331,12 @@ impl GitError {
             Self::NoHistory { .. } | Self::NoBaselines => {
                 Some("run icgate in a clone, with the baselines inside of it".to_owned())
             }
+            Self::Outside { .. } => {
+                Some("run icgate in a clone that holds the whole project".to_owned())
+            }
+            Self::OtherCommit { base, .. } => Some(format!(
+                "give the run of {base}, measured with nothing uncommitted"
+            )),
             Self::Failed { .. } => None,
         }
     }

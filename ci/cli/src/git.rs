@@ -252,6 +252,22 @@ impl Repository {
         Ok(ChangedLines::from_unified_diff(&diff))
     }
 
+    /// Checks `commit` out at `path`, apart from the working tree.
+    pub(crate) fn add_worktree(&self, path: &Path, commit: &str) -> Result<(), GitError> {
+        let path = path.display().to_string();
+        self.ask(&["worktree", "prune"])?;
+        self.ask(&[
+            "worktree", "add", "--quiet", "--detach", "--force", &path, commit,
+        ])?;
+        Ok(())
+    }
+
+    /// Removes a worktree. What is left of it goes with the next one.
+    pub(crate) fn remove_worktree(&self, path: &Path) {
+        let path = path.display().to_string();
+        let _ = self.ask(&["worktree", "remove", "--force", &path]);
+    }
+
     /// The commit that the working tree is, if nothing in it differs from that commit.
     pub(crate) fn clean_commit(&self) -> Option<String> {
         let status = self

@@ -11,6 +11,7 @@
 //! This package has all the effects; what is decided is decided in `icgate-core`.
 
 mod args;
+mod beside;
 mod cache;
 mod cargo;
 mod cargo_config;
@@ -28,6 +29,7 @@ mod output;
 mod runner;
 mod shim;
 mod store;
+mod worktree;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -50,6 +50,11 @@ pub(crate) fn say(line: impl std::fmt::Display) {
     print(&format!("{line}\n"));
 }
 
+/// Says on standard error what the reader should know.
+pub(crate) fn warn(warning: impl std::fmt::Display) {
+    eprintln!("icgate: warning: {warning}");
+}
+
 /// A reader that closes the pipe early (`| head`) has what it wanted.
 pub(crate) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());

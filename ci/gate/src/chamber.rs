@@ -89,6 +89,15 @@ impl Chamber {
             .collect()
     }
 
+    /// Whether the two are one as far as the machine goes. How a tree is built and which harness it
+    /// uses is its own doing, and may differ between a tree and its base.
+    #[must_use]
+    pub fn surrounds_like(&self, other: &Self) -> bool {
+        let of_the_tree = |field: &str| matches!(field, "build" | "harness");
+        let mut differences = self.differences(other).into_iter();
+        differences.all(|it| of_the_tree(it.field))
+    }
+
     /// Baselines are kept per platform, such as `x86_64-linux-gnu`: the target without its vendor.
     #[must_use]
     pub fn platform(&self) -> String {

@@ -27,9 +27,17 @@ pub struct Facts<'a> {
     /// Whether head's tree was recorded anew in this chamber, which base was not: then there is
     /// nothing to compare with but head's tree itself.
     pub rerecorded: bool,
+    /// Base's code, as measured in the run's chamber.
+    pub on_base: Option<&'a Measurement>,
 }
 
-impl Facts<'_> {
+impl<'a> Facts<'a> {
+    /// What was measured of base, where its baseline is of another chamber and says nothing here.
+    #[must_use]
+    pub fn stand_in(&self) -> Option<&'a Measurement> {
+        self.on_base.filter(|_| self.rerecorded || !self.comparable)
+    }
+
     /// How far the benchmark moves when nothing changed: as the baseline says, or as was seen in
     /// this run if that is more.
     #[must_use]
@@ -81,6 +89,7 @@ pub fn compare<'a>(base: &'a Baselines, committed: &'a Baselines, run: &'a Run) 
             measured: run.benchmark(id),
             comparable: comparable(committed, id.suite()),
             rerecorded: !comparable(base, id.suite()) && comparable(committed, id.suite()),
+            on_base: None,
         })
         .filter(|facts| run.complete || facts.measured.is_some())
         .collect();
@@ -88,6 +97,20 @@ pub fn compare<'a>(base: &'a Baselines, committed: &'a Baselines, run: &'a Run) 
         benchmarks,
         chamber_differences,
         known: known.len(),
+    }
+}
+
+impl<'a> Comparison<'a> {
+    /// The same with base's code beside head's, as measured in the same chamber. A run of another
+    /// chamber is left out: it would say nothing.
+    #[must_use]
+    pub fn beside(mut self, head: &Run, base: &'a Run) -> Self {
+        if base.chamber.surrounds_like(&head.chamber) {
+            for facts in &mut self.benchmarks {
+                facts.on_base = base.benchmark(facts.id);
+            }
+        }
+        self
     }
 }
 

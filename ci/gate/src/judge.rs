@@ -6,12 +6,14 @@
 //!
 //! All arithmetic is on integers, and a change that equals the limit passes.
 
+mod signals;
+
 use serde::Serialize;
 
-use crate::baseline::Accepted;
 use crate::compare::{Comparison, Facts};
-use crate::metric::{Metric, Metrics};
+use crate::metric::Metric;
 use crate::policy::{Limit, OnImprovement, Policy};
+use signals::{Listed, Measured, Movement, Signals};
 
 /// A benchmark of at most this many instructions measures its own harness: the call, the return
 /// and a value kept alive take 10 to 30. What it was meant to measure was optimised away.
@@ -25,6 +27,8 @@ pub enum Verdict {
     Unchanged,
     /// Moved, by no more than the limit.
     Within,
+    /// Base itself has left its baseline by more than the limit; this change has not left base.
+    Drifted,
     /// Worse by more than the limit.
     Regressed,
     /// Better by more than the limit, and not yet in the baseline.
@@ -87,9 +91,10 @@ impl Outcome {
 
 impl Verdict {
     /// Every verdict, in the order of [`Verdict`].
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Unchanged,
         Self::Within,
+        Self::Drifted,
         Self::Regressed,
         Self::Improved,
         Self::Accepted,
@@ -112,6 +117,7 @@ impl Verdict {
         match self {
             Self::Unchanged => "unchanged",
             Self::Within => "within",
+            Self::Drifted => "drifted",
             Self::Regressed => "regressed",
             Self::Improved => "improved",
             Self::Accepted => "accepted",
@@ -135,6 +141,7 @@ impl Verdict {
         match self {
             Self::Unchanged
             | Self::Within
+            | Self::Drifted
             | Self::Accepted
             | Self::Banked
             | Self::Added
@@ -236,163 +243,6 @@ fn judge_benchmark<'a>(facts: &Facts<'a>, policy: &Policy) -> Judgement<'a> {
     worst
 }
 
-/// What the table asks about the measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Measured {
-    Absent,
-    Vacuous,
-    Counted,
-}
-
-/// What the table asks about the baselines of base and of head's tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Listed {
-    Nowhere,
-    BaseOnly,
-    CommittedOnly,
-    Same,
-    Edited,
-}
-
-/// How the measurement moved against base (against the committed baseline where base has none).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Movement {
-    Still,
-    WorseWithin,
-    WorseBeyond,
-    BetterWithin,
-    BetterBeyond,
-}
-
-/// The facts of one benchmark and metric, reduced to what the table asks.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the columns of a decision table"
-)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Signals {
-    measured: Measured,
-    listed: Listed,
-    comparable: bool,
-    rerecorded: bool,
-    noisy: bool,
-    /// What head's tree says anew, if anything, is what was measured.
-    true_baseline: bool,
-    reasoned: bool,
-    movement: Movement,
-}
-
-impl Signals {
-    fn new(facts: &Facts<'_>, metric: Metric, limit: Limit) -> Self {
-        let count = |accepted: Option<&Accepted>| {
-            accepted.map(|it| it.metrics.get(&metric).copied().unwrap_or(0))
-        };
-        // A base of another chamber says nothing about this one.
-        let base = facts.base.filter(|_| !facts.rerecorded);
-        let reason = |accepted: Option<&Accepted>| {
-            accepted
-                .and_then(|it| it.reason.clone())
-                .filter(|text| !text.trim().is_empty())
-        };
-        let new_reason = reason(facts.committed).filter(|text| reason(base).as_ref() != Some(text));
-        let true_baseline = says_what_was_measured(base, facts, metric);
-        let (base, committed) = (count(base), count(facts.committed));
-        let head = facts
-            .measured
-            .map(|it| it.metrics.get(&metric).copied().unwrap_or(0));
-        let vacuous = facts
-            .measured
-            .is_some_and(|it| it.instructions() <= VACUOUS_INSTRUCTIONS_MAX);
-        Self {
-            measured: match head {
-                None => Measured::Absent,
-                Some(_) if vacuous => Measured::Vacuous,
-                Some(_) => Measured::Counted,
-            },
-            listed: match (base, committed) {
-                (None, None) => Listed::Nowhere,
-                (Some(_), None) => Listed::BaseOnly,
-                (None, Some(_)) => Listed::CommittedOnly,
-                (Some(base), Some(committed)) if base == committed => Listed::Same,
-                (Some(_), Some(_)) => Listed::Edited,
-            },
-            comparable: facts.comparable,
-            rerecorded: facts.rerecorded,
-            noisy: facts.committed.is_some_and(|accepted| {
-                let count = accepted.instructions();
-                limit.is_exceeded(count, count.saturating_add(facts.floor()))
-            }),
-            true_baseline,
-            reasoned: new_reason.is_some(),
-            movement: movement(base.or(committed).unwrap_or(0), head.unwrap_or(0), limit),
-        }
-    }
-
-    fn verdict(self) -> Verdict {
-        let row = TABLE.iter().find(|row| (row.when)(self));
-        row.expect("the table has a row for every combination, as its test shows")
-            .verdict
-    }
-
-    /// Head's tree has a baseline for it.
-    fn is_listed(self) -> bool {
-        matches!(
-            self.listed,
-            Listed::CommittedOnly | Listed::Same | Listed::Edited
-        )
-    }
-
-    /// Measured, listed in head's tree, and judgeable against it.
-    fn sound(self) -> bool {
-        self.measured == Measured::Counted && self.is_listed() && self.comparable && !self.noisy
-    }
-
-    /// Head's tree says something new, and it is what was measured.
-    fn proven(self) -> bool {
-        self.sound() && self.listed == Listed::Edited && self.true_baseline
-    }
-
-    /// Head's tree says what base says.
-    fn untouched(self) -> bool {
-        self.sound() && self.listed == Listed::Same && self.true_baseline
-    }
-}
-
-/// Whether head's tree, where it says anything but what base says, says what was measured: the
-/// count, and the functions behind it, which later causes are told from.
-///
-/// A floor counts once base has it, and for instructions only: an edit must not bring its own
-/// slack. The functions of a benchmark that moves by itself differ each time.
-fn says_what_was_measured(base: Option<&Accepted>, facts: &Facts<'_>, metric: Metric) -> bool {
-    let (Some(committed), Some(measured)) = (facts.committed, facts.measured) else {
-        return false;
-    };
-    let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
-    let floor = base.map_or(0, |it| {
-        if metric == Metric::Instructions {
-            it.floor
-        } else {
-            0
-        }
-    });
-    let as_base = base.is_some_and(|it| count(&it.metrics) == count(&committed.metrics));
-    let as_measured = count(&committed.metrics).abs_diff(count(&measured.metrics)) <= floor;
-    let functions = floor > 0
-        || base.is_some_and(|it| it.functions == committed.functions)
-        || committed.functions == measured.functions.condensed();
-    (as_base || as_measured) && functions
-}
-
-fn movement(base: u64, head: u64, limit: Limit) -> Movement {
-    match (head.cmp(&base), limit.is_exceeded(base, head)) {
-        (std::cmp::Ordering::Equal, _) => Movement::Still,
-        (std::cmp::Ordering::Greater, false) => Movement::WorseWithin,
-        (std::cmp::Ordering::Greater, true) => Movement::WorseBeyond,
-        (std::cmp::Ordering::Less, false) => Movement::BetterWithin,
-        (std::cmp::Ordering::Less, true) => Movement::BetterBeyond,
-    }
-}
-
 /// One row of the decision table.
 struct Row {
     verdict: Verdict,
@@ -400,7 +250,7 @@ struct Row {
 }
 
 /// The decision table: for every combination of signals exactly one row matches.
-const TABLE: [Row; 16] = [
+const TABLE: [Row; 17] = [
     Row {
         verdict: Verdict::Removed,
         when: |s| s.measured == Measured::Absent && !s.is_listed(),
@@ -463,12 +313,25 @@ const TABLE: [Row; 16] = [
     },
     Row {
         verdict: Verdict::Unchanged,
-        when: |s| s.untouched() && s.movement == Movement::Still,
+        when: |s| s.untouched() && s.movement == Movement::Still && !s.drifted,
     },
     Row {
         verdict: Verdict::Within,
         when: |s| {
-            s.untouched() && matches!(s.movement, Movement::WorseWithin | Movement::BetterWithin)
+            s.untouched()
+                && matches!(s.movement, Movement::WorseWithin | Movement::BetterWithin)
+                && !s.drifted
+        },
+    },
+    Row {
+        verdict: Verdict::Drifted,
+        when: |s| {
+            s.untouched()
+                && matches!(
+                    s.movement,
+                    Movement::Still | Movement::WorseWithin | Movement::BetterWithin
+                )
+                && s.drifted
         },
     },
     Row {

@@ -31,6 +31,8 @@ pub mod floor;
 pub mod baseline;
 pub mod compare;
 pub mod merge;
+pub mod rename;
+pub mod side_by_side;
 
 pub mod policy;
 

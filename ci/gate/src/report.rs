@@ -16,6 +16,7 @@ use crate::history::{History, Trend};
 use crate::judge::{Judgement, Judgements, Outcome, Verdict};
 use crate::metric::{Metric, Metrics};
 use crate::policy::{Commands, PartsPerMillion, Policy, share_of};
+use crate::rename::Renames;
 use crate::run::{Failed, Run};
 use crate::visible::visible;
 
@@ -81,10 +82,16 @@ pub struct Row {
     /// The change from base to head in parts per million, rounded away from zero; `None` without
     /// one of them, or from zero.
     pub change: Option<i64>,
+    /// The count of base's own code, where that was measured in the run's chamber.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_base: Option<OnBase>,
     /// The limit that applied, in parts per million.
     pub limit: u64,
     /// Smaller changes than this pass in any case.
     pub limit_floor: u64,
+    /// What it is called now, or was called in base, where its counts show that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_name: Option<BenchId>,
     /// How far the benchmark moves when nothing changed.
     pub floor: u64,
     /// Why a worsening was accepted.
@@ -98,6 +105,20 @@ pub struct Row {
     /// How its accepted count moved, as far as git was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trend: Option<Trend>,
+}
+
+/// Base's own code beside its baseline and beside head, in the metric that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OnBase {
+    /// What it counts in the run's chamber.
+    pub count: u64,
+    /// How far base has left its baseline, in parts per million: what was on base already, or, if
+    /// the baseline is of another chamber, what the toolchain does.
+    pub before: Option<i64>,
+    /// How far head has left base.
+    pub own: Option<i64>,
+    /// Whether base's baseline is of another chamber.
+    pub other_chamber: bool,
 }
 
 impl Row {
@@ -132,6 +153,10 @@ pub fn report(
         .iter()
         .map(|it| row(it, policy, changed))
         .collect();
+    let renames = Renames::find(&comparison.benchmarks);
+    for row in &mut rows {
+        row.other_name = renames.other_name(&row.id).cloned();
+    }
     rows.sort_by(|a, b| {
         let rank = |row: &Row| (row.outcome, row.change.unwrap_or(0).abs());
         rank(b).cmp(&rank(a)).then_with(|| a.id.cmp(&b.id))
@@ -216,6 +241,13 @@ impl Report {
         report
     }
 
+    /// Whether base's own code would have to be measured for all of it to be judged.
+    #[must_use]
+    pub fn needs_base(&self) -> bool {
+        let needs = [Verdict::Incomparable, Verdict::Rerecorded];
+        needs.into_iter().any(|verdict| self.count(verdict) > 0)
+    }
+
     /// How many benchmarks got `verdict`.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
@@ -232,12 +264,27 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
     } = judgement;
     let accepted = facts.base.or(facts.committed);
     let count = |metrics: Option<&Metrics>| metrics.and_then(|it| it.get(metric).copied());
-    let base = count(accepted.map(|it| &it.metrics));
+    let in_baseline = count(accepted.map(|it| &it.metrics));
+    let base = match facts.stand_in() {
+        Some(measured) => count(Some(&measured.metrics)),
+        None => in_baseline,
+    };
     let committed =
         count(facts.committed.map(|it| &it.metrics)).filter(|count| base != Some(*count));
     let head = count(facts.measured.map(|it| &it.metrics));
-    let attribution = match (accepted, facts.measured) {
-        (Some(accepted), Some(measured)) => attribute(&accepted.functions, &measured.functions),
+    let on_base = count(facts.on_base.map(|it| &it.metrics)).map(|measured| OnBase {
+        count: measured,
+        before: in_baseline.and_then(|base| change(base, measured)),
+        own: head.and_then(|head| change(measured, head)),
+        other_chamber: facts.stand_in().is_some(),
+    });
+    // Base's own code, where it was measured, tells what this change did.
+    let functions = match facts.on_base {
+        Some(measured) => Some(&measured.functions),
+        None => accepted.map(|it| &it.functions),
+    };
+    let attribution = match (functions, facts.measured) {
+        (Some(functions), Some(measured)) => attribute(functions, &measured.functions),
         _ => Attribution::default(),
     };
     let culprits = facts.measured.map_or_else(Vec::new, |measured| {
@@ -261,8 +308,10 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         committed,
         head,
         change: base.zip(head).and_then(|(base, head)| change(base, head)),
+        on_base,
         limit: limit.share.0,
         limit_floor: limit.floor,
+        other_name: None,
         floor: facts.floor(),
         reason: facts.committed.and_then(|it| it.reason.clone()),
         metrics,

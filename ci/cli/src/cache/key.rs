@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 use icgate_core::chamber::Chamber;
+use object::{Object as _, ObjectSection as _};
 
 use super::{add, chamber_digest};
 use crate::compiler;
@@ -85,18 +87,32 @@ impl Keys {
     }
 }
 
-/// A digest of an executable but for the link to its checkout.
+/// A digest of an executable but for what tells one checkout from another: the link to it, and the
+/// build id, which is the linker's own digest of all the rest.
 fn executable_digest(bytes: &[u8]) -> Vec<u8> {
     let prefix = compiler::LINK_PREFIX.as_bytes();
+    let links = memchr::memmem::find_iter(bytes, prefix).map(|at| at + prefix.len());
+    let mut masked: Vec<Range<usize>> = links
+        .map(|start| start..start + compiler::LINK_DIGEST_CHARS)
+        .chain(build_id(bytes))
+        .collect();
+    masked.sort_by_key(|range| range.start);
     let mut hasher = Hasher::new();
-    let mut rest = 0;
-    for at in memchr::memmem::find_iter(bytes, prefix) {
-        let end = at + prefix.len();
-        hasher.update(&bytes[rest.min(end)..end]);
-        rest = (end + compiler::LINK_DIGEST_CHARS).min(bytes.len());
+    let mut at = 0;
+    for Range { start, end } in masked {
+        hasher.update(&bytes[at.min(start)..start]);
+        at = end.min(bytes.len());
     }
-    hasher.update(&bytes[rest..]);
+    hasher.update(&bytes[at..]);
     hasher.finalize().as_bytes().to_vec()
+}
+
+/// Where an executable has its build id.
+fn build_id(bytes: &[u8]) -> Option<Range<usize>> {
+    let file = object::File::parse(bytes).ok()?;
+    let (start, length) = file.section_by_name(".note.gnu.build-id")?.file_range()?;
+    let range = usize::try_from(start).ok()?..usize::try_from(start.checked_add(length)?).ok()?;
+    bytes.get(range.clone()).map(|_| range)
 }
 
 /// A digest of the files in `directory` that a bench may open: all but sources, which are in the

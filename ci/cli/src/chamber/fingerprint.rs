@@ -18,6 +18,24 @@ pub(crate) struct Toolchain {
     pub(crate) rustc: String,
     /// The host's triple, for which benchmarks are built.
     pub(crate) target: String,
+    /// Rustup's name for it, where that is to be used whatever a project asks for.
+    pub(crate) rustup: Option<String>,
+}
+
+impl Toolchain {
+    /// The same, for projects that would choose another. Without rustup there is no choice.
+    pub(crate) fn fixed(&self) -> Self {
+        let mut command = Command::new("rustup");
+        command.args(["show", "active-toolchain"]);
+        let output = interrupt::output(command.current_dir(&self.directory)).ok();
+        let printed = output.filter(|it| it.status.success()).map(|it| it.stdout);
+        let printed = printed.and_then(|it| String::from_utf8(it).ok());
+        let name = printed.and_then(|it| Some(it.split_whitespace().next()?.to_owned()));
+        Self {
+            rustup: name,
+            ..self.clone()
+        }
+    }
 }
 
 /// Asks the compiler of the project in `directory` who it is.
@@ -49,6 +67,7 @@ pub(crate) fn toolchain(directory: &Path) -> Result<Toolchain, BuildError> {
         directory: directory.to_owned(),
         rustc: format!("{}{llvm}", version.trim_start_matches("rustc ")),
         target: target.to_owned(),
+        rustup: None,
     })
 }
 

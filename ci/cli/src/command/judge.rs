@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use camino::Utf8Path;
 use icgate_core::baseline::Baselines;
 use icgate_core::compare::compare;
 use icgate_core::diff::ChangedLines;
@@ -11,12 +12,14 @@ use icgate_core::policy::Policy;
 use icgate_core::report::{Report, report};
 use icgate_core::run::Run;
 
-use crate::args::Against;
+use crate::args::{Against, Measuring, Project as Selection};
+use crate::cache::Cache;
 use crate::cargo::Project;
+use crate::chamber::Toolchain;
 use crate::error::{CliError, GitError};
-use crate::git::{self, Repository};
+use crate::git::{self, Base, Repository};
 use crate::history::{self, Budget};
-use crate::store;
+use crate::{beside, store};
 
 /// Policy and baselines of base, and head's own baselines.
 #[derive(Debug)]
@@ -24,6 +27,10 @@ pub(crate) struct Bench {
     pub(crate) policy: Policy,
     pub(crate) base: Baselines,
     pub(crate) committed: Baselines,
+    /// Base's commit and its repository, if there is one.
+    pub(super) at: Option<(Repository, Base)>,
+    /// Base's own code, measured in the chamber of what is judged.
+    base_run: Option<Run>,
     changed: ChangedLines,
     /// How the accepted counts moved.
     history: History,
@@ -59,6 +66,8 @@ impl Bench {
                 policy: own_policy,
                 base: committed.clone(),
                 committed,
+                at: None,
+                base_run: None,
                 changed: ChangedLines::default(),
                 history: History::default(),
                 found: "the baselines as they are (git has no history of them)".to_owned(),
@@ -66,6 +75,10 @@ impl Bench {
             });
         };
         let base = repository.base(against.base.as_deref(), target.as_deref())?;
+        let base_run = match &against.base_run {
+            Some(path) => Some(run_of_base(path, &base)?),
+            None => None,
+        };
         Ok(Self {
             policy: repository.policy(&base, &directory)?.unwrap_or(own_policy),
             base: repository.baselines(&base, &directory, platform, &committed)?,
@@ -74,6 +87,8 @@ impl Bench {
             history: trends(&repository, &directory, platform),
             prefix: repository.prefix(project.root()),
             found: format!("{} ({})", git::short(&base), base.found),
+            at: Some((repository, base)),
+            base_run,
         })
     }
 
@@ -84,6 +99,8 @@ impl Bench {
             policy,
             base,
             committed,
+            at: None,
+            base_run: None,
             changed: ChangedLines::default(),
             history: History::default(),
             found: String::new(),
@@ -91,9 +108,44 @@ impl Bench {
         }
     }
 
+    /// Puts base's own code beside a run, if it was measured in that chamber before. A run of base
+    /// itself has nothing to be told apart from.
+    pub(crate) fn recall_base(&mut self, cache: Option<&Cache>, run: &Run) {
+        if let (Some((_, base)), None) = (&self.at, &self.base_run)
+            && run.commit.as_deref() != Some(&base.commit)
+        {
+            self.base_run = beside::stored(cache, base, run);
+        }
+    }
+
+    /// Builds and measures base's own code here, if there is a base.
+    pub(crate) fn measure_base(
+        &mut self,
+        project: &Project,
+        selection: &Selection,
+        measuring: &Measuring,
+        toolchain: &Toolchain,
+    ) -> Result<(), CliError> {
+        if let (Some((repository, base)), None) = (&self.at, &self.base_run) {
+            self.base_run = Some(beside::measure(
+                project,
+                selection,
+                repository,
+                base,
+                measuring,
+                toolchain,
+                &self.committed,
+            )?);
+        }
+        Ok(())
+    }
+
     /// Compares and judges a run.
     pub(crate) fn report(&self, run: &Run, warnings: &[String]) -> Report {
-        let comparison = compare(&self.base, &self.committed, run);
+        let mut comparison = compare(&self.base, &self.committed, run);
+        if let Some(base) = &self.base_run {
+            comparison = comparison.beside(run, base);
+        }
         let judgements = judge(&comparison, &self.policy);
         let mut report = report(
             run,
@@ -110,6 +162,20 @@ impl Bench {
         }
         report
     }
+}
+
+/// A stored run that is said to be base's.
+fn run_of_base(path: &Utf8Path, base: &Base) -> Result<Run, CliError> {
+    let run = store::read_run(path)?;
+    if run.commit.as_deref() == Some(&base.commit) {
+        return Ok(run);
+    }
+    Err(GitError::OtherCommit {
+        run: path.to_string(),
+        commit: run.commit,
+        base: base.commit.clone(),
+    }
+    .into())
 }
 
 /// The trends that a report shows. They are an ornament: where git cannot give them (a shallow or a

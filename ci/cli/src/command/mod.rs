@@ -1,5 +1,7 @@
 //! One verb each; here they are told apart, and what goes wrong is printed.
 
+mod ab;
+mod again;
 mod check;
 mod compare;
 mod doctor;
@@ -61,6 +63,12 @@ pub(crate) fn main() -> ExitCode {
             output,
             reason,
         } => update::update(project, measuring, against, output, reason.as_deref()),
+        Command::Ab {
+            revision,
+            project,
+            measuring,
+            output,
+        } => ab::ab(revision, project, measuring, output),
         Command::Verify {
             project,
             measuring,

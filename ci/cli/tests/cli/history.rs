@@ -300,3 +300,28 @@ fn without_git_the_tree_does_not_judge_itself() {
         .compare(&[], |_| {})
         .says(5, &["git has no history of them"]);
 }
+
+#[test]
+fn a_renamed_benchmark_is_said_to_be_renamed() {
+    let repository = Repository::new();
+    // Base knows it by an older name; the run is of all benchmarks there are.
+    let older = repository
+        .read(&baseline())
+        .replace("steady/checksum/n1000\"", "steady/checksum/n1001\"");
+    repository.write(&baseline(), &older);
+    repository.commit("an older name");
+    let run = repository.read("target/run.json");
+    repository.write(
+        "target/run.json",
+        &run.replace("\"complete\":false", "\"complete\":true"),
+    );
+    repository.compare(&[], |_| {}).says(
+        5,
+        &[
+            "unlisted     steady/checksum/n1000",
+            "seems to be steady/checksum/n1001 renamed",
+            "missing      steady/checksum/n1001",
+            "seems to be renamed to steady/checksum/n1000",
+        ],
+    );
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::baseline::Accepted;
 use crate::baseline::tests::accepted;
 use crate::bench_id::BenchId;
 use crate::run::Measurement;
@@ -21,7 +22,7 @@ fn all_signals() -> Vec<Signals> {
                 Movement::BetterWithin,
                 Movement::BetterBeyond,
             ] {
-                for bits in 0..32_u8 {
+                for bits in 0..64_u8 {
                     let bit = |n: u8| bits & (1 << n) != 0;
                     all.push(Signals {
                         measured,
@@ -32,6 +33,7 @@ fn all_signals() -> Vec<Signals> {
                         true_baseline: bit(2),
                         reasoned: bit(3),
                         rerecorded: bit(4),
+                        drifted: bit(5),
                     });
                 }
             }
@@ -43,7 +45,7 @@ fn all_signals() -> Vec<Signals> {
 #[test]
 fn exactly_one_row_matches_every_combination() {
     let all = all_signals();
-    assert_eq!(all.len(), 3 * 5 * 5 * 32);
+    assert_eq!(all.len(), 3 * 5 * 5 * 64);
     for signals in all {
         let matching: Vec<_> = TABLE
             .iter()
@@ -107,6 +109,7 @@ fn check(base: Option<u64>, committed: Option<u64>, measured: Option<u64>, expec
         measured: measured.as_ref(),
         comparable: true,
         rerecorded: false,
+        on_base: None,
     };
     let judgement = judge_benchmark(&facts, &Policy::default());
     assert_eq!(
@@ -171,6 +174,7 @@ fn a_benchmark_that_moves_by_itself_is_noisy_and_not_regressed() {
             measured: Some(&measured),
             comparable: true,
             rerecorded: false,
+            on_base: None,
         };
         judge_benchmark(&facts, &Policy::default()).verdict
     };
@@ -197,6 +201,7 @@ fn judge_edit(base: &Accepted, committed: &Accepted, policy: &str, rerecorded: b
         measured: Some(&measured),
         comparable: true,
         rerecorded,
+        on_base: None,
     };
     let policy = Policy::from_toml("policy.toml", &format!("format = 1\n{policy}")).unwrap();
     judge_benchmark(&facts, &policy).verdict
@@ -250,6 +255,106 @@ fn a_base_of_another_chamber_is_no_measure() {
     let recorded = accepted("a/b/c", 10_000);
     assert_eq!(judge_edit(&base, &recorded, "", true), Verdict::Rerecorded);
     assert_eq!(judge_edit(&base, &base, "", true), Verdict::Untrue);
+}
+
+fn measured(instructions: u64) -> Measurement {
+    let accepted = accepted("a/b/c", instructions);
+    Measurement {
+        id: accepted.id,
+        metrics: accepted.metrics,
+        functions: accepted.functions,
+        lines: vec![],
+        floor: 0,
+    }
+}
+
+/// Where a baseline was recorded: in the run's chamber or in another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recorded {
+    Here,
+    Elsewhere,
+}
+
+/// The verdict for these instructions, with base's code measured beside.
+fn judge_beside(
+    base: (u64, Recorded),
+    committed: (u64, Recorded),
+    on_base: u64,
+    head: u64,
+) -> Verdict {
+    let (on_base, head) = (measured(on_base), measured(head));
+    let (accepted_base, accepted_head) =
+        (accepted("a/b/c", base.0), accepted("a/b/c", committed.0));
+    let facts = Facts {
+        id: &head.id,
+        base: Some(&accepted_base),
+        committed: Some(&accepted_head),
+        measured: Some(&head),
+        comparable: committed.1 == Recorded::Here,
+        rerecorded: base.1 == Recorded::Elsewhere && committed.1 == Recorded::Here,
+        on_base: Some(&on_base),
+    };
+    judge_benchmark(&facts, &Policy::default()).verdict
+}
+
+#[test]
+fn an_author_answers_for_his_own_change_and_not_for_what_was_on_base() {
+    let judged = |on_base, head| {
+        let baseline = (10_000, Recorded::Here);
+        judge_beside(baseline, baseline, on_base, head)
+    };
+    assert_eq!(judged(10_000, 10_000), Verdict::Unchanged);
+    assert_eq!(judged(10_000, 10_101), Verdict::Regressed);
+    // 80 were there before; with 40 more the baseline's limit is passed, but not this change's.
+    assert_eq!(judged(10_080, 10_120), Verdict::Drifted);
+    assert_eq!(judged(10_300, 10_300), Verdict::Drifted);
+    assert_eq!(judged(9_700, 9_700), Verdict::Drifted);
+    assert_eq!(
+        judged(10_080, 10_100),
+        Verdict::Within,
+        "equal to the limit"
+    );
+    assert_eq!(
+        judged(10_300, 10_403),
+        Verdict::Drifted,
+        "equal to the limit"
+    );
+    assert_eq!(judged(10_300, 10_404), Verdict::Regressed);
+    assert_eq!(
+        judged(9_950, 10_060),
+        Verdict::Regressed,
+        "his own, though the budget bears it"
+    );
+    assert_eq!(judged(10_300, 10_100), Verdict::Improved);
+    assert_eq!(
+        judged(10_040, 10_040),
+        Verdict::Unchanged,
+        "nothing of it is his"
+    );
+}
+
+#[test]
+fn base_measured_here_stands_in_for_a_baseline_of_elsewhere() {
+    use Recorded::{Elsewhere, Here};
+    let untouched = |on_base, head| {
+        let baseline = (10_000, Elsewhere);
+        judge_beside(baseline, baseline, on_base, head)
+    };
+    assert_eq!(untouched(12_000, 12_000), Verdict::Unchanged);
+    assert_eq!(untouched(12_000, 12_120), Verdict::Within);
+    assert_eq!(untouched(12_000, 12_121), Verdict::Regressed);
+    assert_eq!(untouched(12_000, 10_000), Verdict::Improved);
+    // Edited elsewhere: nothing here can prove it.
+    let edited = judge_beside((10_000, Elsewhere), (10_500, Elsewhere), 12_000, 12_000);
+    assert_eq!(edited, Verdict::Incomparable);
+    let anew = |committed, on_base, head| {
+        judge_beside((10_000, Elsewhere), (committed, Here), on_base, head)
+    };
+    assert_eq!(anew(12_000, 12_000, 12_000), Verdict::Unchanged);
+    assert_eq!(anew(12_100, 12_000, 12_100), Verdict::Accepted);
+    assert_eq!(anew(12_500, 12_000, 12_500), Verdict::Unexplained);
+    assert_eq!(anew(11_000, 12_000, 11_000), Verdict::Banked);
+    assert_eq!(anew(12_900, 12_000, 12_500), Verdict::Untrue);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::attribute::{Culprit, FunctionChange, Kind};
 use crate::judge::{Outcome, Verdict};
-use crate::render::number::{grouped, signed};
+use crate::render::number::{grouped, percent, signed};
 use crate::report::{Report, Row};
 
 /// The verdict of the run in one sentence, with what to do.
@@ -74,11 +74,40 @@ pub(crate) fn denominator(report: &Report) -> String {
     format!("judged {} of {}", report.judged, report.known)
 }
 
-/// What a verdict means for this row, where the numbers alone do not say it.
+/// What a verdict means for this row, and whose doing it is, where the numbers alone do not say it.
 pub(crate) fn meaning(row: &Row) -> Option<String> {
+    let parts: Vec<String> = [verdict_meaning(row), renamed(row), blame(row)]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// That it is not new or lost, but called otherwise.
+fn renamed(row: &Row) -> Option<String> {
+    let other = row.other_name.as_ref()?;
+    Some(match row.head {
+        Some(_) => format!("seems to be {other} renamed: its counts are the same"),
+        None => format!("seems to be renamed to {other}: its counts are the same"),
+    })
+}
+
+/// What of a change was there before this one, where base's own code was measured.
+fn blame(row: &Row) -> Option<String> {
+    let on_base = row.on_base.filter(|_| row.verdict != Verdict::Unchanged)?;
+    let (before, own) = (percent(on_base.before?), percent(on_base.own?));
+    match (on_base.other_chamber, on_base.before) {
+        (true, _) => Some(format!("by the toolchain {before}, by this change {own}")),
+        (false, Some(0)) => None,
+        (false, _) => Some(format!("already on base {before}, by this change {own}")),
+    }
+}
+
+fn verdict_meaning(row: &Row) -> Option<String> {
     let head = row.head.map_or_else(String::new, grouped);
     Some(match row.verdict {
         Verdict::Unchanged | Verdict::Within | Verdict::Regressed => return None,
+        Verdict::Drifted => "base itself has left its baseline: its budget is used up".to_owned(),
         Verdict::Improved => {
             "better than its baseline: bank it, or the gain can be lost unseen".to_owned()
         }

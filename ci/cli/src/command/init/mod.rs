@@ -68,7 +68,7 @@ fn first_baselines(selection: &Selection, directory: &Path) -> Result<(), CliErr
     }
     if kept.is_empty() {
         let measuring = Measuring::default();
-        let against = Against { base: None };
+        let against = Against::default();
         let output = OutputDirectory { directory: None };
         update(selection, &measuring, &against, &output, None)?;
     }
