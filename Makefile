@@ -19,7 +19,7 @@ gate: setup $(ICGATE) ## measure, compare with the baselines, verdict, exit code
 	$(ICGATE) check $(ARGS)
 
 test: setup ## all tests
-	cargo test --workspace $(ARGS)
+	cargo test --workspace --features icgate/github $(ARGS)
 
 check: setup ## formatting, lints, documentation
 	cargo fmt --all --check

@@ -20,6 +20,7 @@ Exit codes:
   3    measuring failed
   4    not comparable
   5    a baseline is out of step
+  6    GitHub could not be told (the verdict stands)
   130  interrupted
 
 Of several, the first of 3, 4, 1, 5 counts.";
@@ -79,6 +80,18 @@ pub(crate) enum Command {
         against: Against,
         #[command(flatten)]
         output: Output,
+    },
+    /// Tell GitHub what a run of a pull request gave: a check run and one comment
+    #[cfg(feature = "github")]
+    #[command(
+        after_help = "Example:\n  icgate publish \"$RUNNER_TEMP/shards\"\n\nExit code 0 says that it is \
+        published, whatever the verdict; 6 that GitHub could not be told. To be run in a workflow \
+        with `on: workflow_run`, in a checkout of the default branch; GITHUB_TOKEN comes from the \
+        environment."
+    )]
+    Publish {
+        #[command(flatten)]
+        publishing: Publishing,
     },
     /// Measure, and write what was measured into the baselines
     #[command(after_help = "Example:\n  icgate update --reason 'checksums are verified on read'")]
@@ -259,6 +272,50 @@ pub(crate) enum HistoryFormat {
     Csv,
     /// A table for people
     Markdown,
+}
+
+/// What to tell GitHub, and how.
+#[cfg(feature = "github")]
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Publishing {
+    /// run.json files of the run, or a folder that holds them, each in a folder of its own
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<Utf8PathBuf>,
+    /// The workspace in the trusted checkout
+    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
+    pub(crate) workspace: Utf8PathBuf,
+    /// Where its baselines are [default: baselines/ in the workspace]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) baselines: Option<Utf8PathBuf>,
+    /// Keep one issue about counts of this checkout that moved by themselves, and no comment
+    #[arg(long)]
+    pub(crate) drift: bool,
+    /// When to comment
+    #[arg(long, value_enum, default_value_t = CommentWhen::OnChange)]
+    pub(crate) comment: CommentWhen,
+    /// The name of the check run; none if empty
+    #[arg(long, value_name = "NAME", default_value = "icgate report")]
+    pub(crate) check_name: String,
+    /// Tells several gates of one repository apart: [a-z0-9-]{1,32}
+    #[arg(long, value_name = "KEY", default_value = "gate")]
+    pub(crate) key: icgate_core::publish::marker::Key,
+    /// The account that comments; of another App it is `its-name[bot]`
+    #[arg(long, value_name = "LOGIN", default_value = "github-actions[bot]")]
+    pub(crate) author: String,
+    #[command(flatten)]
+    pub(crate) output: OutputDirectory,
+}
+
+/// When a pull request gets a comment.
+#[cfg(feature = "github")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CommentWhen {
+    /// With every run
+    Always,
+    /// Once there is something to say; then it is kept up to date
+    OnChange,
+    /// Not at all
+    Never,
 }
 
 /// What to print.

@@ -21,6 +21,10 @@ pub(crate) const USAGE: u8 = 2;
 /// Exit code when something could not be measured.
 pub(crate) const MEASURING: u8 = 3;
 
+/// Exit code when there is a verdict, and GitHub could not be told.
+#[cfg(feature = "github")]
+pub(crate) const PUBLISHING: u8 = 6;
+
 /// Anything that keeps icgate from a verdict.
 #[derive(Debug, Error)]
 pub(crate) enum CliError {
@@ -46,6 +50,12 @@ pub(crate) enum CliError {
     Ci(#[from] CiError),
     #[error(transparent)]
     Update(#[from] UpdateError),
+    #[cfg(feature = "github")]
+    #[error(transparent)]
+    Github(#[from] crate::github::GithubError),
+    #[cfg(feature = "github")]
+    #[error(transparent)]
+    Event(#[from] icgate_core::publish::pull_request::EventError),
     #[error("this machine lacks {0}")]
     Doctor(String),
 }
@@ -58,6 +68,10 @@ impl CliError {
             Self::Measure(error) => error.exit_code(),
             Self::Merge(error) if error.is_incomplete() => MEASURING,
             Self::Chamber(_) | Self::Doctor(_) => MEASURING,
+            #[cfg(feature = "github")]
+            Self::Github(_) => PUBLISHING,
+            #[cfg(feature = "github")]
+            Self::Event(_) => USAGE,
             Self::Store(_)
             | Self::Git(_)
             | Self::Baseline(_)
@@ -83,6 +97,10 @@ impl CliError {
             Self::Merge(error) => Some(error.fix()),
             Self::Ci(error) => Some(error.fix()),
             Self::Update(error) => Some(error.fix()),
+            #[cfg(feature = "github")]
+            Self::Github(error) => error.fix(),
+            #[cfg(feature = "github")]
+            Self::Event(_) => Some("run it in a workflow with `on: workflow_run`".to_owned()),
             Self::Doctor(_) => None,
         }
     }
@@ -347,12 +365,17 @@ impl GitError {
 pub(crate) enum CiError {
     #[error("the environment variable {name} is {value:?}, not a number counted from 1")]
     Number { name: &'static str, value: String },
+    #[cfg(feature = "github")]
+    #[error("the environment variable {name} is {value:?}, which GitHub would not write there")]
+    Text { name: &'static str, value: String },
 }
 
 impl CiError {
     fn fix(&self) -> String {
         match self {
             Self::Number { name, .. } => format!("leave {name} as GitHub sets it, or unset it"),
+            #[cfg(feature = "github")]
+            Self::Text { name, .. } => format!("leave {name} as GitHub sets it"),
         }
     }
 }

@@ -204,6 +204,40 @@ impl Repository {
         Ok(Baselines::shared(suites))
     }
 
+    /// Where `path` lies in the repository, as git names it.
+    #[cfg(feature = "github")]
+    pub(crate) fn folder(&self, path: &Path) -> Option<String> {
+        self.relative(path)
+    }
+
+    /// The files of a commit's folder, by name, with git's names of their contents.
+    #[cfg(feature = "github")]
+    pub(crate) fn blob_names(
+        &self,
+        base: &Base,
+        folder: &str,
+    ) -> Result<std::collections::BTreeMap<String, String>, GitError> {
+        let listed = self.ask(&[
+            "ls-tree",
+            "-z",
+            "--full-tree",
+            &base.commit,
+            "--",
+            &format!("{folder}/"),
+        ])?;
+        // `<mode> blob <hash>\t<path>`, each ended by a null byte.
+        let entries = listed.split('\0').filter_map(|entry| {
+            let (about, path) = entry.split_once('\t')?;
+            let hash = about
+                .split(' ')
+                .nth(2)
+                .filter(|_| about.contains(" blob "))?;
+            let (_, name) = path.rsplit_once('/')?;
+            Some((name.to_owned(), hash.to_owned()))
+        });
+        Ok(entries.collect())
+    }
+
     /// Files of a commit, all by one process, as `git cat-file --batch` writes them.
     fn blobs(&self, base: &Base, paths: &[&str]) -> Result<String, GitError> {
         let start = |source| GitError::Start { source };
@@ -313,8 +347,8 @@ impl Repository {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.root).args(arguments);
-        // Another repository's, when icgate runs inside a git hook.
-        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+        // Another repository's, when icgate runs inside a git hook; and what git needs not know.
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GITHUB_TOKEN"] {
             command.env_remove(name);
         }
         command

@@ -20,6 +20,8 @@ mod command;
 mod compiler;
 mod error;
 mod git;
+#[cfg(feature = "github")]
+mod github;
 mod harness;
 mod history;
 mod inline_stacks;

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
+use icgate_core::judge::{Outcome, Verdict};
 use icgate_core::render::text::Colour;
 use icgate_core::render::{github, markdown, text};
 use icgate_core::report::Report;
@@ -30,12 +31,17 @@ pub(crate) fn print_report(report: &Report, format: Format) -> Result<(), StoreE
         Format::Json => print(&json(report)),
         Format::Markdown => print(&markdown::render(report)),
         Format::Github => {
-            print(&text::render(report, Colour::None));
+            guarded(&text::render(report, Colour::None));
             print(&github::render(report));
-            if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|it| !it.is_empty())
-            {
-                append(Path::new(&path), &markdown::render(report))?;
-            }
+            summary(&markdown::render(report))?;
+            set("verdict", report.outcome.word())?;
+            let count = |verdict| report.count(verdict).to_string();
+            set("regressions", &count(Verdict::Regressed))?;
+            set("improvements", &count(Verdict::Improved))?;
+            set(
+                "incomplete",
+                &(report.outcome == Outcome::Unmeasured).to_string(),
+            )?;
         }
     }
     Ok(())
@@ -53,6 +59,33 @@ pub(crate) fn say(line: impl std::fmt::Display) {
 /// Says on standard error what the reader should know.
 pub(crate) fn warn(warning: impl std::fmt::Display) {
     eprintln!("icgate: warning: {warning}");
+}
+
+/// Prints a text that must not be obeyed. A runner takes a line of its log for a command wherever
+/// it begins with `::` or holds `##[`, and names come from pull requests; between a stop with a
+/// word that nobody can foresee and that word again, it takes none.
+pub(crate) fn guarded(text: &str) {
+    use std::hash::{BuildHasher as _, RandomState};
+    let word = || RandomState::new().hash_one(text.len());
+    let word = format!("icgate-{:016x}{:016x}", word(), word());
+    print(&format!("::stop-commands::{word}\n{text}\n::{word}::\n"));
+}
+
+/// Appends to the job's summary, where there is one.
+pub(crate) fn summary(text: &str) -> Result<(), StoreError> {
+    match std::env::var_os("GITHUB_STEP_SUMMARY").filter(|it| !it.is_empty()) {
+        Some(path) => append(Path::new(&path), text),
+        None => Ok(()),
+    }
+}
+
+/// Sets an output of the step, where there is one. A value of more than one line would set others.
+pub(crate) fn set(name: &str, value: &str) -> Result<(), StoreError> {
+    let line = value.lines().next().unwrap_or_default();
+    match std::env::var_os("GITHUB_OUTPUT").filter(|it| !it.is_empty()) {
+        Some(path) => append(Path::new(&path), &format!("{name}={line}\n")),
+        None => Ok(()),
+    }
 }
 
 /// A reader that closes the pipe early (`| head`) has what it wanted.

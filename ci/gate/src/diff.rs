@@ -1,4 +1,4 @@
-//! Which lines of head a diff touches: the added and changed lines of `git diff --unified=0`.
+//! Which lines of head a diff touches: the added and changed lines of `git diff`.
 //!
 //! Only what the gate needs of the unified format (as in the manual of GNU diffutils): the `+++`
 //! lines and the hunk headers. Everything else is passed over, so no text of a diff can be
@@ -14,32 +14,38 @@ pub struct ChangedLines {
 }
 
 impl ChangedLines {
-    /// Reads the output of `git diff --unified=0 --no-prefix` (or with the usual `b/`).
+    /// Reads the output of `git diff --no-prefix` (or with the usual `b/`), with any number of
+    /// lines of context.
     #[must_use]
     pub fn from_unified_diff(diff: &str) -> Self {
         let mut files: BTreeMap<String, Vec<RangeInclusive<u32>>> = BTreeMap::new();
         let mut file = None;
-        // Lines of the current hunk's body that are still to come.
-        let mut body = 0_u32;
+        let mut hunk = Hunk::default();
         for line in diff.lines() {
-            if body > 0 && line.starts_with(['+', '-', ' ']) {
-                body -= 1;
+            if hunk.takes(line) {
+                if let (Some(added), Some(file)) = (hunk.line(line), &file) {
+                    push(files.entry(String::clone(file)).or_default(), added);
+                }
             } else if let Some(path) = line.strip_prefix("+++ ") {
                 let path = path.split('\t').next().unwrap_or(path);
                 file = (path != "/dev/null")
                     .then(|| path.strip_prefix("b/").unwrap_or(path).to_owned());
             } else if let Some(header) = line.strip_prefix("@@ ") {
-                let Some((removed, added)) = hunk(header) else {
-                    continue;
-                };
-                body = removed.1.saturating_add(added.1);
-                if let (Some(file), (start, count @ 1..)) = (&file, added) {
-                    let lines = start..=start.saturating_add(count - 1);
-                    files.entry(file.clone()).or_default().push(lines);
-                }
+                hunk = Hunk::of(header).unwrap_or_default();
             }
         }
         Self { files }
+    }
+
+    /// The same as seen from the folder `prefix` (`some/folder/`, or nothing): files outside of it
+    /// are left out.
+    #[must_use]
+    pub fn below(self, prefix: &str) -> Self {
+        let inside =
+            |(file, lines): (String, _)| Some((file.strip_prefix(prefix)?.to_owned(), lines));
+        Self {
+            files: self.files.into_iter().filter_map(inside).collect(),
+        }
     }
 
     /// Whether the diff added or changed this line of head.
@@ -63,15 +69,62 @@ impl ChangedLines {
     }
 }
 
-/// `-start[,count] +start[,count] @@…` as two pairs of start and count.
-fn hunk(header: &str) -> Option<((u32, u32), (u32, u32))> {
-    let mut words = header.split(' ');
-    let mut range = |sign: char| -> Option<(u32, u32)> {
-        let text = words.next()?.strip_prefix(sign)?;
-        let (start, count) = text.split_once(',').unwrap_or((text, "1"));
-        Some((start.parse().ok()?, count.parse().ok()?))
-    };
-    Some((range('-')?, range('+')?))
+/// Adds a line to the ranges, which grow at their end.
+fn push(ranges: &mut Vec<RangeInclusive<u32>>, line: u32) {
+    match ranges.last_mut() {
+        Some(last) if last.end().checked_add(1) == Some(line) => *last = *last.start()..=line,
+        _ => ranges.push(line..=line),
+    }
+}
+
+/// What is left of a hunk while its lines are read.
+#[derive(Debug, Default)]
+struct Hunk {
+    /// Lines of base, and of head, that are still to come.
+    base: u32,
+    head: u32,
+    /// Head's number of the next line.
+    next: u32,
+}
+
+impl Hunk {
+    /// `-start[,count] +start[,count] @@…`
+    fn of(header: &str) -> Option<Self> {
+        let mut words = header.split(' ');
+        let mut range = |sign: char| -> Option<(u32, u32)> {
+            let text = words.next()?.strip_prefix(sign)?;
+            let (start, count) = text.split_once(',').unwrap_or((text, "1"));
+            Some((start.parse().ok()?, count.parse().ok()?))
+        };
+        let ((_, base), (next, head)) = (range('-')?, range('+')?);
+        Some(Self { base, head, next })
+    }
+
+    /// Whether `line` is one of the hunk's. An empty line is one of context, cut by somebody.
+    fn takes(&self, line: &str) -> bool {
+        let inside = self.base > 0 || self.head > 0;
+        inside && (line.is_empty() || line.starts_with(['+', '-', ' ', '\\']))
+    }
+
+    /// Goes past `line`; its number in head if it was added.
+    fn line(&mut self, line: &str) -> Option<u32> {
+        let at = self.next;
+        match line.as_bytes().first() {
+            Some(b'+') => {
+                self.head = self.head.saturating_sub(1);
+                self.next = self.next.saturating_add(1);
+                return Some(at);
+            }
+            Some(b'-') => self.base = self.base.saturating_sub(1),
+            Some(b'\\') => {}
+            _ => {
+                self.base = self.base.saturating_sub(1);
+                self.head = self.head.saturating_sub(1);
+                self.next = self.next.saturating_add(1);
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]

@@ -76,6 +76,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::OutOfStep => "out_of_step",
+            Self::Regressed => "regressed",
+            Self::Incomparable => "incomparable",
+            Self::Unmeasured => "unmeasured",
+        }
+    }
+
     /// The process's exit code.
     #[must_use]
     pub const fn exit_code(self) -> u8 {

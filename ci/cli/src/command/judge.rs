@@ -92,6 +92,30 @@ impl Bench {
         })
     }
 
+    /// One for a run of which the checkout holds base alone.
+    #[cfg(feature = "github")]
+    pub(crate) fn trial(
+        repository: &Repository,
+        (directory, platform): (&Path, &str),
+        policy: Policy,
+        (base, committed): (Baselines, Baselines),
+        changed: ChangedLines,
+        found: String,
+        prefix: String,
+    ) -> Self {
+        Self {
+            policy,
+            base,
+            committed,
+            at: None,
+            base_run: None,
+            changed,
+            history: trends(repository, directory, platform),
+            found,
+            prefix,
+        }
+    }
+
     /// One for tests, which need no history.
     #[cfg(test)]
     pub(crate) fn of(policy: Policy, base: Baselines, committed: Baselines) -> Self {
@@ -183,4 +207,80 @@ fn run_of_base(path: &Utf8Path, base: &Base) -> Result<Run, CliError> {
 fn trends(repository: &Repository, directory: &Path, platform: &str) -> History {
     history::read(repository, directory, platform, None, Budget::REPORT)
         .map_or_else(|_| History::default(), |read| read.history)
+}
+
+#[cfg(test)]
+#[cfg(feature = "github")]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use icgate_core::baseline::{Accepted, Baseline};
+    use icgate_core::chamber::Chamber;
+    use icgate_core::functions::{FunctionCost, FunctionTable};
+    use icgate_core::metric::Metric;
+    use icgate_core::run::{FunctionLines, Measurement, RUN_FORMAT};
+    use icgate_core::source::LineCost;
+
+    use super::*;
+
+    fn measurement(number: u32, instructions: u64) -> Measurement {
+        let cost = FunctionCost {
+            name: "f".into(),
+            file: "src/lib.rs".into(),
+            instructions,
+            calls: Some(1),
+            caller: None,
+        };
+        let lines = vec![LineCost {
+            file: "src/lib.rs".into(),
+            line: number,
+            instructions,
+        }];
+        Measurement {
+            id: format!("suite/f/{number:04}").parse().unwrap(),
+            metrics: BTreeMap::from([(Metric::Instructions, instructions)]),
+            functions: FunctionTable::new(vec![cost], 0),
+            floor: 0,
+            lines: vec![FunctionLines {
+                name: "f".into(),
+                file: "src/lib.rs".into(),
+                lines,
+            }],
+        }
+    }
+
+    /// A report of `count` regressions, each at a line of its own.
+    pub(crate) fn regressed(count: u32) -> Report {
+        let text = |text: &str| text.to_owned();
+        let chamber = Chamber {
+            target: text("x86_64-unknown-linux-gnu"),
+            rustc: text("1"),
+            valgrind: text("3"),
+            libc: text("2"),
+            cpu: text("c"),
+            memory_functions: text("m"),
+            tunables: text("t"),
+            caches: text("c"),
+            build: text("b"),
+            harness: text("h"),
+        };
+        let accepted = |number| Accepted::from_measurement(&measurement(number, 10_000), 0, None);
+        let base = Baselines::new([Baseline {
+            suite: text("suite"),
+            chamber: chamber.clone(),
+            benchmarks: (1..=count).map(accepted).collect(),
+        }]);
+        let run = Run {
+            format: RUN_FORMAT,
+            commit: None,
+            complete: true,
+            part: None,
+            chamber,
+            failed: Vec::new(),
+            benchmarks: (1..=count)
+                .map(|number| measurement(number, 20_000))
+                .collect(),
+        };
+        Bench::of(Policy::default(), base.clone(), base).report(&run, &[])
+    }
 }

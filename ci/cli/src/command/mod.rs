@@ -7,10 +7,12 @@ mod compare;
 mod doctor;
 mod history;
 mod init;
-mod judge;
+pub(crate) mod judge;
 mod list;
 mod measure;
 mod merge;
+#[cfg(feature = "github")]
+mod publish;
 mod update;
 mod verify;
 
@@ -56,6 +58,8 @@ pub(crate) fn main() -> ExitCode {
             against,
             output,
         } => merge::merge(runs, project, against, output),
+        #[cfg(feature = "github")]
+        Command::Publish { publishing } => publish::publish(publishing),
         Command::Update {
             project,
             measuring,

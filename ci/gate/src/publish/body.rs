@@ -32,7 +32,9 @@ pub struct RunLink {
 }
 
 impl RunLink {
-    fn line(&self) -> String {
+    /// As a small line of Markdown.
+    #[must_use]
+    pub fn line(&self) -> String {
         format!(
             "<sub>{} · [the run]({})</sub>\n",
             self.sha.short(),

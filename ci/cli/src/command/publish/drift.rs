@@ -1,0 +1,87 @@
+//! `icgate publish --drift`: keeps one issue about counts that moved though nobody touched the
+//! code, because a compiler, a Valgrind or a machine did; closes it when none do.
+
+use std::path::Path;
+
+use icgate_core::publish::body::{RunLink, is_worth_a_comment, without_verdict};
+use icgate_core::publish::marker::{Marker, Sha, State};
+use icgate_core::publish::pull_request::Repository;
+use icgate_core::publish::sticky::Content;
+use icgate_core::render::markdown;
+use icgate_core::run::CiRun;
+
+use super::runs::read_runs;
+use super::told;
+use crate::args::{Format, Publishing};
+use crate::error::{CiError, CliError};
+use crate::github::{Board, Client, Publisher, Trial, variable};
+use crate::output;
+
+const TITLE: &str = "Instruction counts have drifted";
+
+pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
+    let ci = CiRun {
+        run: number("GITHUB_RUN_ID")?,
+        attempt: u32::try_from(number("GITHUB_RUN_ATTEMPT")?).unwrap_or(u32::MAX),
+    };
+    let text = |name: &'static str| variable(name).unwrap_or_default();
+    let wrong = |name: &'static str| CiError::Text {
+        name,
+        value: text(name),
+    };
+    let repository = Repository::new(&text("GITHUB_REPOSITORY"));
+    let repository = repository.ok_or_else(|| wrong("GITHUB_REPOSITORY"))?;
+    let sha = Sha::new(&text("GITHUB_SHA")).ok_or_else(|| wrong("GITHUB_SHA"))?;
+    let server = variable("GITHUB_SERVER_URL").unwrap_or("https://github.com".to_owned());
+    let link = RunLink {
+        sha: sha.clone(),
+        url: format!("{server}/{}/actions/runs/{}", repository.as_str(), ci.run),
+    };
+    let found = match read_runs(&arguments.runs, ci) {
+        Ok((run, warnings)) => {
+            let root = arguments.workspace.as_std_path();
+            let baselines = arguments.baselines.as_ref();
+            let baselines = baselines.map_or_else(|| root.join("baselines"), Into::into);
+            let bench = Trial::bench_of_checkout(root, &baselines, &run.chamber.platform())?;
+            let report = bench.report(&run, &warnings);
+            let directory = arguments.output.directory.as_ref();
+            let directory = directory.map_or(Path::new("target/icgate"), |it| it.as_std_path());
+            output::write_report(directory, &report)?;
+            output::print_report(&report, Format::Github)?;
+            is_worth_a_comment(&report).then(|| markdown::render(&report))
+        }
+        Err(it) => {
+            let text = without_verdict(&it.why, &it.fix);
+            output::guarded(&text);
+            Some(text)
+        }
+    };
+    let client = Client::from_environment()?;
+    let publisher = Publisher {
+        client: &client,
+        repository: &repository,
+        author: &arguments.author,
+    };
+    let issue = match found {
+        Some(text) => {
+            let marker = Marker {
+                key: arguments.key.clone(),
+                ci,
+                state: State::Judged,
+                sha,
+            };
+            let text = format!("{text}\n{}", link.line());
+            let content = Content::Text { text, create: true };
+            publisher.post(Board::Issues(TITLE), &marker, &content)?
+        }
+        None => publisher.close_issue(&arguments.key)?,
+    };
+    told("issue", issue);
+    Ok(0)
+}
+
+fn number(name: &'static str) -> Result<u64, CiError> {
+    let value = variable(name).unwrap_or_default();
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.ok_or(CiError::Number { name, value })
+}

@@ -1,0 +1,311 @@
+//! `icgate publish`: tells GitHub what a pull request's run gave. Runs in a trusted workflow, in a
+//! checkout of the default branch; of the pull request it has the numbers alone.
+//!
+//! ```text
+//! run.json of the shards (hostile) ─→ one run ─┐
+//! GitHub: trial merge, its baselines ──────────┼─→ report ─→ log ─→ check run, comment
+//! the checkout: policy and baselines of base ──┘
+//! ```
+//!
+//! The report is printed before anything is published. That something could not be published
+//! changes no verdict: it has an exit code of its own.
+
+mod drift;
+mod runs;
+
+use std::path::{Path, PathBuf};
+
+use icgate_core::publish::body::{self, RunLink, When};
+use icgate_core::publish::check_run::{self, Place};
+use icgate_core::publish::marker::{Marker, State};
+use icgate_core::publish::pull_request::{Phase, Pull, Triggering};
+use icgate_core::publish::sticky::Content;
+use icgate_core::report::Report;
+use icgate_core::run::Run;
+
+use self::runs::{Unjudged, read_runs};
+use super::print_error;
+use crate::args::{CommentWhen, Format, Publishing};
+use crate::error::{CliError, PUBLISHING};
+use crate::github::{Board, Client, GithubError, Published, Publisher, Trial};
+use crate::{output, store};
+
+pub(crate) fn publish(arguments: &Publishing) -> Result<u8, CliError> {
+    if arguments.drift {
+        return drift::tell(arguments);
+    }
+    let path = crate::github::variable("GITHUB_EVENT_PATH").unwrap_or_default();
+    let event = store::read(Path::new(&path))?;
+    let triggering = Triggering::from_json(&event)?;
+    if !triggering.of_pull_request {
+        output::say("icgate: the run is of no pull request; there is nobody to tell");
+        return Ok(0);
+    }
+    let server = crate::github::variable("GITHUB_SERVER_URL");
+    let server = server.unwrap_or("https://github.com".to_owned());
+    let (base, ci) = (triggering.base.as_str(), triggering.ci);
+    let link = RunLink {
+        sha: triggering.head_sha.clone(),
+        url: format!(
+            "{server}/{base}/actions/runs/{}/attempts/{}",
+            ci.run, ci.attempt
+        ),
+    };
+    let telling = Telling {
+        arguments,
+        triggering: &triggering,
+        link,
+        client: Client::from_environment(),
+    };
+    telling.tell()
+}
+
+/// What came of the run.
+enum Finding {
+    Judged(Box<Report>),
+    Unjudged(Unjudged),
+}
+
+/// One call of `icgate publish`. Not being able to ask GitHub is no reason not to say what is
+/// known, so the client may be missing.
+pub(crate) struct Telling<'a> {
+    pub(crate) arguments: &'a Publishing,
+    pub(crate) triggering: &'a Triggering,
+    pub(crate) link: RunLink,
+    pub(crate) client: Result<Client, GithubError>,
+}
+
+impl Telling<'_> {
+    pub(crate) fn tell(self) -> Result<u8, CliError> {
+        match self.triggering.phase {
+            Phase::NotStarted => {
+                output::say("icgate: the run did not start; there is nothing to tell yet");
+                Ok(0)
+            }
+            Phase::Measuring => self.tell_state(State::Measuring),
+            Phase::Cancelled => self.tell_state(State::Cancelled),
+            Phase::Ended => self.tell_finding(),
+        }
+    }
+
+    /// Marks what an earlier run found as such.
+    fn tell_state(self, state: State) -> Result<u8, CliError> {
+        let client = self.client.as_ref().map_err(|_| GithubError::NoToken)?;
+        let Some(content) = body::banner(state, &self.link).filter(|_| self.when() != When::Never)
+        else {
+            return Ok(0);
+        };
+        match self.trial(client).pull(None)? {
+            Some(pull) => {
+                let board = Board::PullRequest(pull.number);
+                let marker = self.marker(state);
+                self.publisher(client).post(board, &marker, &content)?;
+            }
+            None => output::say("icgate: no open pull request has this head"),
+        }
+        Ok(0)
+    }
+
+    fn tell_finding(self) -> Result<u8, CliError> {
+        let mut failures: Vec<GithubError> = Vec::new();
+        let run = read_runs(&self.arguments.runs, self.triggering.ci);
+        let measured = run.as_ref().ok().and_then(|(run, _)| run.commit.clone());
+        let pull = match &self.client {
+            Ok(client) => self.trial(client).pull(measured.as_deref()),
+            Err(_) => Ok(None),
+        };
+        let pull = pull.unwrap_or_else(|error| {
+            failures.push(error);
+            None
+        });
+        let finding = match run {
+            Ok((run, warnings)) => self.judge(&run, warnings, pull.as_ref(), &mut failures),
+            Err(unjudged) => Finding::Unjudged(unjudged),
+        };
+        self.print(&finding)?;
+        let (mut check_url, mut comment_url) = (None, None);
+        match &self.client {
+            Ok(client) => {
+                match self.check_run(client, &finding) {
+                    Ok(published) => check_url = told("check run", published),
+                    Err(error) => failures.push(error),
+                }
+                match self.comment(client, pull.as_ref(), &finding) {
+                    Ok(published) => comment_url = told("comment", published),
+                    Err(error) => failures.push(error),
+                }
+            }
+            Err(_) => failures.extend(self.client.err()),
+        }
+        output::set("check-url", &check_url.unwrap_or_default())?;
+        output::set("comment-url", &comment_url.unwrap_or_default())?;
+        if failures.is_empty() {
+            return Ok(0);
+        }
+        eprintln!("icgate: the verdict above stands; not all of it could be published");
+        for failure in failures {
+            print_error(&failure.into());
+        }
+        Ok(PUBLISHING)
+    }
+
+    /// Judges the run; where GitHub does not say what the pull request changes, by what is at hand.
+    fn judge(
+        &self,
+        run: &Run,
+        mut warnings: Vec<String>,
+        pull: Option<&Pull>,
+        failures: &mut Vec<GithubError>,
+    ) -> Finding {
+        let unjudged = |error: &CliError| {
+            let fix = error.fix();
+            Finding::Unjudged(Unjudged {
+                why: error.to_string(),
+                fix: fix.unwrap_or_else(|| "see the log of the run".to_owned()),
+            })
+        };
+        let platform = run.chamber.platform();
+        let Some(client) = self.client.as_ref().ok() else {
+            return self
+                .judge_by_checkout(run, warnings)
+                .unwrap_or_else(|error| unjudged(&error));
+        };
+        match self
+            .trial(client)
+            .bench(&platform, pull, run.commit.as_deref())
+        {
+            Ok((bench, more)) => {
+                warnings.extend(more);
+                Finding::Judged(Box::new(bench.report(run, &warnings)))
+            }
+            Err(CliError::Github(error)) => {
+                failures.push(error);
+                self.judge_by_checkout(run, warnings)
+                    .unwrap_or_else(|error| unjudged(&error))
+            }
+            Err(error) => unjudged(&error),
+        }
+    }
+
+    fn judge_by_checkout(&self, run: &Run, mut warnings: Vec<String>) -> Result<Finding, CliError> {
+        warnings.push(
+            "GitHub does not say what the pull request changes, so its own baselines are not known"
+                .to_owned(),
+        );
+        let bench =
+            Trial::bench_of_checkout(self.root(), &self.baselines(), &run.chamber.platform())?;
+        Ok(Finding::Judged(Box::new(bench.report(run, &warnings))))
+    }
+
+    fn print(&self, finding: &Finding) -> Result<(), CliError> {
+        let directory = self.arguments.output.directory.as_ref();
+        let directory = directory.map_or(Path::new("target/icgate"), |it| it.as_std_path());
+        match finding {
+            Finding::Judged(report) => {
+                output::write_report(directory, report)?;
+                output::print_report(report, Format::Github)?;
+            }
+            Finding::Unjudged(Unjudged { why, fix }) => {
+                output::guarded(&format!("icgate: no verdict: {why}\nfix: {fix}\n"));
+                output::summary(&body::without_verdict(why, fix))?;
+                output::set("verdict", "unmeasured")?;
+                output::set("incomplete", "true")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_run(&self, client: &Client, finding: &Finding) -> Result<Published, GithubError> {
+        if self.arguments.check_name.is_empty() {
+            return Ok(Published::default());
+        }
+        let place = Place {
+            name: &self.arguments.check_name,
+            key: &self.arguments.key,
+            head_sha: &self.triggering.head_sha,
+            ci: self.triggering.ci,
+            url: &self.link.url,
+        };
+        let mut check = match finding {
+            Finding::Judged(report) => check_run::judged(report, &place),
+            Finding::Unjudged(Unjudged { why, fix }) => check_run::unjudged(why, fix, &place),
+        };
+        self.publisher(client)
+            .check_run(&mut check, &self.arguments.key, self.triggering.ci)
+    }
+
+    fn comment(
+        &self,
+        client: &Client,
+        pull: Option<&Pull>,
+        finding: &Finding,
+    ) -> Result<Published, GithubError> {
+        let content: Option<Content> = match finding {
+            Finding::Judged(report) => body::judged(report, &self.link, self.when()),
+            Finding::Unjudged(Unjudged { why, fix }) => {
+                body::unjudged(why, fix, &self.link, self.when())
+            }
+        };
+        let (Some(content), Some(pull)) = (content, pull) else {
+            return Ok(Published::default());
+        };
+        let board = Board::PullRequest(pull.number);
+        self.publisher(client)
+            .post(board, &self.marker(State::Judged), &content)
+    }
+
+    fn marker(&self, state: State) -> Marker {
+        Marker {
+            key: self.arguments.key.clone(),
+            ci: self.triggering.ci,
+            state,
+            sha: self.triggering.head_sha.clone(),
+        }
+    }
+
+    fn publisher<'a>(&'a self, client: &'a Client) -> Publisher<'a> {
+        Publisher {
+            client,
+            repository: &self.triggering.base,
+            author: &self.arguments.author,
+        }
+    }
+
+    fn trial<'a>(&'a self, client: &'a Client) -> Trial<'a> {
+        Trial {
+            client,
+            triggering: self.triggering,
+            root: self.root(),
+            baselines: self.baselines(),
+        }
+    }
+
+    fn root(&self) -> &Path {
+        self.arguments.workspace.as_std_path()
+    }
+
+    fn baselines(&self) -> PathBuf {
+        let given = self.arguments.baselines.as_ref();
+        given.map_or_else(|| self.root().join("baselines"), |it| it.clone().into())
+    }
+
+    const fn when(&self) -> When {
+        match self.arguments.comment {
+            CommentWhen::Always => When::Always,
+            CommentWhen::OnChange => When::OnChange,
+            CommentWhen::Never => When::Never,
+        }
+    }
+}
+
+/// Says what became of something, and gives its address if it looks like one.
+fn told(what: &str, published: Published) -> Option<String> {
+    let plain = |url: &String| url.starts_with("http") && !url.contains(char::is_control);
+    let url = published.url.filter(plain);
+    match (published.overtaken, &url) {
+        (true, _) => output::say(format_args!("{what}: a newer run has told already")),
+        (false, Some(url)) => output::say(format_args!("{what}: {url}")),
+        (false, None) => output::say(format_args!("{what}: none")),
+    }
+    url
+}
