@@ -29,7 +29,7 @@ const CARGO_PREFIX: &str = "/cargo";
 /// Sets these builds apart from all others, since cargo does not know of the wrapper: an executable
 /// that was built without it, or with an older one, must not be taken for fresh. To be counted up
 /// when the wrapper changes.
-const BUILD_MARK: &str = "--cfg=icgate_build_1";
+const BUILD_MARK: &str = "--cfg=icgate_build_2";
 
 /// What every build is told beyond the project's own profile.
 const PROFILE: [&str; 4] = [

@@ -2,24 +2,26 @@
 //!
 //! Path remapping covers debug information and panic messages, but not the paths that cargo hands
 //! to the compiler in the environment. Harnesses bake one of those into every bench executable, and
-//! its length shifts the constants and statics behind it (by 32 to 64 bytes where it was seen).
-//! `memcpy` takes another way for another alignment of its target, so a benchmark that writes to a
-//! static could tell one checkout from another. With the wrapper, executables of one commit have
-//! the same layout everywhere.
+//! its length shifts the constants and statics behind it (by 32 to 64 bytes where it was seen); even
+//! what it says decides in which order constants lie. `memcpy` takes another way for another
+//! alignment of its target, so a benchmark that writes to a static could tell one checkout from
+//! another. With the wrapper, executables of one commit are the same everywhere, byte by byte.
 //!
 //! ```text
-//! /home/somebody/project            where the workspace is
-//! /tmp/icgate.src.0123456789abcdef  a link to it: a path of one length for every checkout
+//! /home/somebody/project        where the workspace is
+//! /proc/self/cwd//././././.     what the compiler is told: it runs there, and so finds the files
+//! /tmp/icgate.000000/source     what a benchmark is told: a link, put into its copy in the chamber
 //! ```
 //!
-//! It has to be a path that works, because benches open their fixtures by it. Cargo leaves the
-//! variables that it sets itself out of its freshness checks, so nothing is built anew for this.
+//! All are paths that work, because sources include files by them, and benches open their fixtures.
+//! Cargo leaves the variables that it sets itself out of its freshness checks, so nothing is built
+//! anew for this.
 
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// The name under which this part is called.
@@ -27,15 +29,14 @@ pub(crate) const NAME: &str = "icgate-rustc-wrapper";
 
 /// The workspace's real path.
 const ROOT: &str = "ICGATE_WORKSPACE_ROOT";
-/// The link to it.
-const LINK: &str = "ICGATE_WORKSPACE_LINK";
 /// The wrapper that the user has set, which is called in its turn.
 const INNER: &str = "ICGATE_INNER_WRAPPER";
 
-/// How the path of every such link begins: what follows tells one workspace from another.
-pub(crate) const LINK_PREFIX: &str = "/tmp/icgate.src.";
-/// How many characters follow.
-pub(crate) const LINK_DIGEST_CHARS: usize = 16;
+/// The workspace, seen from a compiler that runs in it. As long as the link in a chamber, with which
+/// it changes places in an executable's copy.
+const SEEN_FROM_WITHIN: &str = "/proc/self/cwd//././././.";
+/// The name of that link.
+const LINK: &str = "source";
 
 /// Variables in which cargo tells the compiler a path, and that end up in executables.
 const PATHS: [&str; 4] = [
@@ -55,10 +56,14 @@ pub(crate) fn main() -> ExitCode {
     };
     let mut command = Command::new(&program);
     command.args(words);
-    if let (Some(root), Some(link)) = (std::env::var_os(ROOT), std::env::var_os(LINK)) {
+    // Cargo lets the compiler run in the workspace for what belongs to it, and elsewhere for what
+    // does not.
+    if let Some(root) = std::env::var_os(ROOT)
+        && std::env::current_dir().is_ok_and(|here| here == Path::new(&root))
+    {
         for name in PATHS {
             if let Some(path) = std::env::var_os(name)
-                && let Some(moved) = moved(Path::new(&path), Path::new(&root), Path::new(&link))
+                && let Some(moved) = moved(Path::new(&path), Path::new(&root))
             {
                 command.env(name, moved);
             }
@@ -72,37 +77,55 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// `path` with `link` in the place of `root`, if it lies there.
-fn moved(path: &Path, root: &Path, link: &Path) -> Option<OsString> {
+/// `path` as it is seen from `root`, if it lies there.
+fn moved(path: &Path, root: &Path) -> Option<OsString> {
     let inside = path.strip_prefix(root).ok()?;
-    let moved = if inside == Path::new("") {
-        link.to_owned()
-    } else {
-        link.join(inside)
-    };
-    Some(moved.into_os_string())
+    let mut moved = OsString::from(SEEN_FROM_WITHIN);
+    if inside != Path::new("") {
+        moved.push("/");
+        moved.push(inside);
+    }
+    Some(moved)
+}
+
+/// Copies an executable into `chamber`, from where it finds the workspace by a link there.
+pub(crate) fn install(executable: &Path, to: &Path, chamber: &Path) -> io::Result<()> {
+    let mut bytes = std::fs::read(executable)?;
+    lead(
+        &mut bytes,
+        chamber.join(LINK).as_os_str().as_encoded_bytes(),
+    );
+    std::fs::write(to, bytes)?;
+    std::fs::set_permissions(to, std::fs::metadata(executable)?.permissions())
+}
+
+/// Makes the workspace at `root` findable from `chamber`.
+pub(crate) fn link(chamber: &Path, root: &Path) -> io::Result<()> {
+    symlink(root, chamber.join(LINK))
+}
+
+/// Puts `link` into the place of what the compiler was told.
+fn lead(executable: &mut [u8], link: &[u8]) {
+    let told = SEEN_FROM_WITHIN.as_bytes();
+    let places: Vec<usize> = memchr::memmem::find_iter(executable, told).collect();
+    // Of any other length it would overwrite what follows.
+    if link.len() == told.len() {
+        for at in places {
+            executable[at..at + told.len()].copy_from_slice(link);
+        }
+    }
 }
 
 /// Makes cargo's command compile through the wrapper; `directory` is for a link to this executable.
 pub(crate) fn wrap(command: &mut Command, root: &Path, directory: &Path) -> io::Result<()> {
     let wrapper = directory.join(NAME);
     replace_link(&crate::own_path()?, &wrapper)?;
-    let link = source_link(root);
-    replace_link(root, &link)?;
     let inner = std::env::var_os("RUSTC_WRAPPER").unwrap_or_default();
     command
         .env("RUSTC_WRAPPER", wrapper)
         .env(INNER, inner)
-        .env(ROOT, root)
-        .env(LINK, link);
+        .env(ROOT, root);
     Ok(())
-}
-
-/// The link to the workspace at `root`: of the same length for every root, and different for
-/// each, so that two checkouts can be built at the same time.
-fn source_link(root: &Path) -> PathBuf {
-    let digest = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex();
-    PathBuf::from(format!("{LINK_PREFIX}{}", &digest[..LINK_DIGEST_CHARS]))
 }
 
 /// Makes `link` lead to `target`. A link that leads elsewhere is replaced if it is our own; if it
@@ -133,21 +156,27 @@ mod tests {
 
     #[test]
     fn only_what_lies_in_the_workspace_is_moved() {
-        let moved = |path| moved(Path::new(path), Path::new("/home/a/p"), Path::new("/tmp/l"));
-        assert_eq!(moved("/home/a/p"), Some("/tmp/l".into()));
-        assert_eq!(moved("/home/a/p/engine"), Some("/tmp/l/engine".into()));
+        let moved = |path| moved(Path::new(path), Path::new("/home/a/p"));
+        assert_eq!(moved("/home/a/p"), Some(SEEN_FROM_WITHIN.into()));
+        let inside = format!("{SEEN_FROM_WITHIN}/engine");
+        assert_eq!(moved("/home/a/p/engine"), Some(inside.into()));
         assert_eq!(moved("/home/a/project"), None);
         assert_eq!(moved("/home/a/.cargo/registry/x"), None);
+        let here = std::env::current_dir().unwrap();
+        let seen = Path::new(SEEN_FROM_WITHIN).canonicalize().unwrap();
+        assert_eq!(seen, here.canonicalize().unwrap());
     }
 
     #[test]
-    fn links_have_one_length_and_their_own_name() {
-        let (short, long) = (
-            source_link(Path::new("/p")),
-            source_link(Path::new("/a/longer/path")),
-        );
-        assert_ne!(short, long);
-        assert_eq!(short.as_os_str().len(), long.as_os_str().len());
+    fn a_chambers_link_takes_the_place_of_what_the_compiler_was_told() {
+        let text = format!("a {SEEN_FROM_WITHIN}/engine b {SEEN_FROM_WITHIN}");
+        let mut bytes = text.clone().into_bytes();
+        lead(&mut bytes, b"/tmp/icgate.000007/source");
+        let expected = "a /tmp/icgate.000007/source/engine b /tmp/icgate.000007/source";
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+        let mut untouched = text.clone().into_bytes();
+        lead(&mut untouched, b"/tmp/longer/icgate.000007/source");
+        assert_eq!(String::from_utf8(untouched).unwrap(), text);
     }
 
     #[test]

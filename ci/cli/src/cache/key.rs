@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 use icgate_core::chamber::Chamber;
-use object::{Object as _, ObjectSection as _};
 
 use super::{add, chamber_digest};
-use crate::compiler;
 
 /// Of the files beside a bench, this much is read to tell whether they changed.
 const FILES_BYTES_MAX: u64 = 256 << 20;
@@ -62,7 +59,9 @@ impl Keys {
     pub(crate) fn key(&mut self, call: Call<'_>) -> Option<Key> {
         let mut hasher = self.common.clone();
         if !self.executables.contains_key(call.executable) {
-            let digest = executable_digest(&fs::read(call.executable).ok()?);
+            let digest = blake3::hash(&fs::read(call.executable).ok()?)
+                .as_bytes()
+                .to_vec();
             self.executables.insert(call.executable.to_owned(), digest);
         }
         add(&mut hasher, &self.executables[call.executable]);
@@ -85,34 +84,6 @@ impl Keys {
         }
         Some(hasher.finalize().to_hex().to_string())
     }
-}
-
-/// A digest of an executable but for what tells one checkout from another: the link to it, and the
-/// build id, which is the linker's own digest of all the rest.
-fn executable_digest(bytes: &[u8]) -> Vec<u8> {
-    let prefix = compiler::LINK_PREFIX.as_bytes();
-    let links = memchr::memmem::find_iter(bytes, prefix).map(|at| at + prefix.len());
-    let mut masked: Vec<Range<usize>> = links
-        .map(|start| start..start + compiler::LINK_DIGEST_CHARS)
-        .chain(build_id(bytes))
-        .collect();
-    masked.sort_by_key(|range| range.start);
-    let mut hasher = Hasher::new();
-    let mut at = 0;
-    for Range { start, end } in masked {
-        hasher.update(&bytes[at.min(start)..start]);
-        at = end.min(bytes.len());
-    }
-    hasher.update(&bytes[at..]);
-    hasher.finalize().as_bytes().to_vec()
-}
-
-/// Where an executable has its build id.
-fn build_id(bytes: &[u8]) -> Option<Range<usize>> {
-    let file = object::File::parse(bytes).ok()?;
-    let (start, length) = file.section_by_name(".note.gnu.build-id")?.file_range()?;
-    let range = usize::try_from(start).ok()?..usize::try_from(start.checked_add(length)?).ok()?;
-    bytes.get(range.clone()).map(|_| range)
 }
 
 /// A digest of the files in `directory` that a bench may open: all but sources, which are in the
@@ -165,29 +136,6 @@ fn is_source(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_link_to_a_checkout_is_no_difference_and_all_else_is() {
-        let digest = |text: &str| executable_digest(text.as_bytes());
-        let one = digest("code /tmp/icgate.src.0123456789abcdef/engine data");
-        assert_eq!(
-            one,
-            digest("code /tmp/icgate.src.fedcba9876543210/engine data")
-        );
-        for other in [
-            "code /tmp/icgate.src.0123456789abcdef/engine date",
-            "cope /tmp/icgate.src.0123456789abcdef/engine data",
-            "code /tmp/icgate.src.0123456789abcdef/Engine data",
-            "code /tmp/icgate.sxc.0123456789abcdef/engine data",
-        ] {
-            assert_ne!(one, digest(other), "{other}");
-        }
-        let twice = digest("/tmp/icgate.src.aaaaaaaaaaaaaaaa/tmp/icgate.src.b");
-        assert_eq!(
-            twice,
-            digest("/tmp/icgate.src.cccccccccccccccc/tmp/icgate.src.d")
-        );
-    }
 
     #[test]
     fn files_that_a_bench_may_read_count_and_sources_do_not() {

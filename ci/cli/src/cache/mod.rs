@@ -2,8 +2,8 @@
 //!
 //! A benchmark's counts depend on its executable, how it is called, the files it finds and the
 //! chamber. A digest of all of these is its key, so that a hit means the same measurement, and a
-//! change of any of them a miss. Of an executable, the link by which it knows its checkout is left
-//! out: two checkouts of one commit share their measurements.
+//! change of any of them a miss. Executables do not tell one checkout from another, so two checkouts
+//! of one commit share their measurements.
 //!
 //! ```text
 //! <cache>/measurements/<key>        digest of the rest, then a measurement as in run.json

@@ -35,7 +35,7 @@ use crate::chamber::{
 };
 use crate::error::{CliError, MeasureError};
 use crate::git::Repository;
-use crate::{harness, store};
+use crate::{compiler, harness, store};
 
 pub(crate) use execute::Disturbance;
 use execute::How;
@@ -94,6 +94,10 @@ impl<'a> Session<'a> {
         if !disable_address_randomisation() {
             warnings.push("address space randomisation cannot be switched off here".to_owned());
         }
+        compiler::link(directory.path(), project.root()).map_err(|source| MeasureError::File {
+            path: directory.path().to_owned(),
+            source,
+        })?;
         let cache = project.output().join("probe");
         let probe = build_probe(toolchain, &cache, &Linkage::PREFERRED)?;
         // The probe runs while cargo builds: only its linkage is needed for that.
@@ -325,10 +329,8 @@ fn processors() -> NonZeroUsize {
 }
 
 /// Copies an executable to the place from which it runs.
-fn install(executable: &BenchExecutable, directory: &Path) -> Result<(), MeasureError> {
-    let to = directory.join(&executable.target.name);
-    match std::fs::copy(&executable.path, &to) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(MeasureError::File { path: to, source }),
-    }
+fn install(executable: &BenchExecutable, chamber: &ChamberDirectory) -> Result<(), MeasureError> {
+    let to = record::installed(executable, chamber);
+    compiler::install(&executable.path, &to, chamber.path())
+        .map_err(|source| MeasureError::File { path: to, source })
 }

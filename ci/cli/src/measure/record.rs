@@ -48,6 +48,14 @@ pub(crate) struct Planned {
     pub(crate) kept: PathBuf,
 }
 
+/// The folder of a chamber from which executables run.
+const BIN: &str = "bin";
+
+/// Where an executable's copy is.
+pub(super) fn installed(executable: &BenchExecutable, chamber: &ChamberDirectory) -> PathBuf {
+    chamber.path().join(BIN).join(&executable.target.name)
+}
+
 /// What the harnesses would run.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
@@ -63,7 +71,7 @@ pub(crate) fn record(
     chamber: &ChamberDirectory,
     jobs: NonZeroUsize,
 ) -> Result<Plan, CliError> {
-    let bin = chamber.create("bin")?;
+    chamber.create(BIN)?;
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -75,9 +83,9 @@ pub(crate) fn record(
                         .get(number)
                         .map(|executable| (number, executable))
                 } {
-                    let recorded = super::install(executable, &bin)
+                    let recorded = super::install(executable, chamber)
                         .map_err(CliError::from)
-                        .and_then(|()| record_one(executable, number, chamber, &bin));
+                        .and_then(|()| record_one(executable, number, chamber));
                     results
                         .lock()
                         .expect("no thread panics while it holds this")
@@ -116,7 +124,7 @@ pub(crate) fn replay(
         let plan = chamber.create(&format!("plan/{}", executable.target.name))?;
         let mark = plan.join(replay::MARK);
         std::fs::write(&mark, "").map_err(file(&mark))?;
-        printed.push_str(&run_harness(executable, &plan, &["--bench"])?);
+        printed.push_str(&run_harness(executable, chamber, &plan, &["--bench"])?);
     }
     Ok(printed)
 }
@@ -125,12 +133,11 @@ fn record_one(
     executable: &BenchExecutable,
     number: usize,
     chamber: &ChamberDirectory,
-    bin: &Path,
 ) -> Result<(HarnessVersion, Vec<Planned>), CliError> {
     let target = &executable.target;
     let plan = chamber.create(&format!("plan/{}", target.name))?;
     prepare(&plan)?;
-    let recorded = run_harness(executable, &plan, &["--bench"]);
+    let recorded = run_harness(executable, chamber, &plan, &["--bench"]);
     // Asked first: where nobody serves it, that is why it failed.
     let harness = served(&target.name, &plan)?;
     recorded?;
@@ -149,7 +156,12 @@ fn record_one(
         target: target.name.clone(),
     })?;
     let groups = if commands.iter().any(ToolCommand::needs_group_names) {
-        group_names(&run_harness(executable, &plan, &["--bench", "--list"])?)
+        group_names(&run_harness(
+            executable,
+            chamber,
+            &plan,
+            &["--bench", "--list"],
+        )?)
     } else {
         Vec::new()
     };
@@ -166,7 +178,7 @@ fn record_one(
         benchmarks.push(Planned {
             id: id.map_err(MeasureError::from)?,
             executable: number,
-            path: bin.join(&target.name),
+            path: installed(executable, chamber),
             built: executable.path.clone(),
             options: command.options.to_vec(),
             arguments: command.arguments.to_vec(),
@@ -221,6 +233,7 @@ fn served(target: &str, plan: &Path) -> Result<Option<HarnessVersion>, CliError>
 /// returns what it prints.
 fn run_harness(
     executable: &BenchExecutable,
+    chamber: &ChamberDirectory,
     plan: &Path,
     arguments: &[&str],
 ) -> Result<String, MeasureError> {
@@ -228,7 +241,7 @@ fn run_harness(
     let path = std::env::var_os("PATH").unwrap_or_default();
     let programs = std::iter::once(plan.join("bin"));
     let path = std::env::join_paths(programs.chain(std::env::split_paths(&path)));
-    let mut command = Command::new(&executable.path);
+    let mut command = Command::new(named_as_built(executable, chamber, plan)?);
     command.args(arguments).current_dir(target.directory());
     for (name, _) in std::env::vars_os() {
         // A user's own settings of the harness (filters, limits, other tools) are not the gate's.
@@ -263,6 +276,20 @@ fn run_harness(
         });
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The copy of an executable under the name that cargo gave it: older harnesses go by that.
+fn named_as_built(
+    executable: &BenchExecutable,
+    chamber: &ChamberDirectory,
+    plan: &Path,
+) -> Result<PathBuf, MeasureError> {
+    let name = executable.path.file_name().unwrap_or_default();
+    let link = plan.join(name);
+    match std::fs::hard_link(installed(executable, chamber), &link) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(file(&link)(error)),
+        _ => Ok(link),
+    }
 }
 
 /// The commands that the shim noted.

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod baselines;
+mod beside;
 mod cache;
 mod counts;
 mod foreign;

@@ -1,0 +1,177 @@
+//! Base's own code beside head's: in `ab`, for a chamber that has changed, and to tell what was on
+//! base already.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::sample::{Answer, PLATFORM, icgate, manifest};
+
+/// The sample's manifest, with one of its benches.
+const MANIFEST: &str = r#"[workspace]
+
+[package]
+name = "sample"
+version = "0.1.0"
+edition = "2024"
+publish = false
+
+[dev-dependencies]
+iai-callgrind = "0.16.1"
+
+[[bench]]
+name = "steady"
+harness = false
+"#;
+
+/// A git repository with the sample project, built in a directory of its own.
+struct Repository {
+    directory: tempfile::TempDir,
+}
+
+impl Repository {
+    fn new() -> Self {
+        let repository = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        for file in ["Cargo.lock", "src/lib.rs", "benches/steady.rs"] {
+            let text = fs::read_to_string(manifest().with_file_name("").join(file)).unwrap();
+            repository.write(file, &text);
+        }
+        repository.write("Cargo.toml", MANIFEST);
+        repository.write(".gitignore", "target\n");
+        repository.git(&["init", "--quiet", "--initial-branch=main"]);
+        repository.commit("first");
+        repository
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Replaces text in a file.
+    fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path().join(name)).unwrap();
+        assert!(text.contains(from), "{text}");
+        self.write(name, &text.replace(from, to));
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(self.path());
+        command.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]);
+        command.args(["-c", "commit.gpgsign=false"]).args(arguments);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn commit(&self, message: &str) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", message]);
+    }
+
+    fn icgate(&self, arguments: &[&str]) -> Answer {
+        let mut command = icgate();
+        command.args(arguments);
+        command.current_dir(self.path());
+        command.env("CARGO_TARGET_DIR", self.path().join("target"));
+        Answer::of(command.output().unwrap())
+    }
+}
+
+/// The function in which costs are planted.
+const CHECKSUM: &str = "pub fn checksum(data: &[u8]) -> u32 {\n";
+
+/// Its beginning with loops of so many rounds.
+fn planted(loops: &[u32]) -> String {
+    let one = |rounds| format!("    for round in 0..{rounds} {{ std::hint::black_box(round); }}\n");
+    loops
+        .iter()
+        .fold(CHECKSUM.to_owned(), |text, rounds| text + &one(rounds))
+}
+
+#[test]
+fn base_is_measured_beside_head() {
+    let repository = Repository::new();
+    repository.icgate(&["update"]).says(0, &["written"]);
+    repository.commit("baselines");
+    let suite = format!("baselines/{PLATFORM}/steady.json");
+    let id = "steady/checksum/n1000";
+
+    // Side by side, by hand.
+    repository.edit("src/lib.rs", CHECKSUM, &planted(&[500]));
+    let changed = repository.icgate(&["ab", "HEAD", id]);
+    changed.says(
+        1,
+        &[
+            "regressed",
+            id,
+            "sample::checksum",
+            "at src/lib.rs:",
+            "as asked for",
+        ],
+    );
+    let unknown = repository.icgate(&["ab", "no-such-revision"]);
+    unknown.says(2, &["there is no revision `no-such-revision`", "fix: "]);
+    assert_eq!(
+        repository.git(&["worktree", "list"]).lines().count(),
+        1,
+        "none is left"
+    );
+
+    // Executables that are equal but for their checkout are measured once.
+    repository.git(&["checkout", "--quiet", "src/lib.rs"]);
+    repository.write("README.md", "words\n");
+    repository.commit("words");
+    repository.icgate(&["check"]).says(0, &["3 unchanged"]);
+    fs::remove_dir_all(repository.path().join("target/icgate/cache/runs")).unwrap();
+    let same = repository.icgate(&["ab", "HEAD~1"]);
+    same.says(0, &["judged 3 of 3: 3 unchanged"]);
+    assert!(!same.stderr.contains("icgate: measured"), "{same:?}");
+
+    // Another chamber: what it does is told from what the change does.
+    let recorded = fs::read_to_string(repository.path().join(&suite)).unwrap();
+    let elsewhere = recorded.replace("\"valgrind\": \"", "\"valgrind\": \"0.");
+    assert_ne!(elsewhere, recorded);
+    repository.write(&suite, &elsewhere);
+    repository.commit("baselines of another machine");
+    let moved = repository.icgate(&["check"]);
+    moved.says(0, &["chamber: valgrind", "3 unchanged"]);
+    repository.edit("src/lib.rs", CHECKSUM, &planted(&[500]));
+    let changed = repository.icgate(&["check", id]);
+    changed.says(1, &["regressed", "by the toolchain 0 %, by this change +"]);
+    repository.git(&["checkout", "--quiet", "src/lib.rs"]);
+
+    // What base has left behind is not the next author's to answer for.
+    repository.write(&suite, &recorded);
+    repository.edit("src/lib.rs", CHECKSUM, &planted(&[38]));
+    repository.commit("a little worse");
+    let base = repository.git(&["rev-parse", "HEAD"]);
+    repository.icgate(&["measure"]).says(0, &[]);
+    // A second loop, as dear as the first.
+    repository.edit("src/lib.rs", &planted(&[38]), &planted(&[38, 38]));
+    let blamed = repository.icgate(&["check", "--base", base.trim(), id]);
+    blamed.says(
+        0,
+        &[
+            "drifted",
+            "budget is used up",
+            "already on base +",
+            "by this change +",
+        ],
+    );
+    let run = repository.path().join("target/icgate/run.json");
+    let run = run.to_str().unwrap();
+    let other = repository.icgate(&["check", "--base", "HEAD", "--base-run", run]);
+    other.says(2, &["is of no commit, but base is", "fix: "]);
+    repository
+        .icgate(&["check", "--no-cache", "--base", "HEAD", id])
+        .says(1, &["regressed"]);
+}
