@@ -150,6 +150,28 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = HistoryFormat::Text)]
         format: HistoryFormat,
     },
+    /// Prove the gate on this machine: what must pass does, what must fail does, by its cause
+    #[command(after_help = "\
+Example:
+  icgate selftest --plants ci/plants.toml --write README.md
+
+Plants say where a cost may be added to the project's code:
+  [[plant]]
+  file = \"src/store.rs\"          # seen from the workspace
+  after = \"pub fn rebuild(\"      # text of the only line that has it
+  before_body = true             # not behind that line, but behind the `{` that follows
+  benchmark = \"kv/rebuild/n1000\" # for which the cost is reckoned
+  function = \"store::rebuild\"    # which the report has to name")]
+    Selftest {
+        #[command(flatten)]
+        project: Project,
+        /// Where costs may be planted; without it, none are
+        #[arg(long, value_name = "FILE")]
+        plants: Option<Utf8PathBuf>,
+        /// A document that the table is written into, between its marks
+        #[arg(long, value_name = "FILE")]
+        write: Option<Utf8PathBuf>,
+    },
     /// List the ids of all benchmarks
     #[command(after_help = "Example:\n  icgate list 'kv/**'")]
     List {

@@ -56,6 +56,8 @@ pub(crate) enum CliError {
     #[cfg(feature = "github")]
     #[error(transparent)]
     Event(#[from] icgate_core::publish::pull_request::EventError),
+    #[error(transparent)]
+    Selftest(#[from] SelftestError),
     #[error("this machine lacks {0}")]
     Doctor(String),
 }
@@ -67,6 +69,7 @@ impl CliError {
             Self::Build(error) => error.exit_code(),
             Self::Measure(error) => error.exit_code(),
             Self::Merge(error) if error.is_incomplete() => MEASURING,
+            Self::Selftest(SelftestError::Step { .. }) => MEASURING,
             Self::Chamber(_) | Self::Doctor(_) => MEASURING,
             #[cfg(feature = "github")]
             Self::Github(_) => PUBLISHING,
@@ -79,6 +82,7 @@ impl CliError {
             | Self::Run(_)
             | Self::Merge(_)
             | Self::Ci(_)
+            | Self::Selftest(_)
             | Self::Update(_) => USAGE,
         }
     }
@@ -101,6 +105,7 @@ impl CliError {
             Self::Github(error) => error.fix(),
             #[cfg(feature = "github")]
             Self::Event(_) => Some("run it in a workflow with `on: workflow_run`".to_owned()),
+            Self::Selftest(error) => error.fix(),
             Self::Doctor(_) => None,
         }
     }
@@ -376,6 +381,42 @@ impl CiError {
             Self::Number { name, .. } => format!("leave {name} as GitHub sets it, or unset it"),
             #[cfg(feature = "github")]
             Self::Text { name, .. } => format!("leave {name} as GitHub sets it"),
+        }
+    }
+}
+
+/// Why the gate could not be put to the test.
+#[derive(Debug, Error)]
+pub(crate) enum SelftestError {
+    #[error("cannot read plants `{path}`: {what}")]
+    Plants { path: String, what: String },
+    #[error("cannot plant a cost in `{file}`: `{after}` {what}")]
+    Plant {
+        file: String,
+        after: String,
+        what: String,
+    },
+    #[error("the self-test cannot go on: {what}")]
+    Step { what: String },
+    #[error("`{path}` has no place for the table")]
+    Marks {
+        path: String,
+        begin: &'static str,
+        end: &'static str,
+    },
+}
+
+impl SelftestError {
+    fn fix(&self) -> Option<String> {
+        match self {
+            Self::Plants { path, .. } => Some(format!(
+                "mend {path}; `icgate selftest --help` says what it holds"
+            )),
+            Self::Plant { .. } => Some("bring the plants into step with the code".to_owned()),
+            Self::Step { .. } => None,
+            Self::Marks { path, begin, end } => Some(format!(
+                "put `{begin}` and `{end}` into {path}, each on a line"
+            )),
         }
     }
 }

@@ -286,6 +286,11 @@ impl Repository {
         Ok(ChangedLines::from_unified_diff(&diff))
     }
 
+    /// Has git do something that has no answer.
+    pub(crate) fn tell(&self, arguments: &[&str]) -> Result<(), GitError> {
+        self.ask(arguments).map(drop)
+    }
+
     /// Checks `commit` out at `path`, apart from the working tree.
     pub(crate) fn add_worktree(&self, path: &Path, commit: &str) -> Result<(), GitError> {
         let path = path.display().to_string();

@@ -13,6 +13,7 @@ mod measure;
 mod merge;
 #[cfg(feature = "github")]
 mod publish;
+mod selftest;
 mod update;
 mod verify;
 
@@ -73,6 +74,11 @@ pub(crate) fn main() -> ExitCode {
             measuring,
             output,
         } => ab::ab(revision, project, measuring, output),
+        Command::Selftest {
+            project,
+            plants,
+            write,
+        } => selftest::selftest(project, plants.as_deref(), write.as_deref()),
         Command::Verify {
             project,
             measuring,
