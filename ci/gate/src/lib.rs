@@ -45,6 +45,8 @@ pub mod diff;
 pub mod attribute;
 pub mod report;
 
+pub mod detail;
+
 pub mod render;
 
 pub mod publish;

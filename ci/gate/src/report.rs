@@ -379,6 +379,11 @@ pub(crate) mod tests {
 
     /// A report with one row of most kinds, for the renderers' tests.
     pub(crate) fn sample() -> Report {
+        sample_parts().0
+    }
+
+    /// The same with the run and base's baselines.
+    pub(crate) fn sample_parts() -> (Report, Run, Baselines) {
         let encode = |cost| function("engine::frame::encode", cost, Some(1000));
         let checksum = |cost| function("engine::frame::checksum", cost, None);
         let measured = vec![
@@ -439,7 +444,8 @@ pub(crate) mod tests {
         let judgements = judge(&comparison, &policy);
         let diff = "+++ b/engine/src/frame.rs\n@@ -40,0 +41,3 @@\n+\n+\n+\n";
         let changed = ChangedLines::from_unified_diff(diff);
-        report(&run, &comparison, &judgements, &policy, &changed, "1a2b3c4")
+        let report = report(&run, &comparison, &judgements, &policy, &changed, "1a2b3c4");
+        (report, run, base)
     }
 
     #[test]

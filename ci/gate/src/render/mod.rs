@@ -3,6 +3,7 @@
 mod csv;
 pub mod github;
 pub mod history;
+pub mod html;
 pub mod markdown;
 pub(crate) mod markup;
 mod number;

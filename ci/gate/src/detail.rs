@@ -1,0 +1,288 @@
+//! Details: what a report's page shows of a benchmark beyond its row.
+//!
+//! ```text
+//! split     where head's instructions are spent                     every benchmark
+//! stacks    file → source function → library function or line       those that moved
+//! excerpts  the source around the culprits, with counts by line     those that moved
+//! ```
+//!
+//! A stack is grouped by where code stands, not by who called it: a run knows costs by source
+//! function and line, and the caller of library functions only. Lines are a level of their own
+//! where base's run is at hand; a baseline has none.
+//!
+//! Invariant: a benchmark's stacks add up to its instructions, in base and in head.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::attribute::Culprit;
+use crate::baseline::{Accepted, Baselines};
+use crate::bench_id::BenchId;
+use crate::functions::FunctionTable;
+use crate::judge::Verdict;
+use crate::report::{Report, Row};
+use crate::run::{Measurement, Run};
+
+/// At most this many functions of a cost split are named.
+const SPLIT_MAX: usize = 8;
+/// At most this many changed benchmarks get stacks and source.
+const CHANGED_MAX: usize = 60;
+/// At most this many lines of a function are stacks of their own.
+const LINES_MAX: usize = 12;
+
+/// Details by benchmark.
+#[derive(Debug, Clone, Default)]
+pub struct Details {
+    /// Those of the benchmarks that were measured.
+    pub benchmarks: BTreeMap<BenchId, Detail>,
+}
+
+/// One benchmark's.
+#[derive(Debug, Clone, Default)]
+pub struct Detail {
+    /// The dearest functions with their instructions, and what remains.
+    pub split: Vec<Share>,
+    /// Costs in base and head by place in the source; empty where nothing moved.
+    pub stacks: Vec<Stack>,
+    /// The source around the culprits, where it could be read.
+    pub excerpts: Vec<Excerpt>,
+}
+
+/// A part of a benchmark's cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// The function, or `None` for all that are not named.
+    pub name: Option<String>,
+    /// Its instructions.
+    pub instructions: u64,
+}
+
+/// A place in the source with its cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// From the file inwards.
+    pub frames: Vec<String>,
+    /// Instructions in base.
+    pub base: u64,
+    /// Instructions in head.
+    pub head: u64,
+}
+
+/// Some lines of a source file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The file, as seen from the workspace.
+    pub file: String,
+    /// The line that a culprit points at.
+    pub culprit: u32,
+    /// The lines, in order.
+    pub lines: Vec<SourceLine>,
+}
+
+/// A line of source with what it cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceLine {
+    /// Its number, counted from 1.
+    pub number: u32,
+    /// Its text.
+    pub text: String,
+    /// Instructions in base, where base's run is at hand.
+    pub base: Option<u64>,
+    /// Instructions in head.
+    pub head: Option<u64>,
+}
+
+/// What is known of base.
+#[derive(Debug, Clone, Copy)]
+pub struct Base<'a> {
+    /// A run of it, with lines.
+    pub run: Option<&'a Run>,
+    /// Its baselines.
+    pub baselines: &'a Baselines,
+}
+
+/// Lines of a source file, for those who can read one.
+pub trait Sources {
+    /// The lines from `first` to `last` of a file of the workspace; empty where it has none, or
+    /// may not be read.
+    fn lines(&mut self, file: &str, first: u32, last: u32) -> Vec<String>;
+}
+
+/// Lines shown before and after a culprit's.
+const CONTEXT_LINES: u32 = 6;
+
+/// The details of a judged run.
+#[must_use]
+pub fn details(report: &Report, run: &Run, base: Base<'_>, sources: &mut dyn Sources) -> Details {
+    let mut details = Details::default();
+    let mut changed_left = CHANGED_MAX;
+    for row in &report.rows {
+        let Some(head) = run.benchmark(&row.id) else {
+            continue;
+        };
+        let mut detail = Detail {
+            split: split(&head.functions),
+            ..Detail::default()
+        };
+        if row.verdict != Verdict::Unchanged && row.base.is_some() && changed_left > 0 {
+            changed_left -= 1;
+            let base_run = base.run.and_then(|it| it.benchmark(&row.id));
+            detail.stacks = stacks(base_run, base.baselines.accepted(&row.id), head);
+            detail.excerpts = excerpts(row, base_run, head, sources);
+        }
+        details.benchmarks.insert(row.id.clone(), detail);
+    }
+    details
+}
+
+fn split(functions: &FunctionTable) -> Vec<Share> {
+    let mut shares: Vec<Share> = functions
+        .rows()
+        .iter()
+        .take(SPLIT_MAX)
+        .filter(|row| row.instructions > 0)
+        .map(|row| Share {
+            name: Some(match &row.caller {
+                Some(caller) => format!("{} for {caller}", row.name),
+                None => row.name.to_string(),
+            }),
+            instructions: row.instructions,
+        })
+        .collect();
+    let named: u64 = shares.iter().map(|it| it.instructions).sum();
+    if let Some(rest @ 1..) = functions.total().and_then(|it| it.checked_sub(named)) {
+        shares.push(Share {
+            name: None,
+            instructions: rest,
+        });
+    }
+    shares
+}
+
+/// Base's and head's costs by place, biggest in either first.
+fn stacks(
+    base_run: Option<&Measurement>,
+    accepted: Option<&Accepted>,
+    head: &Measurement,
+) -> Vec<Stack> {
+    let mut costs: BTreeMap<Vec<String>, (u64, u64)> = BTreeMap::new();
+    if let Some(base_run) = base_run {
+        for (measured, is_head) in [(base_run, false), (head, true)] {
+            push(&mut costs, &measured.functions, Some(measured), is_head);
+        }
+    } else if let Some(accepted) = accepted {
+        push(&mut costs, &accepted.functions, None, false);
+        // A baseline keeps what can matter; the rest of head would look new.
+        push(&mut costs, &head.functions.condensed(), None, true);
+    }
+    let stack = |(frames, (base, head))| Stack { frames, base, head };
+    let mut stacks: Vec<Stack> = costs.into_iter().map(stack).collect();
+    stacks.sort_by_key(|it| std::cmp::Reverse(it.base.max(it.head)));
+    stacks
+}
+
+fn push(
+    costs: &mut BTreeMap<Vec<String>, (u64, u64)>,
+    functions: &FunctionTable,
+    lines: Option<&Measurement>,
+    is_head: bool,
+) {
+    let mut add = |frames: Vec<String>, instructions: u64| {
+        let cost = costs.entry(frames).or_default();
+        let side = if is_head { &mut cost.1 } else { &mut cost.0 };
+        *side = side.saturating_add(instructions);
+    };
+    let files: HashMap<&str, &str> = functions.rows().iter().map(|row| row.key()).collect();
+    for row in functions.rows() {
+        let mut frames = match &row.caller {
+            Some(caller) => {
+                let file = files.get(caller.as_str()).copied().unwrap_or(&row.file);
+                vec![file.to_owned(), caller.to_string(), row.name.to_string()]
+            }
+            None => vec![row.file.to_string(), row.name.to_string()],
+        };
+        let own_lines = lines.filter(|_| row.caller.is_none());
+        let mut rest = row.instructions;
+        if let Some(measured) = own_lines {
+            for line in measured
+                .lines_of(&row.name, &row.file)
+                .iter()
+                .take(LINES_MAX)
+            {
+                let Some(left) = rest.checked_sub(line.instructions) else {
+                    break;
+                };
+                rest = left;
+                frames.push(format!("line {}", line.line));
+                add(frames.clone(), line.instructions);
+                frames.pop();
+            }
+        }
+        add(frames, rest);
+    }
+    if functions.other() > 0 {
+        add(vec!["other functions".to_owned()], functions.other());
+    }
+}
+
+fn excerpts(
+    row: &Row,
+    base: Option<&Measurement>,
+    head: &Measurement,
+    sources: &mut dyn Sources,
+) -> Vec<Excerpt> {
+    let mut excerpts: Vec<Excerpt> = Vec::new();
+    for Culprit { file, line, .. } in &row.culprits {
+        let Some(line) = *line else { continue };
+        let covered =
+            |it: &Excerpt| it.file == **file && it.lines.iter().any(|shown| shown.number == line);
+        if excerpts.iter().any(covered) {
+            continue;
+        }
+        let first = line.saturating_sub(CONTEXT_LINES).max(1);
+        let texts = sources.lines(file, first, line.saturating_add(CONTEXT_LINES));
+        if texts.is_empty() {
+            continue;
+        }
+        let (in_base, in_head) = (base.map(|it| by_line(it, file)), by_line(head, file));
+        let lines = texts
+            .into_iter()
+            .zip(first..)
+            .map(|(text, number)| SourceLine {
+                number,
+                text,
+                base: in_base.as_ref().and_then(|it| it.get(&number).copied()),
+                head: in_head.get(&number).copied(),
+            });
+        excerpts.push(Excerpt {
+            file: file.to_string(),
+            culprit: line,
+            lines: lines.collect(),
+        });
+    }
+    excerpts
+}
+
+/// What the lines of `file` cost, whoever's they are. A library function's lines are where it was
+/// called, and weigh what the calls cost: they belong to no line of the source themselves.
+fn by_line(measured: &Measurement, file: &str) -> HashMap<u32, u64> {
+    let mut costs = HashMap::new();
+    let is_library: std::collections::HashSet<(&str, &str)> = measured
+        .functions
+        .rows()
+        .iter()
+        .filter(|row| row.caller.is_some())
+        .map(|row| row.key())
+        .collect();
+    for function in &measured.lines {
+        if is_library.contains(&(&*function.name, &*function.file)) {
+            continue;
+        }
+        for line in function.lines.iter().filter(|line| line.file == file) {
+            *costs.entry(line.line).or_default() += line.instructions;
+        }
+    }
+    costs
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

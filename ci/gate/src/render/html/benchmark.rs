@@ -1,0 +1,301 @@
+//! One benchmark on the page: a group of two rows, its summary and its details.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::{chart, flamegraph};
+use crate::attribute::FunctionChange;
+use crate::detail::{Detail, Excerpt};
+use crate::judge::Outcome;
+use crate::metric::Metric;
+use crate::render::number::{grouped, percent, signed};
+use crate::render::words;
+use crate::report::{Report, Row};
+use crate::visible::visible;
+
+/// Columns of the table, which a row of details spans.
+const COLUMNS: usize = 8;
+/// Functions of a difference that are listed.
+const FUNCTIONS_MAX: usize = 12;
+/// Steps of a trend that are listed, the newest ones.
+const STEPS_MAX: usize = 8;
+/// A line of source is cut after this many characters.
+const LINE_CHARS_MAX: usize = 160;
+
+fn count(count: Option<u64>) -> String {
+    count.map_or_else(|| "–".to_owned(), grouped)
+}
+
+fn class(row: &Row) -> &'static str {
+    match row.outcome {
+        Outcome::Regressed | Outcome::Incomparable | Outcome::Unmeasured => "fail",
+        Outcome::OutOfStep => "step",
+        Outcome::Pass => "pass",
+    }
+}
+
+/// The summary row. The group stays open: [`details`] ends it, and so may whatever follows it.
+pub(super) fn summary(row: &Row, index: usize) -> Markup {
+    let detail = format!("detail-{index}");
+    html! {
+        (PreEscaped(format!("<tbody id=\"benchmark-{index}\" class=\"{}\">", class(row))))
+        tr class="summary" {
+            th scope="row" class="id" {
+                button type="button" class="open" aria-expanded="false" aria-controls=(detail) {
+                    (row.id)
+                }
+            }
+            td class="verdict" data-v=(index) { span class="word" { (row.verdict.word()) } }
+            td class="base" data-v=[row.base] { (count(row.base)) }
+            td class="head" data-v=[row.head] { (count(row.head)) }
+            td class="change" data-v=[row.change] {
+                (row.change.map_or_else(|| "–".to_owned(), percent))
+            }
+            td class="limit" data-v=(row.limit) { (row.limit_share()) }
+            td class="trend" {
+                @if let Some(trend) = &row.trend { (chart::trend(trend, row.head, 104, 24)) }
+            }
+            td class="cause" { (cause(row)) }
+        }
+    }
+}
+
+fn cause(row: &Row) -> Markup {
+    if let Some(meaning) = words::meaning(row) {
+        return html! { (meaning) };
+    }
+    let culprit = row
+        .culprits
+        .first()
+        .filter(|_| row.change.is_some_and(|it| it != 0));
+    html! {
+        @if let Some(culprit) = culprit {
+            code { (culprit.name) }
+            @let place = words::place(culprit);
+            @if !place.is_empty() { " " span class="place" { (place) } }
+        }
+    }
+}
+
+/// The row with the details.
+pub(super) fn details(report: &Report, row: &Row, detail: Option<&Detail>, index: usize) -> Markup {
+    html! {
+        tr class="detail" id=(format!("detail-{index}")) { td colspan=(COLUMNS) {
+            div class="panels" {
+                @if let Some(detail) = detail.filter(|it| !it.stacks.is_empty()) {
+                    (flame(row, detail))
+                }
+                (functions(row))
+                @for excerpt in detail.iter().flat_map(|it| &it.excerpts) {
+                    (source(&report.prefix, excerpt))
+                }
+                (history(row))
+                @if let Some(detail) = detail { (split(detail)) }
+                (metrics(row))
+            }
+        } }
+    }
+}
+
+fn flame(row: &Row, detail: &Detail) -> Markup {
+    let Some(drawn) = flamegraph::draw(row.id.as_str(), &detail.stacks) else {
+        return html! {};
+    };
+    let view = format!("0 {} 1000 {}", drawn.top, drawn.height);
+    html! {
+        section class="wide" {
+            h3 { "Flamegraph of the difference" }
+            p class="note" {
+                "Wide: many instructions in head. " span class="grew" { "Red" } ": grew. "
+                span class="shrank" { "Blue" } ": shrank. From the top: benchmark, file, function, "
+                "and what ran for it. It is grouped by where code stands, not by who called it. "
+                "Click a frame, or use the arrow keys and Enter, to enlarge it; Escape goes back."
+            }
+            div class="scroll flame" tabindex="0" role="application"
+                aria-label=(format!("flamegraph of {}; the functions are listed below", row.id)) {
+                svg viewBox=(view) width="1000" height=(drawn.height) data-top=(drawn.top)
+                    aria-hidden="true" { (PreEscaped(drawn.frames)) }
+            }
+            p class="frame" aria-live="polite" {}
+        }
+    }
+}
+
+fn functions(row: &Row) -> Markup {
+    let functions = &row.attribution.functions;
+    if functions.is_empty() {
+        return html! {};
+    }
+    let named: i128 = functions
+        .iter()
+        .take(FUNCTIONS_MAX)
+        .map(FunctionChange::difference)
+        .sum();
+    let all: i128 = functions.iter().map(FunctionChange::difference).sum();
+    let rest = all - named + row.attribution.other;
+    html! {
+        section class="wide" {
+            h3 { "Functions that moved" }
+            div class="scroll" tabindex="0" role="region" aria-label="functions that moved" {
+                table class="functions" {
+                    thead { tr {
+                        th scope="col" { "function" } th scope="col" { "base" }
+                        th scope="col" { "head" } th scope="col" { "difference" }
+                        th scope="col" { "how" }
+                    } }
+                    tbody {
+                        @for change in functions.iter().take(FUNCTIONS_MAX) {
+                            tr {
+                                th scope="row" {
+                                    code { (visible(&words::function(&change.name, change.caller.as_deref()))) }
+                                    " " span class="place" { (visible(&change.file)) }
+                                }
+                                td { (grouped(change.base)) }
+                                td { (grouped(change.head)) }
+                                td class=(if change.difference() > 0 { "grew" } else { "shrank" }) {
+                                    (signed(change.difference()))
+                                }
+                                td { (words::kind(change.kind, change.calls)) }
+                            }
+                        }
+                        @if rest != 0 {
+                            tr { th scope="row" { "all others" } td {} td {} td { (signed(rest)) } td {} }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn source(prefix: &str, excerpt: &Excerpt) -> Markup {
+    let has_base = excerpt.lines.iter().any(|line| line.base.is_some());
+    let counted = |count: Option<u64>| count.filter(|it| *it > 0).map_or_else(String::new, grouped);
+    html! {
+        section class="wide" {
+            h3 { "Source: " code { (visible(prefix)) (visible(&excerpt.file)) ":" (excerpt.culprit) } }
+            div class="scroll" tabindex="0" role="region" aria-label=(format!("source of {}", visible(&excerpt.file))) {
+                table class="source" {
+                    thead { tr {
+                        @if has_base { th scope="col" { "base" } }
+                        th scope="col" { "head" } th scope="col" { "line" }
+                        th scope="col" class="text" { "source" }
+                    } }
+                    tbody { @for line in &excerpt.lines {
+                        tr class=[(line.number == excerpt.culprit).then_some("culprit")] {
+                            @if has_base { td { (counted(line.base)) } }
+                            td { (counted(line.head)) }
+                            th scope="row" { (line.number) }
+                            td class="text" { code { (cut(&line.text)) } }
+                        }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+/// A line of source as it is shown: tabs as spaces, other marks visible, and not too long.
+fn cut(line: &str) -> String {
+    let line = visible(&line.replace('\t', "    "));
+    match line.char_indices().nth(LINE_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}
+
+fn history(row: &Row) -> Markup {
+    let Some(trend) = &row.trend else {
+        return html! {};
+    };
+    let mut steps: Vec<_> = trend.steps().collect();
+    let earlier = steps.len().saturating_sub(STEPS_MAX);
+    let steps = steps.split_off(earlier);
+    html! {
+        section {
+            h3 { "Baselines so far" }
+            (chart::trend(trend, row.head, 460, 90))
+            ol class="history" {
+                @for step in steps.iter().rev() {
+                    li {
+                        @match (step.before, step.after.instructions) {
+                            (Some(before), Some(after)) => { (grouped(before)) " → " (grouped(after)) },
+                            (None, Some(after)) => { (grouped(after)) },
+                            (_, None) => { "removed" },
+                        }
+                        @if step.after.rerecorded { " (another chamber)" }
+                        " " span class="place" {
+                            (step.after.commit.date) " "
+                            (step.after.commit.hash.get(..10).unwrap_or(&step.after.commit.hash))
+                        }
+                        " " (step.after.reason.as_ref().unwrap_or(&step.after.commit.subject))
+                    }
+                }
+            }
+            @if earlier > 0 { p class="note" { (words::plural(earlier, "earlier step")) } }
+        }
+    }
+}
+
+fn split(detail: &Detail) -> Markup {
+    if detail.split.is_empty() {
+        return html! {};
+    }
+    let total: u64 = detail.split.iter().map(|it| it.instructions).sum();
+    html! {
+        section {
+            h3 { "Where head's instructions go" }
+            (chart::split(&detail.split))
+            ul class="shares" {
+                @for (index, share) in detail.split.iter().enumerate() {
+                    @let part = u128::from(share.instructions) * 1_000 / u128::from(total.max(1));
+                    li {
+                        svg width="10" height="10" aria-hidden="true" {
+                            rect class=(chart::colour(index, share)) width="10" height="10" {}
+                        }
+                        " " (format!("{}.{}", part / 10, part % 10)) " % "
+                        @match &share.name {
+                            Some(name) => code { (visible(name)) },
+                            None => "all others",
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn metrics(row: &Row) -> Markup {
+    let others = row
+        .metrics
+        .iter()
+        .filter(|(metric, _)| **metric != Metric::Instructions);
+    let others: Vec<_> = others.collect();
+    if others.is_empty() {
+        return html! {};
+    }
+    html! {
+        section {
+            h3 { "Other counts" }
+            p class="note" { "Shown, and judged only where policy says so." }
+            table class="metrics" {
+                thead { tr {
+                    th scope="col" { "metric" } th scope="col" { "base" } th scope="col" { "head" }
+                    th scope="col" { "difference" }
+                } }
+                tbody {
+                    @for (metric, (base, head)) in others {
+                        tr {
+                            th scope="row" { (metric.name().replace('_', " ")) }
+                            td { (count(*base)) } td { (count(*head)) }
+                            td {
+                                @if let (Some(base), Some(head)) = (base, head) {
+                                    (signed(i128::from(*head) - i128::from(*base)))
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+use super::*;
+use crate::detail::tests::sample;
+
+/// The texts between `start` and `end`.
+fn between<'a>(page: &'a str, start: &str, end: &str) -> Vec<&'a str> {
+    page.split(start)
+        .skip(1)
+        .map(|it| it.split(end).next().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_page_needs_nothing_from_elsewhere() {
+    let (report, details) = sample(true);
+    let page = render(&report, &details);
+    for outside in [
+        "http://",
+        "https://",
+        "src=",
+        "@import",
+        "url(",
+        " href=\"/",
+        "onload",
+        "onclick",
+    ] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let policy = between(&page, "Content-Security-Policy\" content=\"", "\"")[0];
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'sha256-"),
+        "{policy}"
+    );
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(between(&page, "<script>", "</script>").len(), 1);
+    assert_eq!(between(&page, "<style>", "</style>").len(), 1);
+    assert!(
+        !page.contains("style=\""),
+        "no style but the page's own would be allowed"
+    );
+}
+
+#[test]
+fn the_verdict_comes_first_and_every_benchmark_has_a_row() {
+    let (report, details) = sample(false);
+    let page = render(&report, &details);
+    let at = |text: &str| {
+        page.find(text)
+            .unwrap_or_else(|| panic!("{text} is missing"))
+    };
+    assert!(at("<h1>") < at("judged 6 of 6") && at("judged 6 of 6") < at("id=\"table\""));
+    assert_eq!(page.matches("<tbody id=").count(), report.rows.len());
+    assert!(at("Flamegraph of the difference") > at("id=\"detail-0\""));
+    assert!(page.contains("+6,000"), "the culprit's difference");
+    assert!(page.contains("the culprit"), "its source");
+}
+
+#[test]
+fn names_stay_text() {
+    let (mut report, details) = sample(true);
+    let hostile = "</code><script>alert(1)</script><img src=x onerror='alert(2)'>\u{202e}\"";
+    for row in &mut report.rows {
+        row.reason = Some(hostile.to_owned());
+        for culprit in &mut row.culprits {
+            culprit.name = hostile.into();
+            culprit.file = hostile.into();
+        }
+        for function in &mut row.attribution.functions {
+            function.name = hostile.into();
+            function.file = hostile.into();
+        }
+    }
+    report.warn(hostile.to_owned());
+    report.base = hostile.to_owned();
+    let page = render(&report, &details);
+    assert_eq!(page.matches("<script").count(), 1);
+    assert!(!page.contains("<img") && !page.contains('\u{202e}'));
+    assert!(page.contains("&lt;script&gt;"));
+}
+
+#[test]
+fn details_are_left_out_before_rows_are() {
+    let (report, details) = sample(false);
+    let rows_of = |bytes: usize| rows(&report, &details, bytes).1;
+    assert_eq!(rows_of(BYTES_MAX), LeftOut::default());
+    let no_details = rows_of(ROWS_BYTES);
+    assert_eq!(
+        (no_details.details, no_details.rows),
+        (report.rows.len(), 0)
+    );
+    let few = rows_of(2_000);
+    assert!(few.rows > 0 && few.rows < report.rows.len(), "{few:?}");
+    assert!(render_within(&report, &details, 2_000).contains("had no room here"));
+}
