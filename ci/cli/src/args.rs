@@ -131,6 +131,21 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=1000))]
         rounds: u32,
     },
+    /// Write the page of a stored run, with flamegraphs of what moved; needs no Valgrind
+    #[command(after_help = "Example:\n  icgate report --base-run /tmp/before/run.json")]
+    Report {
+        /// The run to show [default: run.json in the output directory]
+        run: Option<Utf8PathBuf>,
+        /// A run of base: with it, changes are shown line by line
+        #[arg(long, value_name = "RUN")]
+        base_run: Option<Utf8PathBuf>,
+        #[command(flatten)]
+        project: Project,
+        #[command(flatten)]
+        against: Against,
+        #[command(flatten)]
+        output: OutputDirectory,
+    },
     /// Show how accepted counts moved from commit to commit, from git
     #[command(
         after_help = "Examples:\n  icgate history 'wal/**'\n  icgate history --since v1.0\n\n\
@@ -351,4 +366,12 @@ pub(crate) enum Format {
     Markdown,
     /// Annotations for GitHub Actions, and the job's summary
     Github,
+    /// A page to look at
+    Html,
+    /// A row for each benchmark
+    Csv,
+    /// A test case for each benchmark
+    Junit,
+    /// Results for code scanning, SARIF 2.1.0
+    Sarif,
 }

@@ -30,6 +30,7 @@ mod measure;
 mod output;
 mod runner;
 mod shim;
+mod sources;
 mod store;
 mod worktree;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use icgate_core::judge::{Outcome, Verdict};
 use icgate_core::render::text::Colour;
-use icgate_core::render::{github, markdown, text};
+use icgate_core::render::{csv, github, junit, markdown, sarif, text};
 use icgate_core::report::Report;
 use icgate_core::run::Run;
 
@@ -18,17 +18,29 @@ pub(crate) fn write_run(directory: &Path, run: &Run) -> Result<(), StoreError> {
     store::write(&directory.join("run.json"), &run.to_json()).map(drop)
 }
 
-/// Writes `report.json` and `report.md`.
-pub(crate) fn write_report(directory: &Path, report: &Report) -> Result<(), StoreError> {
+/// The file of the page.
+pub(crate) const PAGE: &str = "report.html";
+
+/// Writes `report.json`, `report.md` and the page.
+pub(crate) fn write_report(
+    directory: &Path,
+    report: &Report,
+    page: &str,
+) -> Result<(), StoreError> {
     store::write(&directory.join("report.json"), &json(report))?;
-    store::write(&directory.join("report.md"), &markdown::render(report)).map(drop)
+    store::write(&directory.join("report.md"), &markdown::render(report))?;
+    store::write(&directory.join(PAGE), page).map(drop)
 }
 
 /// Prints the report; for GitHub also appends it to the job's summary, where there is one.
-pub(crate) fn print_report(report: &Report, format: Format) -> Result<(), StoreError> {
+pub(crate) fn print_report(report: &Report, page: &str, format: Format) -> Result<(), StoreError> {
     match format {
         Format::Text => print(&text::render(report, colour())),
         Format::Json => print(&json(report)),
+        Format::Html => print(page),
+        Format::Csv => print(&csv::render(report)),
+        Format::Junit => print(&junit::render(report)),
+        Format::Sarif => print(&sarif::render(report)),
         Format::Markdown => print(&markdown::render(report)),
         Format::Github => {
             guarded(&text::render(report, Colour::None));

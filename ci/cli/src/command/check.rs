@@ -47,8 +47,9 @@ pub(crate) fn check(
         report = bench.report(&measured.run, &warnings);
     }
     output::write_run(&directory, &measured.run)?;
-    output::write_report(&directory, &report)?;
-    output::print_report(&report, output.format)?;
+    let page = bench.page(&report, &measured.run, None);
+    output::write_report(&directory, &report, &page)?;
+    output::print_report(&report, &page, output.format)?;
     print_remedies(&measured.failures);
     Ok(report.exit_code)
 }

@@ -1,14 +1,16 @@
 //! What a run is judged by, and judging it: shared by all verbs that give a verdict.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use camino::Utf8Path;
 use icgate_core::baseline::Baselines;
 use icgate_core::compare::compare;
+use icgate_core::detail::{self, details};
 use icgate_core::diff::ChangedLines;
 use icgate_core::history::History;
 use icgate_core::judge::judge;
 use icgate_core::policy::Policy;
+use icgate_core::render::html;
 use icgate_core::report::{Report, report};
 use icgate_core::run::Run;
 
@@ -19,6 +21,7 @@ use crate::chamber::Toolchain;
 use crate::error::{CliError, GitError};
 use crate::git::{self, Base, Repository};
 use crate::history::{self, Budget};
+use crate::sources::Workspace;
 use crate::{beside, store};
 
 /// Policy and baselines of base, and head's own baselines.
@@ -38,6 +41,7 @@ pub(crate) struct Bench {
     found: String,
     /// Where the workspace lies in its repository.
     prefix: String,
+    root: PathBuf,
 }
 
 impl Bench {
@@ -72,6 +76,7 @@ impl Bench {
                 history: History::default(),
                 found: "the baselines as they are (git has no history of them)".to_owned(),
                 prefix: String::new(),
+                root: project.root().to_owned(),
             });
         };
         let base = repository.base(against.base.as_deref(), target.as_deref())?;
@@ -89,6 +94,7 @@ impl Bench {
             found: format!("{} ({})", git::short(&base), base.found),
             at: Some((repository, base)),
             base_run,
+            root: project.root().to_owned(),
         })
     }
 
@@ -129,6 +135,7 @@ impl Bench {
             history: History::default(),
             found: String::new(),
             prefix: String::new(),
+            root: PathBuf::new(),
         }
     }
 
@@ -185,6 +192,16 @@ impl Bench {
             report.warn(warning.clone());
         }
         report
+    }
+
+    /// The report as a page, with what base's own run adds to it.
+    pub(crate) fn page(&self, report: &Report, run: &Run, base_run: Option<&Run>) -> String {
+        let base = detail::Base {
+            run: base_run,
+            baselines: &self.base,
+        };
+        let details = details(report, run, base, &mut Workspace::new(&self.root));
+        html::render(report, &details)
     }
 }
 

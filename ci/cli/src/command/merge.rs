@@ -26,7 +26,8 @@ pub(crate) fn merge(
     let report = bench.report(&merged.run, &merged.warnings);
     let directory = project.output_directory(&output.directory);
     output::write_run(&directory, &merged.run)?;
-    output::write_report(&directory, &report)?;
-    output::print_report(&report, output.format)?;
+    let page = bench.page(&report, &merged.run, None);
+    output::write_report(&directory, &report, &page)?;
+    output::print_report(&report, &page, output.format)?;
     Ok(report.exit_code)
 }

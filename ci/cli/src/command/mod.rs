@@ -14,6 +14,7 @@ mod merge;
 #[cfg(feature = "github")]
 mod publish;
 mod selftest;
+mod report;
 mod update;
 mod verify;
 
@@ -84,6 +85,19 @@ pub(crate) fn main() -> ExitCode {
             measuring,
             rounds,
         } => verify::verify(project, measuring, *rounds),
+        Command::Report {
+            run,
+            base_run,
+            project,
+            against,
+            output,
+        } => report::report(
+            run.as_deref(),
+            base_run.as_deref(),
+            project,
+            against,
+            output,
+        ),
         Command::History {
             project,
             patterns,

@@ -1,50 +1,75 @@
-//! Comma-separated values, as RFC 4180 has them, and safe to open in a spreadsheet.
-//!
-//! A field that a spreadsheet would read as a formula gets an apostrophe before it: a benchmark's
-//! name or a commit's message may come from anybody.
+//! A report as comma-separated values: a row for each benchmark, counts as plain numbers.
 
-/// A header and rows as text, ending in a line break.
-pub(crate) fn csv(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let written = writer.write_record(header).and_then(|()| {
-        rows.into_iter()
-            .try_for_each(|row| writer.write_record(row.iter().map(|it| harmless(it))))
+use crate::render::separated::separated;
+use crate::render::words;
+use crate::report::Report;
+
+const HEADER: [&str; 14] = [
+    "benchmark",
+    "verdict",
+    "exit_code",
+    "metric",
+    "base",
+    "committed",
+    "head",
+    "change_ppm",
+    "limit_ppm",
+    "floor",
+    "reason",
+    "culprit",
+    "place",
+    "culprit_instructions",
+];
+
+/// The report as CSV.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let report = &report.visible();
+    let count = |count: Option<u64>| count.map_or_else(String::new, |it| it.to_string());
+    let rows = report.rows.iter().map(|row| {
+        let culprit = row.culprits.first();
+        vec![
+            row.id.to_string(),
+            row.verdict.word().to_owned(),
+            row.outcome.exit_code().to_string(),
+            row.metric.name().to_owned(),
+            count(row.base),
+            count(row.committed),
+            count(row.head),
+            row.change.map_or_else(String::new, |it| it.to_string()),
+            row.limit.to_string(),
+            row.floor.to_string(),
+            row.reason.clone().unwrap_or_default(),
+            culprit.map_or_else(String::new, |it| it.name.to_string()),
+            culprit.map_or_else(String::new, words::place),
+            culprit.map_or_else(String::new, |it| it.instructions.to_string()),
+        ]
     });
-    written.expect("every row has a field for each column, and memory takes all");
-    let bytes = writer.into_inner().expect("memory takes all");
-    String::from_utf8(bytes).expect("text was written")
-}
-
-fn harmless(text: &str) -> String {
-    let is_number = text.parse::<i64>().is_ok();
-    match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r') if !is_number => format!("'{text}"),
-        _ => text.to_owned(),
-    }
+    // What was not measured has a row as well: a table without it would look complete.
+    let failed = report.failed.iter().map(|failed| {
+        let mut row = vec![String::new(); HEADER.len()];
+        row[0] = failed.id.to_string();
+        "unmeasured".clone_into(&mut row[1]);
+        "3".clone_into(&mut row[2]);
+        failed.why.clone_into(&mut row[10]);
+        row
+    });
+    separated(&HEADER, rows.chain(failed))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::sample;
+    use crate::run::Failed;
 
     #[test]
-    fn a_field_cannot_leave_its_place() {
-        for (text, written) in [
-            ("a", "a"),
-            ("", ""),
-            ("a,b", "\"a,b\""),
-            ("a\"b", "\"a\"\"b\""),
-            ("a\nb", "\"a\nb\""),
-            ("-12", "-12"),
-            ("=1+1", "'=1+1"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("-a", "'-a"),
-            ("+,", "\"'+,\""),
-        ] {
-            assert_eq!(
-                csv(&["a", "b"], [vec![text.to_owned(), "x".to_owned()]]),
-                format!("a,b\n{written},x\n")
-            );
-        }
+    fn a_red_table() {
+        let mut report = sample();
+        report.failed.push(Failed {
+            id: "a/b/c".parse().unwrap(),
+            why: "it panicked,\n\"here\"".to_owned(),
+        });
+        insta::assert_snapshot!(render(&report));
     }
 }

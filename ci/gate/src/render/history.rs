@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::bench_id::BenchId;
 use crate::history::{Drift, History, Step, Trend};
 use crate::policy::{Limit, share_of};
-use crate::render::csv::csv;
 use crate::render::markup::code;
 use crate::render::number::{grouped, percent, signed};
+use crate::render::separated::separated;
 use crate::render::sparkline::sparkline;
 use crate::render::words::plural;
 use crate::visible::visible;
@@ -215,7 +215,7 @@ pub fn as_csv(view: &HistoryView<'_>) -> String {
             ]
         })
     });
-    csv(&header, rows)
+    separated(&header, rows)
 }
 
 /// For programs.

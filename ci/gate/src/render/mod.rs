@@ -1,12 +1,15 @@
 //! Renderers: a report in, text out. They choose words and layout, and decide nothing.
 
-mod csv;
+pub mod csv;
 pub mod github;
 pub mod history;
 pub mod html;
+pub mod junit;
 pub mod markdown;
 pub(crate) mod markup;
 mod number;
+pub mod sarif;
+mod separated;
 mod sparkline;
 pub mod text;
 pub(crate) mod words;

@@ -1,0 +1,30 @@
+//! `icgate report`: a stored run as a page to look at. Gives no verdict of its own: whatever the run
+//! is, writing its report is a success.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::judge::Bench;
+use crate::args::{Against, OutputDirectory, Project as Selection};
+use crate::cargo::Project;
+use crate::error::CliError;
+use crate::{output, store};
+
+pub(crate) fn report(
+    run: Option<&Utf8Path>,
+    base_run: Option<&Utf8Path>,
+    selection: &Selection,
+    against: &Against,
+    output: &OutputDirectory,
+) -> Result<u8, CliError> {
+    let project = Project::open(selection)?;
+    let directory = project.output_directory(output);
+    let usual = || Utf8PathBuf::from(store::display(&directory.join("run.json")));
+    let run = store::read_run(&run.map_or_else(usual, Utf8Path::to_owned))?;
+    let base_run = base_run.map(store::read_run).transpose()?;
+    let bench = Bench::open(&project, against, &run.chamber.platform())?;
+    let report = bench.report(&run, &[]);
+    let page = bench.page(&report, &run, base_run.as_ref());
+    output::write_report(&directory, &report, &page)?;
+    output::say(store::display(&directory.join(output::PAGE)));
+    Ok(0)
+}

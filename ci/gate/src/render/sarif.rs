@@ -1,0 +1,140 @@
+//! A report as SARIF 2.1.0 (OASIS), which code scanning services read: a result for each benchmark
+//! that needs someone, at its culprit's line.
+
+use serde_json::{Value, json};
+
+use crate::judge::{Outcome, Verdict};
+use crate::render::number::{grouped, percent};
+use crate::render::words;
+use crate::report::{Report, Row};
+
+/// Services refuse larger files; the worst come first.
+const RESULTS_MAX: usize = 5_000;
+
+/// The report as SARIF.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let report = &report.visible();
+    let failing: Vec<&Row> = report.rows.iter().filter(|row| row.fails()).collect();
+    let mut rules: Vec<Verdict> = failing.iter().map(|row| row.verdict).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let results = failing
+        .iter()
+        .take(RESULTS_MAX)
+        .map(|row| result(report, row, &rules));
+    let unmeasured = report.failed.iter().map(|failed| {
+        json!({
+            "level": "error",
+            "descriptor": {"id": "unmeasured"},
+            "message": {"text": format!("{} was not measured: {}", failed.id, failed.why)},
+        })
+    });
+    let document = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "icgate",
+                "rules": rules.iter().map(|it| rule(*it)).collect::<Vec<_>>(),
+            }},
+            "invocations": [{
+                "executionSuccessful": report.failed.is_empty(),
+                "exitCode": report.exit_code,
+                "toolExecutionNotifications": unmeasured.collect::<Vec<_>>(),
+            }],
+            "columnKind": "unicodeCodePoints",
+            "results": results.collect::<Vec<_>>(),
+        }],
+    });
+    crate::render::json(&document)
+}
+
+fn rule(verdict: Verdict) -> Value {
+    let text = match verdict {
+        Verdict::Regressed => "A benchmark executes more instructions than its limit allows.",
+        Verdict::Improved => "A benchmark is better than its baseline, which was not updated.",
+        Verdict::Incomparable => "A baseline was recorded in another chamber.",
+        Verdict::Noisy => "A benchmark moves by itself by more than its limit bears.",
+        Verdict::Vacuous => "A benchmark measures next to nothing.",
+        _ => "A baseline is out of step with what is measured.",
+    };
+    json!({"id": verdict.word(), "shortDescription": {"text": text}})
+}
+
+fn result(report: &Report, row: &Row, rules: &[Verdict]) -> Value {
+    let level = match row.outcome {
+        Outcome::Regressed => "error",
+        _ => "warning",
+    };
+    let mut text = format!("{} {}", row.id, row.verdict.word());
+    if let (Some(base), Some(head), Some(change)) = (row.base, row.head, row.change) {
+        text = format!(
+            "{text}: {} → {} {} ({}, limit {})",
+            grouped(base),
+            grouped(head),
+            row.metric,
+            percent(change),
+            row.limit_share()
+        );
+    }
+    let causes = row.culprits.iter().map(|it| words::culprit(row, it));
+    for line in words::meaning(row).into_iter().chain(causes) {
+        text.push('\n');
+        text.push_str(&line);
+    }
+    let locations: Vec<Value> = row
+        .culprits
+        .iter()
+        .filter(|it| it.line.is_some() && !it.file.is_empty())
+        .map(|it| {
+            let path = format!("{}{}", report.prefix, it.file);
+            json!({"physicalLocation": {
+                "artifactLocation": {"uri": uri(&path)},
+                "region": {"startLine": it.line.map_or(1, |line| line.max(1))},
+            }})
+        })
+        .collect();
+    json!({
+        "ruleId": row.verdict.word(),
+        "ruleIndex": rules.iter().position(|it| *it == row.verdict),
+        "level": level,
+        "message": {"text": text},
+        "locations": locations.iter().take(1).collect::<Vec<_>>(),
+        "relatedLocations": locations.iter().skip(1).collect::<Vec<_>>(),
+        // The same benchmark stays the same alert, whatever line its culprit moves to.
+        "partialFingerprints": {"benchmark/v1": row.id},
+    })
+}
+
+/// A path as a relative reference: everything but unreserved characters and `/` in percent form
+/// (RFC 3986, section 2).
+fn uri(path: &str) -> String {
+    let mut uri = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(byte));
+            }
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::sample;
+
+    #[test]
+    fn red_results() {
+        insta::assert_snapshot!(render(&sample()));
+    }
+
+    #[test]
+    fn a_path_is_a_reference_and_nothing_else() {
+        assert_eq!(uri("engine/src/lib.rs"), "engine/src/lib.rs");
+        assert_eq!(uri("a b:c?d#é"), "a%20b%3Ac%3Fd%23%C3%A9");
+    }
+}
