@@ -15,15 +15,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::attribute::Culprit;
-use crate::baseline::{Accepted, Baselines};
+use crate::baseline::Baselines;
 use crate::bench_id::BenchId;
-use crate::functions::FunctionTable;
+use crate::functions::{FunctionCost, FunctionTable};
 use crate::judge::Verdict;
 use crate::report::{Report, Row};
 use crate::run::{Measurement, Run};
 
-/// At most this many functions of a cost split are named.
+/// At most this many functions of a cost split are named; of a benchmark that did not move, fewer.
 const SPLIT_MAX: usize = 8;
+const SPLIT_UNCHANGED_MAX: usize = 5;
 /// At most this many changed benchmarks get stacks and source.
 const CHANGED_MAX: usize = 60;
 /// At most this many lines of a function are stacks of their own.
@@ -91,13 +92,19 @@ pub struct SourceLine {
     pub head: Option<u64>,
 }
 
+/// Where a line is, by file and number.
+pub type Places<'a> = dyn Fn(&str, u32) -> Option<(String, u32)> + 'a;
+
 /// What is known of base.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Base<'a> {
     /// A run of it, with lines.
     pub run: Option<&'a Run>,
     /// Its baselines.
     pub baselines: &'a Baselines,
+    /// Where a line of base's is in head, by file and number; `None` if it is gone, or if nobody
+    /// knows.
+    pub in_head: &'a Places<'a>,
 }
 
 /// Lines of a source file, for those who can read one.
@@ -120,13 +127,20 @@ pub fn details(report: &Report, run: &Run, base: Base<'_>, sources: &mut dyn Sou
             continue;
         };
         let mut detail = Detail {
-            split: split(&head.functions),
+            split: split(
+                &head.functions,
+                match row.verdict {
+                    Verdict::Unchanged => SPLIT_UNCHANGED_MAX,
+                    _ => SPLIT_MAX,
+                },
+            ),
             ..Detail::default()
         };
         if row.verdict != Verdict::Unchanged && row.base.is_some() && changed_left > 0 {
             changed_left -= 1;
             let base_run = base.run.and_then(|it| it.benchmark(&row.id));
-            detail.stacks = stacks(base_run, base.baselines.accepted(&row.id), head);
+            detail.stacks = stacks(base, &row.id, head);
+            let base_run = base_run.map(|it| (it, base.in_head));
             detail.excerpts = excerpts(row, base_run, head, sources);
         }
         details.benchmarks.insert(row.id.clone(), detail);
@@ -134,11 +148,11 @@ pub fn details(report: &Report, run: &Run, base: Base<'_>, sources: &mut dyn Sou
     details
 }
 
-fn split(functions: &FunctionTable) -> Vec<Share> {
+fn split(functions: &FunctionTable, most: usize) -> Vec<Share> {
     let mut shares: Vec<Share> = functions
         .rows()
         .iter()
-        .take(SPLIT_MAX)
+        .take(most)
         .filter(|row| row.instructions > 0)
         .map(|row| Share {
             name: Some(match &row.caller {
@@ -159,17 +173,17 @@ fn split(functions: &FunctionTable) -> Vec<Share> {
 }
 
 /// Base's and head's costs by place, biggest in either first.
-fn stacks(
-    base_run: Option<&Measurement>,
-    accepted: Option<&Accepted>,
-    head: &Measurement,
-) -> Vec<Stack> {
+fn stacks(base: Base<'_>, id: &BenchId, head: &Measurement) -> Vec<Stack> {
     let mut costs: BTreeMap<Vec<String>, (u64, u64)> = BTreeMap::new();
-    if let Some(base_run) = base_run {
-        for (measured, is_head) in [(base_run, false), (head, true)] {
-            push(&mut costs, &measured.functions, Some(measured), is_head);
-        }
-    } else if let Some(accepted) = accepted {
+    if let Some(base_run) = base.run.and_then(|it| it.benchmark(id)) {
+        push(
+            &mut costs,
+            &base_run.functions,
+            Some((base_run, base.in_head)),
+            false,
+        );
+        push(&mut costs, &head.functions, Some((head, &same)), true);
+    } else if let Some(accepted) = base.baselines.accepted(id) {
         push(&mut costs, &accepted.functions, None, false);
         // A baseline keeps what can matter; the rest of head would look new.
         push(&mut costs, &head.functions.condensed(), None, true);
@@ -180,10 +194,19 @@ fn stacks(
     stacks
 }
 
+/// A measurement's lines, and where each is in head.
+type Lines<'a> = (&'a Measurement, &'a Places<'a>);
+
+/// Where head's own lines are in head.
+#[expect(clippy::unnecessary_wraps, reason = "the type of all places")]
+fn same(file: &str, line: u32) -> Option<(String, u32)> {
+    Some((file.to_owned(), line))
+}
+
 fn push(
     costs: &mut BTreeMap<Vec<String>, (u64, u64)>,
     functions: &FunctionTable,
-    lines: Option<&Measurement>,
+    lines: Option<Lines<'_>>,
     is_head: bool,
 ) {
     let mut add = |frames: Vec<String>, instructions: u64| {
@@ -191,7 +214,7 @@ fn push(
         let side = if is_head { &mut cost.1 } else { &mut cost.0 };
         *side = side.saturating_add(instructions);
     };
-    let files: HashMap<&str, &str> = functions.rows().iter().map(|row| row.key()).collect();
+    let files: HashMap<&str, &str> = functions.rows().iter().map(FunctionCost::key).collect();
     for row in functions.rows() {
         let mut frames = match &row.caller {
             Some(caller) => {
@@ -202,7 +225,7 @@ fn push(
         };
         let own_lines = lines.filter(|_| row.caller.is_none());
         let mut rest = row.instructions;
-        if let Some(measured) = own_lines {
+        if let Some((measured, in_head)) = own_lines {
             for line in measured
                 .lines_of(&row.name, &row.file)
                 .iter()
@@ -212,7 +235,10 @@ fn push(
                     break;
                 };
                 rest = left;
-                frames.push(format!("line {}", line.line));
+                frames.push(match in_head(&line.file, line.line) {
+                    Some((_, line)) => format!("line {line}"),
+                    None => "lines of base".to_owned(),
+                });
                 add(frames.clone(), line.instructions);
                 frames.pop();
             }
@@ -226,7 +252,7 @@ fn push(
 
 fn excerpts(
     row: &Row,
-    base: Option<&Measurement>,
+    base: Option<Lines<'_>>,
     head: &Measurement,
     sources: &mut dyn Sources,
 ) -> Vec<Excerpt> {
@@ -243,7 +269,10 @@ fn excerpts(
         if texts.is_empty() {
             continue;
         }
-        let (in_base, in_head) = (base.map(|it| by_line(it, file)), by_line(head, file));
+        let (in_base, in_head) = (
+            base.map(|it| by_line(it, file)),
+            by_line((head, &same), file),
+        );
         let lines = texts
             .into_iter()
             .zip(first..)
@@ -264,21 +293,23 @@ fn excerpts(
 
 /// What the lines of `file` cost, whoever's they are. A library function's lines are where it was
 /// called, and weigh what the calls cost: they belong to no line of the source themselves.
-fn by_line(measured: &Measurement, file: &str) -> HashMap<u32, u64> {
+fn by_line((measured, in_head): Lines<'_>, file: &str) -> HashMap<u32, u64> {
     let mut costs = HashMap::new();
     let is_library: std::collections::HashSet<(&str, &str)> = measured
         .functions
         .rows()
         .iter()
         .filter(|row| row.caller.is_some())
-        .map(|row| row.key())
+        .map(FunctionCost::key)
         .collect();
     for function in &measured.lines {
         if is_library.contains(&(&*function.name, &*function.file)) {
             continue;
         }
-        for line in function.lines.iter().filter(|line| line.file == file) {
-            *costs.entry(line.line).or_default() += line.instructions;
+        for line in &function.lines {
+            if let Some((_, number)) = in_head(&line.file, line.line).filter(|it| it.0 == file) {
+                *costs.entry(number).or_default() += line.instructions;
+            }
         }
     }
     costs

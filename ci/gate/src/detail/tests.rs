@@ -31,6 +31,7 @@ pub(crate) fn sample(with_run: bool) -> (Report, Details) {
     let base = Base {
         run: with_run.then_some(&before),
         baselines: &baselines,
+        in_head: &|file, line| Some((file.to_owned(), line)),
     };
     let details = details(&report, &run, base, &mut Sample);
     (report, details)
@@ -81,6 +82,37 @@ fn a_culprit_s_source_has_counts_beside_its_lines() {
     assert_eq!(line.text, "the culprit");
     // Both functions of the sample have their cost on this line.
     assert_eq!((line.base, line.head), (Some(230_000), Some(236_000)));
+}
+
+#[test]
+fn a_line_of_base_counts_where_it_is_in_head() {
+    let (report, run, baselines) = sample_parts();
+    let place = |to: Option<u32>| {
+        let base = Base {
+            run: Some(&run),
+            baselines: &baselines,
+            in_head: &|file, _| Some((file.to_owned(), to?)),
+        };
+        let details = details(&report, &run, base, &mut Sample);
+        details.benchmarks[&report.rows[0].id].clone()
+    };
+    let at_40 = place(Some(40));
+    let line = |detail: &Detail, number| {
+        let lines = &detail.excerpts[0].lines;
+        lines.iter().find(|it| it.number == number).unwrap().clone()
+    };
+    assert_eq!(
+        (line(&at_40, 40).base, line(&at_40, 40).head),
+        (Some(236_000), None)
+    );
+    assert_eq!(
+        (line(&at_40, 42).base, line(&at_40, 42).head),
+        (None, Some(236_000))
+    );
+    let gone = place(None);
+    assert_eq!(line(&gone, 42).base, None);
+    assert!(gone.stacks.iter().any(|it| it.frames[2] == "lines of base"));
+    assert_eq!(gone.stacks.iter().map(|it| it.base).sum::<u64>(), 236_000);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A report as JUnit XML, which CI systems show as test results: a test suite for each suite of
+//! A report as `JUnit` XML, which CI systems show as test results: a test suite for each suite of
 //! benchmarks, a test case for each benchmark.
 //!
 //! There is no standard; this is the part that readers agree on (as the Jenkins plugin and
@@ -20,7 +20,7 @@ enum Case<'a> {
     Failed(&'a Failed),
 }
 
-/// The report as JUnit XML.
+/// The report as `JUnit` XML.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let report = &report.visible();
@@ -37,8 +37,12 @@ pub fn render(report: &Report) -> String {
             .or_default()
             .push(Case::Failed(failed));
     }
+    document(&suites)
+}
+
+fn document(suites: &BTreeMap<&str, Vec<Case<'_>>>) -> String {
     let mut bytes = Vec::new();
-    write(&mut Writer::new_with_indent(&mut bytes, b' ', 2), &suites).expect("memory takes all");
+    write(&mut Writer::new_with_indent(&mut bytes, b' ', 2), suites).expect("memory takes all");
     let text = String::from_utf8(bytes).expect("text was written") + "\n";
     // Control marks are spelt out already; these two are no characters of XML either.
     text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
@@ -50,9 +54,9 @@ fn write(
 ) -> std::io::Result<()> {
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let all = || suites.values().flatten();
-    xml.write_event(Event::Start(counted("testsuites", "icgate", all())))?;
+    xml.write_event(Event::Start(counted("testsuites", "icgate", &all())))?;
     for (name, cases) in suites {
-        xml.write_event(Event::Start(counted("testsuite", name, cases.iter())))?;
+        xml.write_event(Event::Start(counted("testsuite", name, &cases.iter())))?;
         for case in cases {
             write_case(xml, case)?;
         }
@@ -64,7 +68,7 @@ fn write(
 fn counted<'a>(
     tag: &'static str,
     name: &str,
-    cases: impl Iterator<Item = &'a Case<'a>> + Clone,
+    cases: &(impl Iterator<Item = &'a Case<'a>> + Clone),
 ) -> BytesStart<'static> {
     let failures = cases
         .clone()

@@ -1,6 +1,8 @@
 //! A report as SARIF 2.1.0 (OASIS), which code scanning services read: a result for each benchmark
 //! that needs someone, at its culprit's line.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::judge::{Outcome, Verdict};
@@ -116,7 +118,9 @@ fn uri(path: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 uri.push(char::from(byte));
             }
-            _ => uri.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
         }
     }
     uri

@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use super::{chart, flamegraph};
 use crate::attribute::FunctionChange;
 use crate::detail::{Detail, Excerpt};
-use crate::judge::Outcome;
+use crate::judge::{Outcome, Verdict};
 use crate::metric::Metric;
 use crate::render::number::{grouped, percent, signed};
 use crate::render::words;
@@ -16,8 +16,9 @@ use crate::visible::visible;
 const COLUMNS: usize = 8;
 /// Functions of a difference that are listed.
 const FUNCTIONS_MAX: usize = 12;
-/// Steps of a trend that are listed, the newest ones.
+/// Steps of a trend that are listed, the newest ones; of a benchmark that did not move, fewer.
 const STEPS_MAX: usize = 8;
+const STEPS_UNCHANGED_MAX: usize = 3;
 /// A line of source is cut after this many characters.
 const LINE_CHARS_MAX: usize = 160;
 
@@ -79,7 +80,7 @@ fn cause(row: &Row) -> Markup {
 /// The row with the details.
 pub(super) fn details(report: &Report, row: &Row, detail: Option<&Detail>, index: usize) -> Markup {
     html! {
-        tr class="detail" id=(format!("detail-{index}")) { td colspan=(COLUMNS) {
+        tr class="detail" id=(format!("detail-{index}")) hidden { td colspan=(COLUMNS) {
             div class="panels" {
                 @if let Some(detail) = detail.filter(|it| !it.stacks.is_empty()) {
                     (flame(row, detail))
@@ -208,7 +209,11 @@ fn history(row: &Row) -> Markup {
         return html! {};
     };
     let mut steps: Vec<_> = trend.steps().collect();
-    let earlier = steps.len().saturating_sub(STEPS_MAX);
+    let most = match row.verdict {
+        Verdict::Unchanged => STEPS_UNCHANGED_MAX,
+        _ => STEPS_MAX,
+    };
+    let earlier = steps.len().saturating_sub(most);
     let steps = steps.split_off(earlier);
     html! {
         section {
@@ -249,9 +254,7 @@ fn split(detail: &Detail) -> Markup {
                 @for (index, share) in detail.split.iter().enumerate() {
                     @let part = u128::from(share.instructions) * 1_000 / u128::from(total.max(1));
                     li {
-                        svg width="10" height="10" aria-hidden="true" {
-                            rect class=(chart::colour(index, share)) width="10" height="10" {}
-                        }
+                        span class=(format!("swatch {}", chart::colour(index, share))) {}
                         " " (format!("{}.{}", part / 10, part % 10)) " % "
                         @match &share.name {
                             Some(name) => code { (visible(name)) },
@@ -265,17 +268,18 @@ fn split(detail: &Detail) -> Markup {
 }
 
 fn metrics(row: &Row) -> Markup {
-    let others = row
+    let is_other = |it: &Metric| *it != Metric::Instructions;
+    let moved = row
         .metrics
         .iter()
-        .filter(|(metric, _)| **metric != Metric::Instructions);
-    let others: Vec<_> = others.collect();
+        .filter(|(metric, (base, head))| is_other(metric) && base != head);
+    let others: Vec<_> = moved.collect();
     if others.is_empty() {
         return html! {};
     }
     html! {
         section {
-            h3 { "Other counts" }
+            h3 { "Other counts that moved" }
             p class="note" { "Shown, and judged only where policy says so." }
             table class="metrics" {
                 thead { tr {

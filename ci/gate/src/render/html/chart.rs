@@ -56,6 +56,11 @@ pub(super) fn trend(trend: &Trend, measured: Option<u64>, width: u64, height: u6
             width=(width) height=(height) {
             path d=(path) {}
             @if let Some(measured) = measured {
+                @if let Some(last) = last {
+                    path class="measured" d=(format!(
+                        "M{} {}L{} {}", part(baselines - 1), y(last), part(counts.len() - 1), y(measured)
+                    )) {}
+                }
                 circle cx=(part(counts.len() - 1)) cy=(y(measured)) r="3" {}
             }
         }

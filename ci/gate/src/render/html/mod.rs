@@ -32,6 +32,8 @@ const BYTES_MAX: usize = 4_700_000;
 const ROWS_BYTES: usize = 1_500_000;
 
 const STYLE: &str = include_str!("style.css");
+/// Details are shut until they are asked for. Where nothing can ask, they are open.
+const STYLE_WITHOUT_SCRIPT: &str = "tr.detail[hidden] { display: table-row !important; }";
 const SCRIPT: &str = include_str!("script.js");
 
 /// The report as a page.
@@ -44,8 +46,10 @@ fn render_within(report: &Report, details: &Details, bytes_max: usize) -> String
     let report = &report.visible();
     let (rows, left_out) = rows(report, details, bytes_max);
     let policy = format!(
-        "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; style-src '{}' '{}'; script-src '{}'; base-uri 'none'; \
+         form-action 'none'",
         digest(STYLE),
+        digest(STYLE_WITHOUT_SCRIPT),
         digest(SCRIPT)
     );
     let title = format!("icgate: {}", words::headline(report));
@@ -60,6 +64,7 @@ fn render_within(report: &Report, details: &Details, bytes_max: usize) -> String
                 meta name="referrer" content="no-referrer";
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
+                noscript { style { (PreEscaped(STYLE_WITHOUT_SCRIPT)) } }
             }
             body {
                 a class="skip" href="#benchmarks" { "Skip to the benchmarks" }

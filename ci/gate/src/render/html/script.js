@@ -9,74 +9,6 @@
     return { body, summary, detail, button: summary.querySelector("button.open"), text: null };
   });
 
-  // Details open and close.
-  const open = (group, wanted) => {
-    if (!group.detail) return;
-    group.detail.hidden = !wanted;
-    group.button.setAttribute("aria-expanded", String(wanted));
-  };
-  for (const group of groups) {
-    open(group, false);
-    if (!group.detail) group.button.removeAttribute("aria-expanded");
-    group.button.addEventListener("click", () => open(group, group.detail && group.detail.hidden));
-  }
-  if (groups.length && groups[0].body.className !== "pass") open(groups[0], true);
-
-  // Search in everything a benchmark says, its details included.
-  const filter = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let count = 0;
-    for (const group of groups) {
-      group.text ??= group.body.textContent.toLowerCase();
-      const word = group.summary.querySelector(".word").textContent;
-      const hit = words.every((it) => group.text.includes(it)) && (!verdict.value || verdict.value === word);
-      group.body.hidden = !hit;
-      count += hit;
-    }
-    shown.textContent = count === groups.length
-      ? `${count} benchmark${count === 1 ? "" : "s"}`
-      : `${count} of ${groups.length} benchmarks`;
-  };
-  search.addEventListener("input", filter);
-  verdict.addEventListener("change", filter);
-  document.addEventListener("keydown", (event) => {
-    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.nodeName);
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
-      event.preventDefault();
-      search.focus();
-    } else if (event.key === "Escape" && event.target === search) {
-      search.value = "";
-      filter();
-    }
-  });
-
-  // Sorting keeps a benchmark's two rows together. What has no value stands last either way.
-  const headers = Array.from(table.tHead.rows[0].cells);
-  headers.forEach((header, column) => {
-    const button = header.querySelector("button");
-    if (!button) return;
-    const numbers = header.dataset.sort === "number";
-    const key = (group) => {
-      const cell = group.summary.cells[column];
-      if (!numbers) return cell.textContent;
-      return cell.dataset.v === undefined ? null : Number(cell.dataset.v);
-    };
-    button.addEventListener("click", () => {
-      const down = header.getAttribute("aria-sort") === "ascending";
-      for (const other of headers) if (other.dataset.sort) other.setAttribute("aria-sort", "none");
-      header.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const keyed = groups.map((group) => [key(group), group]);
-      keyed.sort(([a], [b]) => {
-        if (a === null || b === null) return (a === null) - (b === null);
-        const order = numbers ? a - b : a < b ? -1 : a > b ? 1 : 0;
-        return down ? -order : order;
-      });
-      const sorted = document.createDocumentFragment();
-      for (const [, group] of keyed) sorted.append(group.body);
-      table.append(sorted);
-    });
-  });
-
   // Flamegraphs: a frame fills the width when it is chosen, and the readout says what it is.
   const CHARACTER = 6.7;
   const flame = (box) => {
@@ -144,5 +76,75 @@
     });
     zoom(root);
   };
-  document.querySelectorAll(".flame").forEach(flame);
+
+  // Details open and close; a flamegraph comes to life when it is seen.
+  const open = (group, wanted) => {
+    if (!group.detail) return;
+    group.detail.hidden = !wanted;
+    group.button.setAttribute("aria-expanded", String(wanted));
+    if (!wanted || group.alive) return;
+    group.alive = true;
+    group.detail.querySelectorAll(".flame").forEach(flame);
+  };
+  for (const group of groups) {
+    open(group, false);
+    if (!group.detail) group.button.removeAttribute("aria-expanded");
+    group.button.addEventListener("click", () => open(group, group.detail && group.detail.hidden));
+  }
+  if (groups.length && groups[0].body.className !== "pass") open(groups[0], true);
+
+  // Search in everything a benchmark says, its details included.
+  const filter = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let count = 0;
+    for (const group of groups) {
+      group.text ??= group.body.textContent.toLowerCase();
+      const word = group.summary.querySelector(".word").textContent;
+      const hit = words.every((it) => group.text.includes(it)) && (!verdict.value || verdict.value === word);
+      group.body.hidden = !hit;
+      count += hit;
+    }
+    shown.textContent = count === groups.length
+      ? `${count} benchmark${count === 1 ? "" : "s"}`
+      : `${count} of ${groups.length} benchmarks`;
+  };
+  search.addEventListener("input", filter);
+  verdict.addEventListener("change", filter);
+  document.addEventListener("keydown", (event) => {
+    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.nodeName);
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      search.focus();
+    } else if (event.key === "Escape" && event.target === search) {
+      search.value = "";
+      filter();
+    }
+  });
+
+  // Sorting keeps a benchmark's two rows together. What has no value stands last either way.
+  const headers = Array.from(table.tHead.rows[0].cells);
+  headers.forEach((header, column) => {
+    const button = header.querySelector("button");
+    if (!button) return;
+    const numbers = header.dataset.sort === "number";
+    const key = (group) => {
+      const cell = group.summary.cells[column];
+      if (!numbers) return cell.textContent;
+      return cell.dataset.v === undefined ? null : Number(cell.dataset.v);
+    };
+    button.addEventListener("click", () => {
+      const down = header.getAttribute("aria-sort") === "ascending";
+      for (const other of headers) if (other.dataset.sort) other.setAttribute("aria-sort", "none");
+      header.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const keyed = groups.map((group) => [key(group), group]);
+      keyed.sort(([a], [b]) => {
+        if (a === null || b === null) return (a === null) - (b === null);
+        const order = numbers ? a - b : a < b ? -1 : a > b ? 1 : 0;
+        return down ? -order : order;
+      });
+      const sorted = document.createDocumentFragment();
+      for (const [, group] of keyed) sorted.append(group.body);
+      table.append(sorted);
+    });
+  });
 })();

@@ -32,7 +32,7 @@ fn a_page_needs_nothing_from_elsewhere() {
     );
     assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(between(&page, "<script>", "</script>").len(), 1);
-    assert_eq!(between(&page, "<style>", "</style>").len(), 1);
+    assert_eq!(between(&page, "<style>", "</style>").len(), 2);
     assert!(
         !page.contains("style=\""),
         "no style but the page's own would be allowed"

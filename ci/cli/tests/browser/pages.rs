@@ -1,0 +1,193 @@
+//! Pages to look at: a judged run of many benchmarks, built as values.
+
+use std::sync::Arc;
+
+use icgate_core::baseline::{Accepted, Baseline, Baselines};
+use icgate_core::chamber::Chamber;
+use icgate_core::compare::compare;
+use icgate_core::detail::{Base, Sources, details};
+use icgate_core::diff::ChangedLines;
+use icgate_core::functions::{FunctionCost, FunctionTable};
+use icgate_core::history::{Change, Commit, History, SuiteCounts};
+use icgate_core::judge::judge;
+use icgate_core::metric::Metric;
+use icgate_core::policy::Policy;
+use icgate_core::render::{html, markdown};
+use icgate_core::report::{Report, report};
+use icgate_core::run::{FunctionLines, Measurement, RUN_FORMAT, Run};
+use icgate_core::source::LineCost;
+
+/// What names look like.
+#[derive(Clone, Copy)]
+pub(crate) struct Names {
+    /// Put into every name that may hold it.
+    pub(crate) infix: &'static str,
+}
+
+/// Names as they are.
+pub(crate) const PLAIN: Names = Names { infix: "" };
+
+/// How many commits the trends have.
+const COMMITS: usize = 60;
+const FUNCTIONS: u64 = 24;
+
+struct Quoted(&'static str);
+
+impl Sources for Quoted {
+    fn lines(&mut self, _: &str, first: u32, last: u32) -> Vec<String> {
+        let line = |number| format!("    let line_{number} = encode(&record); {}", self.0);
+        (first..=last).map(line).collect()
+    }
+}
+
+/// A report of so many benchmarks: one in twenty is worse, one in twenty better.
+pub(crate) fn judged(benchmarks: usize, names: Names) -> (Report, String) {
+    let chamber = chamber(names);
+    let ids: Vec<String> = (0..benchmarks)
+        .map(|number| format!("suite/subject_{number:04}/case"))
+        .collect();
+    let measured = |moved: bool| -> Vec<Measurement> {
+        let of = |(number, id): (usize, &String)| measurement(id, number as u64, moved, names);
+        ids.iter().enumerate().map(of).collect()
+    };
+    let suite = |benchmarks: Vec<Measurement>| Baseline {
+        suite: "suite".to_owned(),
+        chamber: chamber.clone(),
+        benchmarks: benchmarks
+            .iter()
+            .map(|it| Accepted::from_measurement(it, 0, None))
+            .collect(),
+    };
+    let run = |benchmarks| Run {
+        format: RUN_FORMAT,
+        commit: None,
+        complete: true,
+        part: None,
+        chamber: chamber.clone(),
+        failed: Vec::new(),
+        benchmarks,
+    };
+    let baselines = Baselines::new([suite(measured(false))]);
+    let (base, head) = (run(measured(false)), run(measured(true)));
+    let policy = Policy::default();
+    let comparison = compare(&baselines, &baselines, &head);
+    let judgements = judge(&comparison, &policy);
+    let changed = ChangedLines::default();
+    let found = format!(
+        "1a2b3c4d5e{} (where this branch left `origin/main`)",
+        names.infix
+    );
+    let mut report = report(&head, &comparison, &judgements, &policy, &changed, &found);
+    report.remember(&history(&ids, &chamber, names));
+    report.warn(format!("the clone is shallow{}", names.infix));
+    let base = Base {
+        run: Some(&base),
+        baselines: &baselines,
+        in_head: &|file, line| Some((file.to_owned(), line)),
+    };
+    let details = details(&report, &head, base, &mut Quoted(names.infix));
+    let page = html::render(&report, &details);
+    (report, page)
+}
+
+/// The comment of such a report.
+pub(crate) fn comment(benchmarks: usize, names: Names) -> String {
+    markdown::render(&judged(benchmarks, names).0)
+}
+
+fn measurement(id: &str, number: u64, moved: bool, names: Names) -> Measurement {
+    let mut rows = Vec::new();
+    let mut lines = Vec::new();
+    for index in 0..FUNCTIONS {
+        let name = format!("engine::storage::segment_{index}{}::append", names.infix);
+        let file = format!("engine/src/storage/segment_{}{}.rs", index % 5, names.infix);
+        let mut instructions = 1_000_000 / (index + 1) + number * 7;
+        match number % 20 {
+            7 if moved && index < 3 => instructions += instructions / 10,
+            13 if moved && index == 0 => instructions -= instructions / 10,
+            _ => {}
+        }
+        let line = |line, instructions| LineCost {
+            file: file.as_str().into(),
+            line,
+            instructions,
+        };
+        lines.push(FunctionLines {
+            name: name.as_str().into(),
+            file: file.as_str().into(),
+            lines: vec![line(40, instructions / 2), line(42, instructions / 3)],
+        });
+        rows.push(FunctionCost {
+            name: name.as_str().into(),
+            file: file.as_str().into(),
+            instructions,
+            calls: Some(1_000),
+            caller: None,
+        });
+    }
+    let functions = FunctionTable::new(rows, 0);
+    let instructions = functions.total().expect("small numbers");
+    Measurement {
+        id: id.parse().expect("an id"),
+        metrics: [
+            (Metric::Instructions, instructions),
+            (Metric::DataReads, instructions / 4),
+            (Metric::DataWrites, instructions / 6),
+            (Metric::I1Misses, 40),
+            (Metric::EstimatedCycles, instructions * 2),
+        ]
+        .into(),
+        functions,
+        floor: 0,
+        lines,
+    }
+}
+
+fn history(ids: &[String], chamber: &Chamber, names: Names) -> History {
+    let changes: Vec<Change> = (0..COMMITS)
+        .map(|commit| {
+            let benchmarks: Vec<_> = ids
+                .iter()
+                .enumerate()
+                .map(|(number, id)| {
+                    let step = if number % 3 == 0 {
+                        commit / 7
+                    } else {
+                        commit / 40
+                    };
+                    let instructions = 3_700_000 + step * 20_000;
+                    serde_json::json!({"id": id, "metrics": {"instructions": instructions},
+                        "reason": format!("why{}", names.infix)})
+                })
+                .collect();
+            let suite = serde_json::json!({"suite": "suite", "chamber": chamber,
+                "benchmarks": benchmarks});
+            let counts = SuiteCounts::from_json(suite.to_string().as_bytes());
+            Change {
+                commit: Commit {
+                    hash: format!("{commit:040}").as_str().into(),
+                    date: "2026-01-31".into(),
+                    subject: format!("Change {commit}{}", names.infix).as_str().into(),
+                },
+                suite: "suite".to_owned(),
+                counts: counts.map(Arc::new),
+            }
+        })
+        .collect();
+    History::new(&changes)
+}
+
+fn chamber(names: Names) -> Chamber {
+    Chamber {
+        target: format!("x86_64-unknown-linux-gnu{}", names.infix),
+        rustc: "1.95.0".to_owned(),
+        valgrind: "3.19.0".to_owned(),
+        libc: "static, GLIBC 2.36".to_owned(),
+        cpu: "GenuineIntel 6-60-3".to_owned(),
+        memory_functions: "__memcpy_sse2_unaligned".to_owned(),
+        tunables: "glibc.malloc.arena_max=1".to_owned(),
+        caches: "I1=32768,8,64".to_owned(),
+        build: "crt-static".to_owned(),
+        harness: "iai-callgrind 0.16.1".to_owned(),
+    }
+}
