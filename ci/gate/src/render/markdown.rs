@@ -1,53 +1,97 @@
 //! A report as GitHub-flavoured Markdown: a pull request's comment, or a job's summary.
 //!
-//! Names come from pull requests and are hostile until escaped. A name is shown as a code span
-//! whose fence is longer than any run of backticks in it, with control and direction marks spelt
-//! out and `|` escaped, since a table splits its cells before it looks at spans.
+//! ```text
+//! headline: verdict and what to do, counts with a denominator
+//! what needs someone, worst first: counts, limit, trend, cause at file:line
+//! accepted, with their reasons
+//! folded: what stayed within its limit · functions and kinds · other counts · the chamber
+//! what to type
+//! ```
+//!
+//! Names come from pull requests and are hostile until escaped: each is a code span (see
+//! [`markup`](super::markup)), and nothing else of them is shown.
+//!
+//! A comment that is too long is refused, so whole rows are left out from the end of each table,
+//! the folded ones first, and the comment says how many.
 
 use std::fmt::Write as _;
 
+use crate::attribute::FunctionChange;
 use crate::judge::{Outcome, Verdict};
+use crate::metric::Metric;
 use crate::render::markup::code;
-use crate::render::number::{grouped, percent};
+use crate::render::number::{grouped, percent, signed};
+use crate::render::sparkline::sparkline;
 use crate::render::words;
 use crate::report::{Report, Row};
 
 /// A comment over 65,536 characters is refused; whole rows are dropped to stay below this.
 const BYTES_MAX: usize = 60_000;
+/// What each of the folded tables may take, so that they never push out what matters.
+const FOLDED_BYTES: usize = 5_000;
+/// What the table of accepted changes may take.
+const ACCEPTED_BYTES: usize = 10_000;
+/// Baselines in a sparkline; the measured count is one more bar.
+const BARS_MAX: usize = 20;
+/// Benchmarks whose functions and other counts are listed.
+const EXPLAINED_MAX: usize = 10;
+/// Functions listed for each.
+const FUNCTIONS_MAX: usize = 6;
+
+/// A table that may lose rows.
+struct Table {
+    /// What stands before its rows, with the table's own head.
+    head: String,
+    rows: Vec<String>,
+    /// What ends it.
+    tail: &'static str,
+}
 
 /// The report as Markdown, at most 60,000 bytes, ending in a line break.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let head = head(report);
-    let foot = foot(report);
-    let rows: Vec<String> = report
-        .rows
-        .iter()
-        .filter(|row| row.verdict != Verdict::Unchanged)
-        .map(table_row)
-        .collect();
-    let mut text = head;
-    if !rows.is_empty() {
-        text.push_str("| benchmark | base | head | change | limit | verdict | cause |\n");
-        text.push_str("|---|--:|--:|--:|--:|---|---|\n");
+    // From the end, so that what comes first gets all that the others leave.
+    let mut below = String::new();
+    let folded = [within(report), functions(report), others(report)];
+    for (table, share) in folded.into_iter().flatten().zip(1..) {
+        push(&mut below, &table, share * FOLDED_BYTES);
     }
-    let mut shown = 0;
-    for row in &rows {
-        if text.len() + row.len() + foot.len() + 200 > BYTES_MAX {
-            break;
-        }
+    let mut above = String::new();
+    if let Some(table) = accepted(report) {
+        push(&mut above, &table, ACCEPTED_BYTES);
+    }
+    let below = above + &below + &foot(report);
+    let mut text = head(report);
+    if let Some(table) = failing(report) {
+        push(&mut text, &table, BYTES_MAX.saturating_sub(below.len()));
+    }
+    text + &below
+}
+
+/// Appends a table, without the rows for which there is no room in `text`.
+fn push(text: &mut String, table: &Table, room: usize) {
+    /// Room for the line that says how many rows are missing.
+    const LINE: usize = 100;
+    let frame = table.head.len() + table.tail.len() + LINE;
+    let mut left = room.saturating_sub(text.len() + frame);
+    let fits = |row: &&String| {
+        let fits = row.len() <= left;
+        left = left.saturating_sub(row.len());
+        fits
+    };
+    let shown: Vec<&String> = table.rows.iter().take_while(fits).collect();
+    text.push_str(&table.head);
+    for row in &shown {
         text.push_str(row);
-        shown += 1;
     }
-    if shown < rows.len() {
+    if shown.len() < table.rows.len() {
         let _ = writeln!(
             text,
-            "\n… and {} more rows, in the job's log.",
-            rows.len() - shown
+            "\n… and {}, in the job's log and report.",
+            words::plural(table.rows.len() - shown.len(), "more row")
         );
     }
-    text.push_str(&foot);
-    text
+    text.push_str(table.tail);
 }
 
 fn head(report: &Report) -> String {
@@ -61,85 +105,240 @@ fn head(report: &Report) -> String {
     let mut text = format!("### {sign} icgate: {}\n\n", words::headline(report));
     let _ = writeln!(
         text,
-        "{}: {}.\n",
-        words::denominator(report),
+        "**{}** Judged {} of {}: {}.\n",
+        words::action(report),
+        grouped(report.judged as u64),
+        grouped(report.known as u64),
         words::counts(report)
     );
+    let mut notes = Vec::new();
     for failed in &report.failed {
         let why = failed.why.lines().next().unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "> 💥 {} was not measured: {}\n",
-            code(failed.id.as_str()),
-            code(why)
-        );
+        let id = code(failed.id.as_str());
+        notes.push(format!("> 💥 {id} was not measured: {}\n\n", code(why)));
     }
     for warning in &report.warnings {
-        let _ = writeln!(text, "> ⚠️ {}\n", code(warning));
+        notes.push(format!("> ⚠️ {}\n\n", code(warning)));
     }
     for difference in &report.chamber_differences {
-        let _ = writeln!(
-            text,
-            "> ⚠️ chamber: {} was {} and is {}\n",
-            difference.field,
+        notes.push(format!(
+            "> ⚠️ chamber: {} was {} and is {}\n\n",
+            difference.field.replace('_', " "),
             code(&difference.base),
             code(&difference.head)
-        );
+        ));
     }
+    let notes = Table {
+        head: String::new(),
+        rows: notes,
+        tail: "",
+    };
+    // Notes are for whoever mends the machine: half of a comment is enough.
+    push(&mut text, &notes, BYTES_MAX / 2);
     text
 }
 
+/// What needs someone, and what is new or gone.
+fn failing(report: &Report) -> Option<Table> {
+    let rows = report.rows.iter().filter(|row| match row.verdict {
+        Verdict::Unchanged | Verdict::Within | Verdict::Accepted | Verdict::Banked => row.fails(),
+        _ => true,
+    });
+    let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
+    let rows = rows.map(|row| {
+        format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            code(row.id.as_str()),
+            row.verdict.word(),
+            count(row.base),
+            count(row.head),
+            change(row),
+            row.limit_share(),
+            trend(row),
+            cause(row)
+        )
+    });
+    table(
+        "| benchmark | verdict | base | head | change | limit | trend | cause |\n\
+         |---|---|--:|--:|--:|--:|---|---|\n",
+        rows.collect(),
+        "\n",
+    )
+}
+
+fn accepted(report: &Report) -> Option<Table> {
+    let is_accepted = |row: &&Row| matches!(row.verdict, Verdict::Accepted | Verdict::Banked);
+    let rows = report.rows.iter().filter(is_accepted).map(|row| {
+        let reason = row.reason.as_deref().map_or_else(|| "–".to_owned(), code);
+        format!(
+            "| {} | {} | {} → {} | {} | {} | {reason} |\n",
+            code(row.id.as_str()),
+            row.verdict.word(),
+            row.base.map_or_else(|| "–".to_owned(), grouped),
+            row.head.map_or_else(|| "–".to_owned(), grouped),
+            change(row),
+            trend(row),
+        )
+    });
+    table(
+        "**In the new baselines**\n\n\
+         | benchmark | verdict | instructions | change | trend | reason |\n\
+         |---|---|--:|--:|---|---|\n",
+        rows.collect(),
+        "\n",
+    )
+}
+
+fn within(report: &Report) -> Option<Table> {
+    let rows: Vec<String> = report
+        .rows
+        .iter()
+        .filter(|row| row.verdict == Verdict::Within)
+        .map(|row| {
+            format!(
+                "| {} | {} | {} | {} |\n",
+                code(row.id.as_str()),
+                row.base.map_or_else(|| "–".to_owned(), grouped),
+                row.head.map_or_else(|| "–".to_owned(), grouped),
+                change(row),
+            )
+        })
+        .collect();
+    folded(
+        &format!(
+            "{} moved within the limit",
+            words::plural(rows.len(), "benchmark")
+        ),
+        "| benchmark | base | head | change |\n|---|--:|--:|--:|\n",
+        rows,
+    )
+}
+
+/// The rows that are explained at length.
+fn explained(report: &Report) -> impl Iterator<Item = &Row> {
+    let is_moved =
+        |row: &&Row| row.verdict != Verdict::Within && row.change.is_some_and(|change| change != 0);
+    report.rows.iter().filter(is_moved).take(EXPLAINED_MAX)
+}
+
+fn functions(report: &Report) -> Option<Table> {
+    let rows = explained(report).flat_map(|row| {
+        let functions = row.attribution.functions.iter().take(FUNCTIONS_MAX);
+        let of = |function: &FunctionChange| {
+            format!(
+                "| {} | {} | {} | {} | {} |\n",
+                code(row.id.as_str()),
+                code(&words::function(&function.name, function.caller.as_deref())),
+                code(&function.file),
+                signed(function.difference()),
+                code(&words::kind(function.kind, function.calls)),
+            )
+        };
+        functions.map(of).collect::<Vec<_>>()
+    });
+    folded(
+        "Functions that moved, and how",
+        "| benchmark | function | file | instructions | how |\n|---|---|---|--:|---|\n",
+        rows.collect(),
+    )
+}
+
+fn others(report: &Report) -> Option<Table> {
+    let rows = explained(report).flat_map(|row| {
+        let moved = row
+            .metrics
+            .iter()
+            .filter(|(metric, (base, head))| **metric != Metric::Instructions && base != head);
+        let count = |count: &Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
+        let of = |(metric, (base, head)): (&Metric, &(Option<u64>, Option<u64>))| {
+            format!(
+                "| {} | {} | {} | {} |\n",
+                code(row.id.as_str()),
+                metric.name().replace('_', " "),
+                count(base),
+                count(head)
+            )
+        };
+        moved.map(of).collect::<Vec<_>>()
+    });
+    folded(
+        "Other counts that moved (shown; judged only where policy says so)",
+        "| benchmark | count | base | head |\n|---|---|--:|--:|\n",
+        rows.collect(),
+    )
+}
+
+fn table(head: &str, rows: Vec<String>, tail: &'static str) -> Option<Table> {
+    let head = head.to_owned();
+    (!rows.is_empty()).then_some(Table { head, rows, tail })
+}
+
+fn folded(summary: &str, head: &str, rows: Vec<String>) -> Option<Table> {
+    let head = format!("<details><summary>{summary}</summary>\n\n{head}");
+    table(&head, rows, "\n</details>\n\n")
+}
+
 fn foot(report: &Report) -> String {
-    let mut text = String::from("\n");
-    for (purpose, command) in words::next_steps(report) {
+    let mut text = String::new();
+    let mut steps = words::next_steps(report);
+    let worst = report
+        .rows
+        .first()
+        .filter(|row| row.fails() && row.change.is_some());
+    if let Some(worst) = worst {
+        steps.insert(1.min(steps.len()), ("see why", words::explain(&worst.id)));
+    }
+    for (purpose, command) in steps {
         let _ = writeln!(text, "- {purpose}: {}", code(&command));
     }
     let chamber = &report.chamber;
     let _ = writeln!(
         text,
-        "\n<sub>compared with {} · rustc {} · valgrind {} · {}</sub>",
+        "\n<sub>compared with {} · chamber: rustc {} · valgrind {} · libc {} · {}</sub>",
         code(&report.base),
         code(&chamber.rustc),
         code(&chamber.valgrind),
+        code(&chamber.libc),
         code(&chamber.target)
     );
     text
 }
 
-fn table_row(row: &Row) -> String {
-    let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
-    let change = row.change.map_or_else(|| "–".to_owned(), percent);
-    format!(
-        "| {} | {} | {} | {change} | {} | {} | {} |\n",
-        code(row.id.as_str()),
-        count(row.base),
-        count(row.head),
-        row.limit_share(),
-        row.verdict.word(),
-        cause(row)
-    )
+fn change(row: &Row) -> String {
+    row.change.map_or_else(|| "–".to_owned(), percent)
+}
+
+/// The last baselines, and what was measured.
+fn trend(row: &Row) -> String {
+    let Some(trend) = &row.trend else {
+        return String::new();
+    };
+    let mut counts: Vec<u64> = trend.counts().collect();
+    counts.extend(row.head);
+    sparkline(&counts, BARS_MAX + 1)
 }
 
 fn cause(row: &Row) -> String {
-    if let Some(meaning) = words::meaning(row) {
-        return code(&meaning);
-    }
-    let parts: Vec<_> = row
-        .culprits
-        .iter()
-        .map(|culprit| {
+    let moved = row.change.is_some_and(|change| change != 0);
+    let culprits = row.culprits.iter().filter(|_| moved);
+    // A verdict's meaning is ours; only accepted rows quote somebody, and they stand elsewhere.
+    let parts: Vec<_> = words::meaning(row)
+        .into_iter()
+        .chain(culprits.map(|culprit| {
             let place = words::place(culprit);
-            let at = if place.is_empty() {
-                String::new()
-            } else {
-                format!(" at {}", code(&place))
+            let at = match (place.is_empty(), culprit.in_diff) {
+                (true, _) => String::new(),
+                (false, false) => format!(" at {}", code(&place)),
+                (false, true) => format!(" at {} (changed here)", code(&place)),
             };
             format!("{}{at}", code(&words::culprit(row, culprit)))
-        })
+        }))
         .collect();
     parts.join("<br>")
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,19 +356,22 @@ mod tests {
         report.rows.extend((0..1_000).map(|_| row.clone()));
         let text = render(&report);
         assert!(text.len() <= BYTES_MAX, "{}", text.len());
-        let shown = text.lines().filter(|line| line.starts_with("| `")).count();
-        let changed = report
-            .rows
-            .iter()
-            .filter(|row| row.verdict != Verdict::Unchanged)
-            .count();
-        let more = text
-            .lines()
-            .find(|line| line.starts_with("… and "))
-            .unwrap();
-        assert_eq!(
-            more,
-            format!("… and {} more rows, in the job's log.", changed - shown)
+        let (first, rest) = text.split_once("**In the new baselines**").unwrap();
+        let shown = first.lines().filter(|line| line.starts_with("| `")).count();
+        assert!(shown > 100, "{shown}");
+        // Regressed, improved, missing and unlisted, and the thousand.
+        let more = words::plural(1_004 - shown, "more row");
+        assert!(
+            first.contains(&format!("… and {more}, in the job")),
+            "{first}"
+        );
+        assert!(
+            rest.contains("TTL needs a clock read"),
+            "accepted rows have their room"
+        );
+        assert!(
+            text.ends_with("</sub>\n"),
+            "and what to type is always there"
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Sentences that more than one renderer shows.
 
 use crate::attribute::{Culprit, FunctionChange, Kind};
+use crate::bench_id::BenchId;
 use crate::judge::{Outcome, Verdict};
 use crate::render::number::{grouped, percent, signed};
 use crate::report::{Report, Row};
@@ -46,6 +47,22 @@ pub(crate) fn headline(report: &Report) -> String {
             format!("out of step: the baselines of {failing} {of} have to be brought into step")
         }
     }
+}
+
+/// What to do about the verdict, in one sentence.
+pub(crate) fn action(report: &Report) -> &'static str {
+    match report.outcome {
+        Outcome::Pass => "Nothing to do.",
+        Outcome::OutOfStep => "Bring the baselines into step and commit them.",
+        Outcome::Regressed => "Make them cheaper, or accept the cost and say why.",
+        Outcome::Incomparable => "Record the baselines in this chamber, or go back to theirs.",
+        Outcome::Unmeasured => "Mend what could not be measured.",
+    }
+}
+
+/// What to type to see why a benchmark moved. In quotes, since a name may have anything in it.
+pub(crate) fn explain(id: &BenchId) -> String {
+    format!("icgate explain '{}'", id.as_str().replace('\'', "'\\''"))
 }
 
 /// `3 unchanged, 1 regressed`, worst first.
