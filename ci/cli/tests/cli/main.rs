@@ -16,5 +16,6 @@ mod interruption;
 mod outputs;
 mod project;
 mod sample;
+mod schemas;
 mod shards;
 mod trends;
