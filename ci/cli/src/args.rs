@@ -136,9 +136,6 @@ pub(crate) enum Command {
     Report {
         /// The run to show [default: run.json in the output directory]
         run: Option<Utf8PathBuf>,
-        /// A run of base: with it, changes are shown line by line
-        #[arg(long, value_name = "RUN")]
-        base_run: Option<Utf8PathBuf>,
         #[command(flatten)]
         project: Project,
         #[command(flatten)]

@@ -70,8 +70,9 @@ pub(crate) fn ab(
         report = bench.report(&head.run, &warnings);
     }
     output::write_run(&directory, &head.run)?;
-    output::write_report(&directory, &report)?;
-    output::print_report(&report, output.format)?;
+    let page = bench.page_beside(&report, &head.run, Some(&base_run));
+    output::write_report(&directory, &report, &page)?;
+    output::print_report(&report, &page, output.format)?;
     print_remedies(&head.failures);
     Ok(report.exit_code)
 }

@@ -47,7 +47,7 @@ pub(crate) fn check(
         report = bench.report(&measured.run, &warnings);
     }
     output::write_run(&directory, &measured.run)?;
-    let page = bench.page(&report, &measured.run, None);
+    let page = bench.page(&report, &measured.run);
     output::write_report(&directory, &report, &page)?;
     output::print_report(&report, &page, output.format)?;
     print_remedies(&measured.failures);

@@ -18,7 +18,7 @@ pub(crate) fn compare(
     let run = store::read_run(path)?;
     let bench = Bench::open(&project, against, &run.chamber.platform())?;
     let report = bench.report(&run, &[]);
-    let page = bench.page(&report, &run, None);
+    let page = bench.page(&report, &run);
     output::write_report(&project.output_directory(&output.directory), &report, &page)?;
     output::print_report(&report, &page, output.format)?;
     Ok(report.exit_code)

@@ -194,8 +194,13 @@ impl Bench {
         report
     }
 
-    /// The report as a page, with what base's own run adds to it.
-    pub(crate) fn page(&self, report: &Report, run: &Run, base_run: Option<&Run>) -> String {
+    /// The report as a page, with what base's own run adds to it, if there is one.
+    pub(crate) fn page(&self, report: &Report, run: &Run) -> String {
+        self.page_beside(report, run, self.base_run.as_ref())
+    }
+
+    /// The same with this run of base.
+    pub(super) fn page_beside(&self, report: &Report, run: &Run, base_run: Option<&Run>) -> String {
         let base = detail::Base {
             run: base_run,
             baselines: &self.base,

@@ -26,7 +26,7 @@ pub(crate) fn merge(
     let report = bench.report(&merged.run, &merged.warnings);
     let directory = project.output_directory(&output.directory);
     output::write_run(&directory, &merged.run)?;
-    let page = bench.page(&report, &merged.run, None);
+    let page = bench.page(&report, &merged.run);
     output::write_report(&directory, &report, &page)?;
     output::print_report(&report, &page, output.format)?;
     Ok(report.exit_code)

@@ -87,17 +87,10 @@ pub(crate) fn main() -> ExitCode {
         } => verify::verify(project, measuring, *rounds),
         Command::Report {
             run,
-            base_run,
             project,
             against,
             output,
-        } => report::report(
-            run.as_deref(),
-            base_run.as_deref(),
-            project,
-            against,
-            output,
-        ),
+        } => report::report(run.as_deref(), project, against, output),
         Command::History {
             project,
             patterns,

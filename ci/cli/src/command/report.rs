@@ -11,7 +11,6 @@ use crate::{output, store};
 
 pub(crate) fn report(
     run: Option<&Utf8Path>,
-    base_run: Option<&Utf8Path>,
     selection: &Selection,
     against: &Against,
     output: &OutputDirectory,
@@ -20,10 +19,9 @@ pub(crate) fn report(
     let directory = project.output_directory(output);
     let usual = || Utf8PathBuf::from(store::display(&directory.join("run.json")));
     let run = store::read_run(&run.map_or_else(usual, Utf8Path::to_owned))?;
-    let base_run = base_run.map(store::read_run).transpose()?;
     let bench = Bench::open(&project, against, &run.chamber.platform())?;
     let report = bench.report(&run, &[]);
-    let page = bench.page(&report, &run, base_run.as_ref());
+    let page = bench.page(&report, &run);
     output::write_report(&directory, &report, &page)?;
     output::say(store::display(&directory.join(output::PAGE)));
     Ok(0)

@@ -207,13 +207,41 @@ fn tables_and_test_reports_have_a_row_for_each_benchmark() {
     command
         .arg("report")
         .arg(sample.path().join("out/run.json"));
-    command
-        .arg("--base-run")
-        .arg(sample.path().join("out/run.json"));
     command.arg("--manifest-path").arg(manifest());
     command.arg("--baselines").arg(sample.baselines());
     command.arg("--output").arg(sample.path().join("page"));
     let answer = Answer::of(command.output().unwrap());
     answer.says(0, &["page/report.html"]);
     assert!(sample.path().join("page/report.html").exists());
+}
+
+#[test]
+fn schemas_list_every_word() {
+    use icgate_core::judge::Verdict;
+    use icgate_core::metric::Metric;
+
+    let words = |schema: &Value, pointer: &str| -> Vec<String> {
+        let list = schema.pointer(pointer).unwrap().as_array().unwrap();
+        list.iter()
+            .map(|it| it.as_str().unwrap().to_owned())
+            .collect()
+    };
+    let report = schema("report.schema.json");
+    assert_eq!(
+        words(&report, "/$defs/verdict/enum"),
+        Verdict::ALL.map(Verdict::word)
+    );
+    for name in ["report", "run", "baseline", "policy"] {
+        let schema = schema(&format!("{name}.schema.json"));
+        if let Some(list) = schema.pointer("/$defs/metric/enum") {
+            assert_eq!(list, &json!(Metric::ALL.map(Metric::name)), "{name}");
+        }
+        if let Some(Value::Object(listed)) = schema.pointer("/$defs/metrics/properties") {
+            assert!(
+                Metric::ALL.iter().all(|it| listed.contains_key(it.name())),
+                "{name}"
+            );
+            assert_eq!(listed.len(), Metric::ALL.len(), "{name}");
+        }
+    }
 }
