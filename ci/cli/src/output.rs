@@ -3,9 +3,10 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
+use icgate_core::detail::Details;
 use icgate_core::judge::{Outcome, Verdict};
 use icgate_core::render::text::Colour;
-use icgate_core::render::{csv, github, junit, markdown, sarif, text};
+use icgate_core::render::{csv, github, html, junit, markdown, sarif, text};
 use icgate_core::report::Report;
 use icgate_core::run::Run;
 
@@ -21,23 +22,34 @@ pub(crate) fn write_run(directory: &Path, run: &Run) -> Result<(), StoreError> {
 /// The file of the page.
 pub(crate) const PAGE: &str = "report.html";
 
-/// Writes `report.json`, `report.md` and the page.
-pub(crate) fn write_report(
+/// Writes `report.json` and `report.md`.
+pub(crate) fn write_report(directory: &Path, report: &Report) -> Result<(), StoreError> {
+    store::write(&directory.join("report.json"), &json(report))?;
+    store::write(&directory.join("report.md"), &markdown::render(report)).map(drop)
+}
+
+/// Writes the report and its page, and prints it.
+pub(crate) fn finish(
     directory: &Path,
     report: &Report,
     page: &str,
+    format: Format,
 ) -> Result<(), StoreError> {
-    store::write(&directory.join("report.json"), &json(report))?;
-    store::write(&directory.join("report.md"), &markdown::render(report))?;
-    store::write(&directory.join(PAGE), page).map(drop)
+    write_report(directory, report)?;
+    store::write(&directory.join(PAGE), page)?;
+    match format {
+        Format::Html => print(page),
+        _ => print_report(report, format)?,
+    }
+    Ok(())
 }
 
 /// Prints the report; for GitHub also appends it to the job's summary, where there is one.
-pub(crate) fn print_report(report: &Report, page: &str, format: Format) -> Result<(), StoreError> {
+pub(crate) fn print_report(report: &Report, format: Format) -> Result<(), StoreError> {
     match format {
         Format::Text => print(&text::render(report, colour())),
         Format::Json => print(&json(report)),
-        Format::Html => print(page),
+        Format::Html => print(&html::render(report, &Details::default())),
         Format::Csv => print(&csv::render(report)),
         Format::Junit => print(&junit::render(report)),
         Format::Sarif => print(&sarif::render(report)),

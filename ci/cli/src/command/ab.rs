@@ -71,8 +71,7 @@ pub(crate) fn ab(
     }
     output::write_run(&directory, &head.run)?;
     let page = bench.page_beside(&report, &head.run, Some(&base_run));
-    output::write_report(&directory, &report, &page)?;
-    output::print_report(&report, &page, output.format)?;
+    output::finish(&directory, &report, &page, output.format)?;
     print_remedies(&head.failures);
     Ok(report.exit_code)
 }

@@ -48,8 +48,7 @@ pub(crate) fn check(
     }
     output::write_run(&directory, &measured.run)?;
     let page = bench.page(&report, &measured.run);
-    output::write_report(&directory, &report, &page)?;
-    output::print_report(&report, &page, output.format)?;
+    output::finish(&directory, &report, &page, output.format)?;
     print_remedies(&measured.failures);
     Ok(report.exit_code)
 }

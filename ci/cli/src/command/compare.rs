@@ -19,7 +19,11 @@ pub(crate) fn compare(
     let bench = Bench::open(&project, against, &run.chamber.platform())?;
     let report = bench.report(&run, &[]);
     let page = bench.page(&report, &run);
-    output::write_report(&project.output_directory(&output.directory), &report, &page)?;
-    output::print_report(&report, &page, output.format)?;
+    output::finish(
+        &project.output_directory(&output.directory),
+        &report,
+        &page,
+        output.format,
+    )?;
     Ok(report.exit_code)
 }

@@ -119,6 +119,7 @@ impl Bench {
             history: trends(repository, directory, platform),
             found,
             prefix,
+            root: PathBuf::new(),
         }
     }
 

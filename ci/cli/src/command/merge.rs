@@ -27,7 +27,6 @@ pub(crate) fn merge(
     let directory = project.output_directory(&output.directory);
     output::write_run(&directory, &merged.run)?;
     let page = bench.page(&report, &merged.run);
-    output::write_report(&directory, &report, &page)?;
-    output::print_report(&report, &page, output.format)?;
+    output::finish(&directory, &report, &page, output.format)?;
     Ok(report.exit_code)
 }

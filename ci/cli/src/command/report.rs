@@ -22,7 +22,8 @@ pub(crate) fn report(
     let bench = Bench::open(&project, against, &run.chamber.platform())?;
     let report = bench.report(&run, &[]);
     let page = bench.page(&report, &run);
-    output::write_report(&directory, &report, &page)?;
+    output::write_report(&directory, &report)?;
+    store::write(&directory.join(output::PAGE), &page)?;
     output::say(store::display(&directory.join(output::PAGE)));
     Ok(0)
 }

@@ -11,7 +11,8 @@ fn root() -> PathBuf {
 }
 
 fn read(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let text =
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
 
@@ -180,7 +181,7 @@ fn sarif_is_as_the_official_schema_says() {
         place["artifactLocation"]["uri"]
             .as_str()
             .unwrap()
-            .ends_with(".rs"),
+            .starts_with("src/lib"),
         "{result}"
     );
     assert!(place["region"]["startLine"].as_u64().unwrap() > 0);
