@@ -42,6 +42,48 @@ pub(crate) fn best(rounds: usize, repetitions: u32, mut work: impl FnMut()) -> D
         .unwrap_or_default()
 }
 
+/// What something took: on the clock, and of the processor. On a machine that is shared, the two
+/// lie far apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken {
+    pub clock: Duration,
+    pub processor: Duration,
+}
+
+impl std::fmt::Display for Taken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [clock, processor] = [self.clock, self.processor].map(|time| time.as_secs_f64() * 1e3);
+        write!(f, "{clock:5.0} ms ({processor:.0} ms of processor)")
+    }
+}
+
+/// The time that this thread has had a processor.
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let first = text
+        .split(' ')
+        .next()
+        .and_then(|number| number.parse().ok());
+    Duration::from_nanos(first.unwrap_or(0))
+}
+
+/// Times `work`, but not the dropping of what it made.
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Taken) {
+    let (processor, begun) = (processor_time(), Instant::now());
+    let made = black_box(work());
+    let taken = Taken {
+        clock: begun.elapsed(),
+        processor: processor_time().saturating_sub(processor),
+    };
+    (made, taken)
+}
+
+/// The best of `rounds` times.
+pub(crate) fn best_of<T>(rounds: usize, mut work: impl FnMut() -> T) -> Option<Taken> {
+    let taken = (0..rounds).map(|_| timed(&mut work).1);
+    taken.min_by_key(|taken| taken.clock)
+}
+
 /// Bytes per nanosecond, which are gigabytes per second.
 pub(crate) fn gb_per_s(bytes: usize, time: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a figure of three digits")]

@@ -2,11 +2,13 @@
 //! the limits of the machine that they were measured on, in the same run.
 //!
 //! Nothing here judges: wall time is shown. `FIGURES_MIB` sets the size of the log that recovery
-//! is measured on (1024 by default), `FIGURES_DIR` where the files lie.
+//! is measured on (1024 by default), `FIGURES_DIR` where the files lie, and `FIGURES_ONLY` picks one
+//! of append, strict, recovery, replay and snapshot.
 
 mod limits;
 
 use std::error::Error;
+use std::fs::File;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,11 +16,11 @@ use std::time::{Duration, Instant};
 use benches::data::Random;
 use bytes::Bytes;
 use engine::frame::{Batch, Kind, Record};
-use engine::kv::{Change, Store, encode_snapshot};
+use engine::kv::{Change, Store, checkpoint, write_snapshot};
 use engine::snapshot::{Meta, PAIRS, Pairs, read, save};
 use engine::vfs::{Disk, Vfs};
 use engine::wal::{Lsn, Mode, Options, Wal};
-use limits::{Limits, best, gb_per_s};
+use limits::{Limits, best, best_of, gb_per_s, timed};
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -28,10 +30,23 @@ fn main() -> Done {
     let dir = temporary.path();
     let limits = limits::measure(dir)?;
     limits.print();
-    appends(dir, &limits)?;
-    strict(dir, &limits)?;
-    recovery(dir, &limits)?;
-    snapshots(dir)?;
+    let only = std::env::var("FIGURES_ONLY").ok();
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| only == name);
+    if wanted("append") {
+        appends(dir, &limits)?;
+    }
+    if wanted("strict") {
+        strict(dir, &limits)?;
+    }
+    if wanted("recovery") {
+        recovery(dir, &limits)?;
+    }
+    if wanted("replay") {
+        replay(dir)?;
+    }
+    if wanted("snapshot") {
+        snapshots(dir)?;
+    }
     Ok(())
 }
 
@@ -201,7 +216,7 @@ fn recovery(dir: &Path, limits: &Limits) -> Done {
         .and_then(|mib| mib.parse().ok())
         .unwrap_or(1024);
     println!(
-        "\nrecovery, warm (files in the page cache)\n  aims: 1 GiB verified in 500 ms with two threads, below 64 MiB of heap; 1 M entries in 300 ms"
+        "\nrecovery, warm (files in the page cache)\n  aims: 1 GiB verified in 500 ms with two threads, below 64 MiB of heap"
     );
     for (len, per_batch) in [(64, 1), (64, 100), (1024, 1)] {
         let path = dir.join("recovery");
@@ -252,7 +267,7 @@ fn recovery(dir: &Path, limits: &Limits) -> Done {
         }
         std::fs::remove_dir_all(path)?;
     }
-    replay(dir)
+    Ok(())
 }
 
 fn pairs(count: usize) -> impl Iterator<Item = (Bytes, Bytes)> {
@@ -267,6 +282,13 @@ fn pairs(count: usize) -> impl Iterator<Item = (Bytes, Bytes)> {
     })
 }
 
+/// Prints the best of three times.
+fn show<T>(what: &str, work: impl FnMut() -> T) {
+    if let Some(taken) = best_of(3, work) {
+        println!("  {what:42} {taken}");
+    }
+}
+
 fn replay(dir: &Path) -> Done {
     const COUNT: usize = 1_000_000;
     let path = dir.join("replay");
@@ -277,99 +299,130 @@ fn replay(dir: &Path) -> Done {
     }
     wal.close()?;
     let (wal, _) = Wal::open(Disk, &path, buffered())?;
-    println!("  replay of 1 M puts, 16 B keys, 100 B values, distinct, verified before:");
-    let time = best(3, 1, || {
-        assert_eq!(
-            black_box(
-                wal.entries()
-                    .flatten()
-                    .map(|entry| entry.payload.len())
-                    .sum::<usize>()
-            ),
-            COUNT * 120
-        );
-    });
     println!(
-        "    visited, nothing built                {:5.0} ms",
-        time.as_secs_f64() * 1e3
+        "\nreplay of 1 M puts, 16 B keys, 100 B values, distinct, verified before\n  aim: 300 ms"
     );
-    let time = best(3, 1, || {
-        let entries: Vec<_> = wal.entries().flatten().collect();
-        assert_eq!(black_box(entries).len(), COUNT);
+    show("visited, nothing built", || {
+        let bytes = wal.entries().flatten().map(|entry| entry.payload.len());
+        bytes.sum::<usize>() == COUNT * 120
     });
-    println!(
-        "    into a list of entries (Bytes)        {:5.0} ms",
-        time.as_secs_f64() * 1e3
-    );
-    let time = best(3, 1, || {
-        let store = Store::rebuild(wal.entries());
-        assert_eq!(black_box(store).map_or(0, |store| store.len()), COUNT);
+    show("into a list of entries (Bytes)", || {
+        wal.entries().flatten().collect::<Vec<_>>()
     });
-    println!(
-        "    into a Store (hash + ordered index)   {:5.0} ms",
-        time.as_secs_f64() * 1e3
-    );
+    show("into a Store (hash + order)", || {
+        Store::rebuild(wal.entries())
+    });
+    let store = Store::rebuild(wal.entries())?;
+    assert_eq!(store.len(), COUNT);
     drop(wal);
     std::fs::remove_dir_all(path)?;
     Ok(())
 }
 
+/// A store of `count` keys, as it comes out of its log: pairs lie in the mapped segments.
+fn logged_store(dir: &Path, count: usize) -> Result<(Wal<Disk>, Store), Box<dyn Error>> {
+    let (wal, _) = Wal::open(Disk, dir, buffered())?;
+    let mut payload = Vec::new();
+    for (key, value) in pairs(count) {
+        wal.append(Change::put(&mut payload, &key, &value))?;
+    }
+    wal.sync()?;
+    let store = Store::rebuild(wal.entries())?;
+    Ok((wal, store))
+}
+
 fn snapshots(dir: &Path) -> Done {
     const COUNT: usize = 1_000_000;
-    let mut store = Store::default();
-    for (key, value) in pairs(COUNT) {
-        store.put(key, value);
-    }
+    let dir = dir.join("snapshot");
+    let (wal, mut store) = logged_store(&dir, COUNT)?;
     let meta = Meta {
         taken_us: 1,
         lsn: Lsn(7),
         changes: 7,
     };
-    let begun = Instant::now();
-    let snapshot = encode_snapshot(&store, &meta);
-    let encode = begun.elapsed();
-    drop(store);
-    let dir = dir.join("snapshot");
-    std::fs::create_dir(&dir)?;
-    let begun = Instant::now();
-    std::fs::write(dir.join("unsynced"), &snapshot)?;
-    let write = begun.elapsed();
-    let begun = Instant::now();
-    save(&Disk, &dir, meta.lsn, &snapshot)?;
-    let saved = begun.elapsed();
+    let view = store.freeze()?;
+    let path = dir.join("unsynced");
+    let written = |file: &File| timed(|| write_snapshot(file, &view, &meta));
+    let (len, new) = written(&Disk.create(&path)?);
+    let (_, again) = written(&Disk.open(&path)?);
+    let len = len?;
+    std::fs::remove_file(&path)?;
+    let (saved, synced) = timed(|| {
+        save(&Disk, &dir, meta.lsn, |file| {
+            write_snapshot(file, &view, &meta)
+        })
+    });
+    saved?;
     println!(
         "\nsnapshot of 1 M keys, {} MB ({} B a key)\n  aims: written in 100 ms, ready to serve in 200 ms",
-        snapshot.len() / 1_000_000,
-        snapshot.len() / COUNT
+        len / 1_000_000,
+        len / COUNT as u64
     );
-    println!(
-        "  encode and checksum          {:5.0} ms",
-        encode.as_secs_f64() * 1e3
-    );
-    println!(
-        "  write to the page cache      {:5.0} ms without fsync, {:.0} ms with fsync and rename",
-        write.as_secs_f64() * 1e3,
-        saved.as_secs_f64() * 1e3
-    );
+    show("pairs visited in order, nothing written", || {
+        let pairs = view.iter().map(|pair| black_box(pair).as_bytes().len());
+        pairs.sum::<usize>()
+    });
+    println!("  {:42} {again}", "written over an old file, no fsync");
+    println!("  {:42} {new}", "written to a new file, no fsync");
+    println!("  {:42} {synced}", "the same, with fsync and rename");
+    drop(view);
     let mapped = Disk.map(&dir.join("00000000000000000007.snap"))?;
-    let time = best(3, 1, || {
+    show("load: ready to serve (get), warm, mapped", || {
         let pairs = read(&mapped)
             .ok()
             .and_then(|loaded| Pairs::load(loaded.section(PAIRS)?).ok());
-        assert_eq!(black_box(pairs).map_or(0, |pairs| pairs.len()), COUNT);
+        assert_eq!(pairs.as_ref().map_or(0, Pairs::len), COUNT);
+        pairs
     });
-    println!(
-        "  load: ready to serve (get)   {:5.0} ms, warm, mapped",
-        time.as_secs_f64() * 1e3
-    );
     let loaded = read(&mapped)?;
     let pairs = Pairs::load(loaded.section(PAIRS).ok_or("no pairs")?)?;
-    let time = best(3, 1, || {
-        assert_eq!(black_box(Store::restore(&pairs)).len(), COUNT);
+    show("then a Store (hash + order)", || Store::restore(&pairs));
+    stall(&dir, &wal, store)
+}
+
+/// The longest that a writer waited for one put while a checkpoint was taken, and while what
+/// gathered meanwhile was carried over.
+fn stall(dir: &Path, wal: &Wal<Disk>, mut store: Store) -> Done {
+    let lsn = wal.watermarks().accepted;
+    let begun = Instant::now();
+    let view = store.freeze()?;
+    let frozen = begun.elapsed();
+    let value = [5; 100];
+    let mut random = Random::new(3);
+    let mut put = |store: &mut Store| {
+        let begun = Instant::now();
+        store.put(&random.number().to_le_bytes(), &value);
+        begun.elapsed()
+    };
+    let mut waits = Vec::with_capacity(4_000_000);
+    let begun = Instant::now();
+    let took = std::thread::scope(|scope| {
+        let checkpoint = scope.spawn(move || {
+            let begun = Instant::now();
+            let done = checkpoint(&Disk, dir, wal, &view, lsn);
+            drop(view);
+            done.map(|()| begun.elapsed())
+        });
+        while !checkpoint.is_finished() {
+            waits.push(put(&mut store));
+        }
+        checkpoint.join()
     });
+    let took = took.map_err(|_| "the checkpoint panicked")??;
+    let during = (waits.len(), begun.elapsed());
+    waits.sort_unstable();
+    let mut after: Vec<_> = (0..waits.len()).map(|_| put(&mut store)).collect();
+    after.sort_unstable();
+    let [longest, later] = [&waits, &after].map(|waits| waits.last().copied().unwrap_or_default());
+    let p999 = waits[waits.len() / 1000 * 999];
     println!(
-        "  then a Store (both indexes)  {:5.0} ms",
-        time.as_secs_f64() * 1e3
+        "  checkpoint of 1 M keys under writes     {:5.0} ms; frozen in {:.1?}",
+        took.as_secs_f64() * 1e3,
+        frozen
+    );
+    println!(
+        "  a writer meanwhile                      {:5.2} M puts/s; one waits {p999:.1?} at p99.9, {longest:.1?} at most; afterwards {later:.1?} at most",
+        per_second(during.0, during.1) / 1e6,
     );
     Ok(())
 }

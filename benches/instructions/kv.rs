@@ -7,9 +7,10 @@
 
 use benches::heap::levelled;
 use benches::kv::log::{
-    Changes, Durable, Logged, Rebuild, changes_setup, checkpoint_check, checkpoint_setup,
-    encode_check, encoded_setup, logged_check, logged_setup, overwrites_setup, read_check,
-    rebuild_check, rebuild_setup, recover_check, recover_setup, replay_setup,
+    Beside, Changes, Durable, Logged, Rebuild, beside_check, beside_setup, carried_setup,
+    changes_setup, checkpoint_check, checkpoint_setup, encode_check, encoded_setup, logged_check,
+    logged_setup, overwrites_setup, read_check, rebuild_check, rebuild_setup, recover_check,
+    recover_setup, replay_setup,
 };
 use benches::kv::{
     Keys, Points, Scan, delete_check, get_check, mixed_check, nothing_check, nothing_setup,
@@ -104,8 +105,15 @@ fn recover(input: Durable) -> Durable {
     benches::kv::log::recover_all(input)
 }
 
+#[library_benchmark(teardown = beside_check)]
+#[bench::frozen(levelled(beside_setup))]
+#[bench::carried(levelled(carried_setup))]
+fn put_beside(input: Beside) -> Beside {
+    benches::kv::log::put_beside(input)
+}
+
 library_benchmark_group!(
     name = kv;
-    benchmarks = put, get, delete, exists, mixed, prefix_scan, change_encode, change_read, logged_put, rebuild, replay, checkpoint, recover
+    benchmarks = put, get, delete, exists, mixed, prefix_scan, change_encode, change_read, logged_put, rebuild, replay, checkpoint, put_beside, recover
 );
 main!(library_benchmark_groups = kv);

@@ -21,6 +21,8 @@ pub mod log;
 const KEYS: usize = 2000;
 /// How many operations a run performs.
 const OPERATIONS: usize = 1000;
+/// The bytes of a key and its value.
+const PAIR_BYTES: usize = 16 + 100;
 
 /// The workloads of this suite.
 #[must_use]
@@ -130,7 +132,7 @@ fn pairs(numbers: std::ops::Range<usize>) -> Vec<(Bytes, Bytes)> {
 fn filled() -> Store {
     let mut store = Store::default();
     for (key, value) in pairs(0..KEYS) {
-        store.put(key, value);
+        store.put(&key, &value);
     }
     store
 }
@@ -154,7 +156,7 @@ pub fn points_setup(keys: Keys) -> Points {
 #[must_use]
 pub fn put(mut input: Points) -> Points {
     for (key, value) in &input.pairs {
-        let before = input.store.put(key.clone(), value.clone());
+        let before = input.store.put(key, value);
         input.found += usize::from(before.is_some());
     }
     input
@@ -196,7 +198,7 @@ pub fn delete(mut input: Points) -> Points {
 pub fn mixed(mut input: Points) -> Points {
     for (number, (key, value)) in (1..).zip(&input.pairs) {
         let found = if number % 5 == 0 {
-            input.store.put(key.clone(), value.clone()).is_some()
+            input.store.put(key, value).is_some()
         } else {
             input.store.get(key).is_some()
         };
@@ -225,7 +227,7 @@ pub fn one_key_setup() -> Points {
 pub fn one_key_check(output: Points) {
     check_found(&output);
     let (key, value) = output.pairs.last().expect("there are pairs");
-    assert_eq!(output.store.get(key), Some(value));
+    assert_eq!(output.store.get(key), Some(&value[..]));
     assert_eq!(output.store.prefix(b"").count(), KEYS);
 }
 
@@ -251,7 +253,7 @@ pub fn put_check(output: Points) {
         output
             .pairs
             .iter()
-            .all(|(key, value)| output.store.get(key) == Some(value))
+            .all(|(key, value)| output.store.get(key) == Some(&value[..]))
     );
 }
 
@@ -274,7 +276,8 @@ pub struct Scan {
     prefix: Bytes,
     rounds: usize,
     matches: usize,
-    found: Vec<(Bytes, Bytes)>,
+    /// Key and value, one after the other.
+    found: Vec<u8>,
 }
 
 /// A store of 2,000 keys, and a prefix of `matches` of them, to be scanned until 1,000 pairs
@@ -284,7 +287,7 @@ pub fn scan_setup(matches: usize) -> Scan {
     let digits = matches.to_string().len() - 1;
     let mut prefix = data::key(1000);
     prefix.truncate(prefix.len() - digits);
-    let found = Vec::with_capacity(OPERATIONS);
+    let found = Vec::with_capacity(OPERATIONS * PAIR_BYTES);
     Scan {
         store: filled(),
         prefix,
@@ -298,20 +301,21 @@ pub fn scan_setup(matches: usize) -> Scan {
 #[must_use]
 pub fn prefix_scan(mut input: Scan) -> Scan {
     for _ in 0..input.rounds {
-        let pairs = input.store.prefix(&input.prefix);
-        input
-            .found
-            .extend(pairs.map(|(key, value)| (key.clone(), value.clone())));
+        for (key, value) in input.store.prefix(&input.prefix) {
+            input.found.extend_from_slice(key);
+            input.found.extend_from_slice(value);
+        }
     }
     input
 }
 
 /// The pairs must be those of the prefix, in order, once a round.
 pub fn scan_check(output: Scan) {
-    assert_eq!(output.found.len(), OPERATIONS);
-    for round in output.found.chunks(output.matches) {
-        for (number, (key, value)) in (1000..).zip(round) {
-            assert_eq!((key, value), (&data::key(number), &data::value(key)));
+    assert_eq!(output.found.len(), OPERATIONS * PAIR_BYTES);
+    for round in output.found.chunks(output.matches * PAIR_BYTES) {
+        for (number, pair) in (1000..).zip(round.chunks(PAIR_BYTES)) {
+            let key = data::key(number);
+            assert_eq!(pair, [&key[..], &data::value(&key)].concat());
         }
     }
 }

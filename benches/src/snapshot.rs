@@ -12,9 +12,9 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use engine::kv::{Store, encode_snapshot};
+use engine::kv::{Frozen, Store, write_snapshot};
 use engine::snapshot::{Meta, Newest, PAIRS, Pairs, load_newest, read, save};
-use engine::vfs::{Memory, Vfs};
+use engine::vfs::{Memory, MemoryFile, Vfs, VfsFile};
 use engine::wal::Lsn;
 
 use crate::data;
@@ -127,41 +127,60 @@ impl Size {
 fn filled(size: Size) -> Store {
     let mut store = Store::default();
     for (key, value) in size.pairs() {
-        store.put(key, value);
+        store.put(&key, &value);
     }
     store
 }
 
-/// A store, and its snapshot once there is one.
+/// A frozen store, and the file of its snapshot.
 pub struct Encode {
-    store: Store,
-    snapshot: Vec<u8>,
+    size: Size,
+    view: Frozen,
+    vfs: Memory,
+    file: MemoryFile,
 }
 
-/// A store.
+/// A store, and a file that is as long as its snapshot at least.
 #[must_use]
 pub fn encode_setup(size: Size) -> Encode {
+    let vfs = Memory::default();
+    let file = vfs.create(Path::new(FILE)).expect("memory has room");
+    file.fill(0, 2 << 20).expect("memory has room");
     Encode {
-        store: filled(size),
-        snapshot: Vec::new(),
+        size,
+        view: filled(size).freeze().expect("nobody else holds it"),
+        vfs,
+        file,
     }
 }
 
-/// Puts the snapshot together.
+const FILE: &str = "snapshot";
+
+/// Writes the snapshot.
 #[must_use]
-pub fn encode(mut input: Encode) -> Encode {
-    input.snapshot = encode_snapshot(&input.store, &META);
+pub fn encode(input: Encode) -> Encode {
+    let _ = write_snapshot(&input.file, &input.view, &META);
     input
+}
+
+/// The bytes of a snapshot, without what the file had behind it.
+fn encoded(size: Size) -> Bytes {
+    let Encode {
+        view, vfs, file, ..
+    } = encode_setup(size);
+    let len = write_snapshot(&file, &view, &META).expect("memory can be written");
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    Bytes::from(vfs.read(Path::new(FILE)).expect("it is there")).slice(..len)
 }
 
 /// The snapshot must hold the store's pairs.
 pub fn encode_check(output: Encode) {
-    let pairs = pairs_of(&output.snapshot.into()).expect("the snapshot is good");
-    let expected = output
-        .store
-        .prefix(b"")
-        .map(|(key, value)| (key.clone(), value.clone()));
-    assert!(pairs.iter().eq(expected));
+    let expected = encoded(output.size);
+    let file = output.vfs.read(Path::new(FILE)).expect("it is there");
+    assert_eq!(file[..expected.len()], expected);
+    let pairs = pairs_of(&expected).expect("the snapshot is good");
+    assert_eq!(pairs.len(), output.view.len());
+    assert!(pairs.iter().eq(output.view.iter().cloned()));
 }
 
 /// A snapshot, and its pairs once they are loaded.
@@ -176,7 +195,7 @@ pub struct Load {
 pub fn load_setup(size: Size) -> Load {
     Load {
         size,
-        snapshot: encode(encode_setup(size)).snapshot.into(),
+        snapshot: encoded(size),
         pairs: None,
     }
 }
@@ -278,7 +297,7 @@ pub fn lookup_check(output: Lookup) {
 /// A directory of snapshots, one more to be saved there, and what was loaded.
 pub struct Saved {
     vfs: Memory,
-    snapshot: Vec<u8>,
+    snapshot: Bytes,
     newest: Option<Newest>,
 }
 
@@ -288,9 +307,10 @@ const DIR: &str = "db";
 #[must_use]
 pub fn save_setup() -> Saved {
     let vfs = Memory::default();
-    let snapshot = encode(encode_setup(Size::Usual)).snapshot;
+    let snapshot = encoded(Size::Usual);
     for lsn in [0, 1] {
-        save(&vfs, Path::new(DIR), Lsn(lsn), &snapshot).expect("memory can be written");
+        let write = |file: &MemoryFile| file.write_at(&snapshot, 0).map(|()| 0);
+        save(&vfs, Path::new(DIR), Lsn(lsn), write).expect("memory can be written");
     }
     let draft = Path::new(DIR).join("00000000000000000009.snap.tmp");
     vfs.write(&draft, b"half".to_vec());
@@ -304,7 +324,8 @@ pub fn save_setup() -> Saved {
 /// Saves the third, and removes what is outdated.
 #[must_use]
 pub fn save_all(input: Saved) -> Saved {
-    let _ = save(&input.vfs, Path::new(DIR), META.lsn, &input.snapshot);
+    let write = |file: &MemoryFile| file.write_at(&input.snapshot, 0).map(|()| 0);
+    let _ = save(&input.vfs, Path::new(DIR), META.lsn, write);
     input
 }
 
@@ -317,7 +338,7 @@ pub fn save_check(output: Saved) {
     let expected = ["00000000000000000001.snap", "00000000000000000002.snap"];
     assert_eq!(names, expected);
     let bytes = output.vfs.read(&Path::new(DIR).join(expected[1]));
-    assert_eq!(bytes, Some(output.snapshot));
+    assert_eq!(bytes, Some(output.snapshot.to_vec()));
 }
 
 /// Two snapshots, the newer one with a flipped bit.
@@ -325,7 +346,7 @@ pub fn save_check(output: Saved) {
 pub fn open_setup() -> Saved {
     let input = save_all(save_setup());
     let path = Path::new(DIR).join("00000000000000000002.snap");
-    let mut bytes = input.snapshot.clone();
+    let mut bytes = input.snapshot.to_vec();
     bytes[1000] ^= 1;
     input.vfs.write(&path, bytes);
     input

@@ -21,7 +21,7 @@
 //! let (wal, recovered) = Wal::open(Disk, dir, options)?;
 //! assert_eq!(recovered.records, 1);
 //! let store = Store::rebuild(wal.entries())?;
-//! assert_eq!(store.get(b"tea").unwrap(), "sencha");
+//! assert_eq!(store.get(b"tea").unwrap(), b"sencha");
 //! # Ok(())
 //! # }
 //! ```
@@ -33,6 +33,8 @@ pub mod vfs;
 pub mod frame;
 
 pub mod wal;
+
+pub mod pair;
 
 pub mod snapshot;
 

@@ -1,13 +1,22 @@
-//! A store that is checkpointed, crashed at any call, and recovered equals a model of it.
+//! A store that is checkpointed while it is written, crashed at any call, and recovered equals a
+//! model of it.
+//!
+//! The changes meanwhile are no matter of luck: a disk that does something else before every call
+//! about a snapshot makes them between any two steps of a checkpoint.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod meanwhile;
+
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use engine::kv::{Change, RecoverError, Store, checkpoint, recover};
 use engine::vfs::{Memory, Plan, Sim, Vfs};
 use engine::wal::{Lsn, Options, Wal};
+use meanwhile::Meanwhile;
+use parking_lot::Mutex;
 
 type Model = BTreeMap<String, String>;
 
@@ -38,32 +47,79 @@ fn model(count: u64) -> Model {
     model
 }
 
-fn change(wal: &Wal<impl Vfs>, store: &mut Store, number: u64) -> Option<Lsn> {
-    let key = format!("key {}", number % 23);
-    let mut payload = Vec::new();
-    let appended = if number % 7 == 6 {
-        store.delete(key.as_bytes());
-        wal.append(Change::delete(key.as_bytes()))
-    } else {
-        let value = format!("value {number}");
-        store.put(key.clone().into(), value.clone().into());
-        wal.append(Change::put(&mut payload, key.as_bytes(), value.as_bytes()))
-    };
-    Some(appended.ok()?.end)
+/// A store and its log.
+struct Db<V: Vfs> {
+    wal: Wal<V>,
+    store: Store,
+    changes: u64,
+    durable: u64,
+    /// Changes that were made in the middle of a checkpoint.
+    meanwhile: u64,
 }
 
-/// Makes 300 changes with a checkpoint every 60, and tells how many were durable.
-fn run(vfs: &impl Vfs, durable: &mut u64) -> Option<()> {
-    let wal = open(vfs)?;
-    let mut store = Store::default();
-    for number in 0..300 {
-        let end = change(&wal, &mut store, number)?;
+impl<V: Vfs> Db<V> {
+    /// Makes the next change, and tells where the log is then.
+    fn change(&mut self) -> Option<Lsn> {
+        let number = self.changes;
+        let key = format!("key {}", number % 23);
+        let mut payload = Vec::new();
+        let appended = if number % 7 == 6 {
+            self.store.delete(key.as_bytes());
+            self.wal.append(Change::delete(key.as_bytes()))
+        } else {
+            let value = format!("value {number}");
+            self.store.put(key.as_bytes(), value.as_bytes());
+            let change = Change::put(&mut payload, key.as_bytes(), value.as_bytes());
+            self.wal.append(change)
+        };
+        self.changes += 1;
+        let end = appended.ok()?.end;
         if number % 10 == 9 {
-            wal.commit(end).ok()?;
-            *durable = end.0;
+            self.wal.commit(end).ok()?;
+            self.durable = end.0;
         }
-        if number % 60 == 59 {
-            checkpoint(vfs, dir(), &wal, &store, end).ok()?;
+        Some(end)
+    }
+}
+
+/// Makes at least 300 changes, with a checkpoint every 60 and changes in the middle of each, and
+/// tells how many there were, how many of them in the middle, and how many were durable.
+fn run(disk: &impl Vfs, told: &mut [u64; 3]) -> Option<()> {
+    let vfs = Meanwhile::new(disk.clone());
+    let db = Arc::new(Mutex::new(Db {
+        wal: open(&vfs)?,
+        store: Store::default(),
+        changes: 0,
+        durable: 0,
+        meanwhile: 0,
+    }));
+    let writer = Arc::clone(&db);
+    let meanwhile = move || {
+        // Not to wait is the point: a checkpoint leaves the store to its writers.
+        let mut db = writer.try_lock().expect("nobody holds the store");
+        for _ in 0..2 {
+            let _ = db.change();
+            db.meanwhile += 1;
+        }
+    };
+    vfs.meanwhile(meanwhile);
+    let done = checkpointed(&vfs, &db);
+    vfs.rest();
+    let db = db.lock();
+    *told = [db.changes, db.meanwhile, db.durable];
+    done
+}
+
+fn checkpointed<V: Vfs>(vfs: &V, db: &Mutex<Db<V>>) -> Option<()> {
+    for number in 0..300 {
+        let (wal, end, view) = {
+            let mut db = db.lock();
+            let end = db.change()?;
+            let view = (number % 60 == 59).then(|| db.store.freeze().unwrap());
+            (db.wal.clone(), end, view)
+        };
+        if let Some(view) = view {
+            checkpoint(vfs, dir(), &wal, &view, end).ok()?;
         }
     }
     Some(())
@@ -71,34 +127,27 @@ fn run(vfs: &impl Vfs, durable: &mut u64) -> Option<()> {
 
 fn contents(store: &Store) -> Model {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    store
-        .prefix(b"")
-        .map(|(key, value)| (text(key), text(value)))
-        .collect()
+    let pairs = store.prefix(b"");
+    pairs.map(|(key, value)| (text(key), text(value))).collect()
 }
 
 #[test]
-fn a_crash_at_any_call_loses_nothing_durable() {
+fn a_crash_at_any_call_of_a_checkpoint_under_writes_loses_nothing_durable() {
     let mut checked = 0;
     for call in 1.. {
         let sim = Sim::default();
         sim.plan(Plan::CrashAt(call));
-        let mut durable = 0;
-        let done = run(&sim, &mut durable);
+        let mut told = [0; 3];
+        let done = run(&sim, &mut told);
+        let [changes, _, durable] = told;
         for fate in 0..4 {
             let disk = sim.crash(fate);
             let wal = open(&disk).unwrap();
             let count = wal.watermarks().accepted.0;
-            assert!(
-                durable <= count && count <= 300,
-                "call {call}, fate {fate}: {count}"
-            );
+            let story = format!("call {call}, fate {fate}: {durable} ≤ {count} ≤ {changes}");
+            assert!(durable <= count && count <= changes, "{story}");
             let recovery = recover(&disk, dir(), &wal).unwrap();
-            assert_eq!(
-                contents(&recovery.store),
-                model(count),
-                "call {call}, fate {fate}"
-            );
+            assert_eq!(contents(&recovery.store), model(count), "{story}");
             checked += 1;
         }
         if done.is_some() {
@@ -109,28 +158,61 @@ fn a_crash_at_any_call_loses_nothing_durable() {
 }
 
 #[test]
+fn writers_go_on_between_any_two_calls_of_a_checkpoint() {
+    let mut told = [0; 3];
+    let vfs = Memory::default();
+    run(&vfs, &mut told).unwrap();
+    let [changes, meanwhile, _] = told;
+    // Create, two writes of the file's parts and one of its checksum, sync, rename: two changes
+    // before each, but for the last checkpoints, in which older snapshots go as well.
+    assert!(meanwhile >= 5 * 6 * 2, "{meanwhile} of {changes}");
+    assert_eq!(changes, 300 + meanwhile);
+}
+
+/// Runs undisturbed, and tells the LSNs of the two snapshots that are left.
+fn ran(vfs: &Memory) -> [u64; 2] {
+    run(vfs, &mut [0; 3]).unwrap();
+    snapshots(vfs).try_into().unwrap()
+}
+
+/// The LSNs of the snapshots.
+fn snapshots(vfs: &Memory) -> Vec<u64> {
+    let names = vfs.list(dir()).unwrap();
+    let lsns = names
+        .iter()
+        .filter_map(|name| name.strip_suffix(".snap")?.parse().ok());
+    lsns.collect()
+}
+
+fn snapshot_path(lsn: u64) -> std::path::PathBuf {
+    dir().join(format!("{lsn:020}.snap"))
+}
+
+#[test]
 fn a_rotten_snapshot_is_passed_over_for_the_one_before() {
     let vfs = Memory::default();
-    run(&vfs, &mut 0).unwrap();
-    let newest = dir().join("00000000000000000300.snap");
-    let mut bytes = vfs.read(&newest).unwrap();
+    let [older, newest] = ran(&vfs);
+    let mut bytes = vfs.read(&snapshot_path(newest)).unwrap();
     bytes[100] ^= 1;
-    vfs.write(&newest, bytes);
+    vfs.write(&snapshot_path(newest), bytes);
     let wal = open(&vfs).unwrap();
     let recovery = recover(&vfs, dir(), &wal).unwrap();
-    assert_eq!(recovery.snapshot.unwrap().lsn, Lsn(240));
-    assert_eq!(recovery.passed_over[0].0, newest);
-    assert_eq!(contents(&recovery.store), model(300));
+    assert_eq!(recovery.snapshot.unwrap().lsn, Lsn(older));
+    assert_eq!(recovery.passed_over[0].0, snapshot_path(newest));
+    let count = wal.watermarks().accepted.0;
+    assert!(count >= newest);
+    assert_eq!(contents(&recovery.store), model(count));
 }
 
 #[test]
 fn a_log_that_fits_no_snapshot_is_refused() {
     let vfs = Memory::default();
-    run(&vfs, &mut 0).unwrap();
+    let saved = ran(&vfs);
     let wal = open(&vfs).unwrap();
     assert!(wal.first_lsn() > Lsn(0), "the log was truncated");
-    for name in ["00000000000000000240.snap", "00000000000000000300.snap"] {
-        vfs.remove(&dir().join(name)).unwrap();
+    let newest = vfs.read(&snapshot_path(saved[1])).unwrap();
+    for lsn in saved {
+        vfs.remove(&snapshot_path(lsn)).unwrap();
     }
     let refused = recover(&vfs, dir(), &wal).unwrap_err();
     assert!(
@@ -140,12 +222,8 @@ fn a_log_that_fits_no_snapshot_is_refused() {
 
     let other = Memory::default();
     let short = open(&other).unwrap();
-    let mut store = Store::default();
-    change(&short, &mut store, 0).unwrap();
-    let source = Memory::default();
-    run(&source, &mut 0).unwrap();
-    let snapshot = dir().join("00000000000000000300.snap");
-    other.write(&snapshot, source.read(&snapshot).unwrap());
+    short.append(Change::delete(b"key")).unwrap();
+    other.write(&snapshot_path(saved[1]), newest);
     let refused = recover(&other, dir(), &short).unwrap_err();
     assert!(
         matches!(refused, RecoverError::LogTooShort { .. }),

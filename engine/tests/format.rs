@@ -9,9 +9,9 @@
 use std::path::Path;
 
 use engine::frame::{Batch, Kind, Prepared, Record, SegmentEnd, SyncMark, TxBegin, TxCommit};
-use engine::kv::{Change, Store, encode_snapshot};
+use engine::kv::{Change, Store, write_snapshot};
 use engine::snapshot::Meta;
-use engine::vfs::Memory;
+use engine::vfs::{Memory, Vfs};
 use engine::wal::{Header, Lsn, Options, Wal};
 
 /// The bytes of a golden block: hex digits, with comments after `#`.
@@ -131,13 +131,16 @@ fn changes() {
 #[test]
 fn snapshots() {
     let mut store = Store::default();
-    store.put("tea".into(), "sencha".into());
+    store.put(b"tea", b"sencha");
     let meta = Meta {
         taken_us: 1_000_000,
         lsn: Lsn(300),
         changes: 90,
     };
-    check("snapshot", &encode_snapshot(&store, &meta));
+    let (vfs, path) = (Memory::default(), Path::new("snapshot"));
+    let file = vfs.create(path).unwrap();
+    write_snapshot(&file, &store.freeze().unwrap(), &meta).unwrap();
+    check("snapshot", &vfs.read(path).unwrap());
 }
 
 #[test]

@@ -380,7 +380,7 @@ fn a_store_rebuilt_from_the_log_equals_the_one_that_wrote_it() {
             Change::delete(key.as_bytes())
         } else {
             let value = format!("value {number}");
-            store.put(key.clone().into(), value.clone().into());
+            store.put(key.as_bytes(), value.as_bytes());
             Change::put(&mut payload, key.as_bytes(), value.as_bytes())
         };
         wal.append(record).unwrap();

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use engine::kv::{Change, Store, checkpoint, recover};
+use engine::kv::{Change, Frozen, Store, checkpoint, recover};
 use engine::vfs::Sim;
-use engine::wal::{Mode, Options, Wal};
+use engine::wal::{Lsn, Mode, Options, Wal};
 use proptest::prelude::*;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -54,6 +54,7 @@ struct Pair {
     options: Options,
     wal: Option<Wal<Sim>>,
     store: Store,
+    view: Option<(Frozen, Lsn)>,
     history: Vec<Model>,
 }
 
@@ -72,6 +73,7 @@ impl Pair {
             options,
             wal: None,
             store: Store::default(),
+            view: None,
             history,
         };
         pair.open(0);
@@ -88,6 +90,7 @@ impl Pair {
             durable <= count && count <= accepted,
             "{durable} ≤ {count} ≤ {accepted}"
         );
+        self.view = None;
         self.store = recover(&self.sim, dir, &wal).unwrap().store;
         self.history.truncate(usize::try_from(count).unwrap() + 1);
         self.check();
@@ -102,6 +105,16 @@ impl Pair {
         assert_eq!(&pairs.collect::<Model>(), self.history.last().unwrap());
     }
 
+    /// Takes a checkpoint of an earlier view, if there is one, and freezes the next. So changes go
+    /// beside a frozen base for as long as the operations between two checkpoints take.
+    fn checkpoint(&mut self, wal: &Wal<Sim>) {
+        if let Some((view, lsn)) = self.view.take() {
+            checkpoint(&self.sim, Path::new("db"), wal, &view, lsn).unwrap();
+        }
+        let accepted = wal.watermarks().accepted;
+        self.view = Some((self.store.freeze().unwrap(), accepted));
+    }
+
     fn apply(&mut self, operation: Operation) {
         let wal = self.wal.take().unwrap();
         let marks = wal.watermarks();
@@ -111,7 +124,7 @@ impl Pair {
             Operation::Put(key, value) => {
                 wal.append(Change::put(&mut payload, &[key], &value))
                     .unwrap();
-                self.store.put(vec![key].into(), value.clone().into());
+                self.store.put(&[key], &value);
                 model.insert(vec![key], value);
                 self.history.push(model);
             }
@@ -124,8 +137,7 @@ impl Pair {
             Operation::Commit => wal.commit(marks.accepted).unwrap(),
             Operation::Write => wal.wait_written(marks.accepted).unwrap(),
             Operation::Checkpoint => {
-                let dir = Path::new("db");
-                checkpoint(&self.sim, dir, &wal, &self.store, marks.accepted).unwrap();
+                self.checkpoint(&wal);
             }
             Operation::Reopen => {
                 wal.close().unwrap();

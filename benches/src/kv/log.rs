@@ -13,7 +13,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use engine::frame::Kind;
-use engine::kv::{Change, Recovery, Store, checkpoint, recover};
+use engine::kv::{Change, Frozen, Recovery, Store, checkpoint, recover};
+use engine::pair::Pair;
 use engine::vfs::Memory;
 use engine::wal::{Lsn, Options, Wal};
 
@@ -57,6 +58,18 @@ pub(super) fn workloads() -> Vec<Workload> {
             checkpoint_setup,
             take_checkpoint,
             checkpoint_check,
+        ),
+        Workload::new(
+            "kv/put_beside/frozen",
+            beside_setup,
+            put_beside,
+            beside_check,
+        ),
+        Workload::new(
+            "kv/put_beside/carried",
+            carried_setup,
+            put_beside,
+            beside_check,
         ),
         Workload::new(
             "kv/recover/snapshot_and_log",
@@ -114,9 +127,9 @@ pub fn encode_changes(mut input: Changes) -> Changes {
 /// The records must be as long as what they hold, and the last one be right.
 pub fn encode_check(output: Changes) {
     assert_eq!(output.bytes, OPERATIONS * (4 + 16 + 100));
-    let change = Change::read(Lsn(0), Kind::KV_PUT, 1, &output.buffer.into());
+    let change = Change::read(Lsn(0), Kind::KV_PUT, 1, output.buffer.into());
     let (key, value) = output.pairs.last().cloned().expect("there are pairs");
-    assert_eq!(change, Ok(Some(Change::Put { key, value })));
+    assert_eq!(change, Ok(Some(Change::Put(Pair::new(&key, &value)))));
 }
 
 /// 1,000 pairs, and the payloads of their records.
@@ -134,9 +147,9 @@ pub fn encoded_setup() -> Changes {
 #[must_use]
 pub fn read_changes(mut input: Changes) -> Changes {
     for payload in &input.payloads {
-        if let Ok(Some(Change::Put { key, value })) = Change::read(Lsn(0), Kind::KV_PUT, 1, payload)
-        {
-            input.bytes += key.len() + value.len();
+        let change = Change::read(Lsn(0), Kind::KV_PUT, 1, payload.clone());
+        if let Ok(Some(Change::Put(pair))) = change {
+            input.bytes += pair.key().len() + pair.value().len();
         }
     }
     input
@@ -175,7 +188,7 @@ pub fn logged_puts(mut input: Logged) -> Logged {
     for (key, value) in &input.pairs {
         let record = Change::put(&mut input.buffer, key, value);
         if input.wal.append(record).is_ok() {
-            input.store.put(key.clone(), value.clone());
+            input.store.put(key, value);
         }
     }
     let _ = input.wal.sync();
@@ -247,9 +260,7 @@ pub fn rebuild(mut input: Rebuild) -> Rebuild {
 pub fn replay_setup() -> Rebuild {
     let mut input = rebuild_setup();
     for number in 0..300 {
-        input
-            .store
-            .put(data::key(number), Bytes::from_static(b"old"));
+        input.store.put(&data::key(number), b"old");
     }
     input
 }
@@ -267,11 +278,11 @@ pub fn rebuild_check(output: Rebuild) {
     let keys: Vec<_> = output
         .store
         .prefix(b"")
-        .map(|(key, _)| key.clone())
+        .map(|(key, _)| Bytes::copy_from_slice(key))
         .collect();
     assert!(keys.iter().cloned().eq(output.left.map(data::key)));
     for key in keys {
-        assert_eq!(output.store.get(&key), Some(&data::value(&key)));
+        assert_eq!(output.store.get(&key), Some(&data::value(&key)[..]));
     }
 }
 
@@ -291,7 +302,7 @@ pub fn checkpoint_setup() -> Durable {
     let mut store = Store::default();
     for (key, value) in pairs(0..OPERATIONS) {
         log_put(&wal, &key, &value);
-        store.put(key, value);
+        store.put(&key, &value);
     }
     Durable {
         vfs,
@@ -303,10 +314,70 @@ pub fn checkpoint_setup() -> Durable {
 
 /// Takes a checkpoint: sync, snapshot, truncation.
 #[must_use]
-pub fn take_checkpoint(input: Durable) -> Durable {
+pub fn take_checkpoint(mut input: Durable) -> Durable {
     let lsn = input.wal.watermarks().accepted;
-    let _ = checkpoint(&input.vfs, Path::new(DIR), &input.wal, &input.store, lsn);
+    if let Ok(view) = input.store.freeze() {
+        let _ = checkpoint(&input.vfs, Path::new(DIR), &input.wal, &view, lsn);
+    }
     input
+}
+
+/// A store of 1,000 keys of which there is a frozen view, and pairs to put beside it.
+pub struct Beside {
+    store: Store,
+    view: Option<Frozen>,
+    pairs: Vec<(Bytes, Bytes)>,
+}
+
+/// A frozen view, and 1,000 pairs: half of the keys are in it, half are new.
+#[must_use]
+pub fn beside_setup() -> Beside {
+    let mut store = Store::default();
+    for (key, value) in pairs(0..OPERATIONS) {
+        store.put(&key, &value);
+    }
+    let view = store.freeze().ok();
+    let numbers = OPERATIONS / 2..OPERATIONS + OPERATIONS / 2;
+    Beside {
+        store,
+        view,
+        pairs: pairs(numbers),
+    }
+}
+
+/// Puts every pair beside the view: what writers pay while a checkpoint is written.
+#[must_use]
+pub fn put_beside(mut input: Beside) -> Beside {
+    for (key, value) in &input.pairs {
+        input.store.put(key, value);
+    }
+    input
+}
+
+/// The same once the view is gone: each put carries a few over.
+#[must_use]
+pub fn carried_setup() -> Beside {
+    let mut input = put_beside(beside_setup());
+    input.view = None;
+    for (_, value) in &mut input.pairs {
+        value.truncate(50);
+    }
+    input
+}
+
+/// The store must have all pairs, and the view those it began with.
+pub fn beside_check(output: Beside) {
+    assert_eq!(output.store.len(), OPERATIONS + OPERATIONS / 2);
+    assert_eq!(output.store.prefix(b"").count(), output.store.len());
+    for (key, value) in &output.pairs {
+        assert_eq!(output.store.get(key), Some(&value[..]));
+    }
+    if let Some(view) = output.view {
+        let kept = view
+            .iter()
+            .filter(|pair| data::value(pair.key()) == pair.value());
+        assert_eq!((kept.count(), view.len()), (OPERATIONS, OPERATIONS));
+    }
 }
 
 /// There must be a snapshot that recovery begins with.
@@ -321,7 +392,7 @@ pub fn recover_setup() -> Durable {
     for (key, value) in pairs(OPERATIONS - 250..OPERATIONS + 250) {
         let value = value.slice(..50);
         log_put(&input.wal, &key, &value);
-        input.store.put(key, value);
+        input.store.put(&key, &value);
     }
     input.wal.sync().expect("memory can be synced");
     input

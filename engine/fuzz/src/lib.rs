@@ -120,12 +120,9 @@ pub fn snapshot(data: &[u8]) {
 
 fn pairs(payload: &Bytes) {
     if let Ok(pairs) = Pairs::load(payload) {
-        let bytes: usize = pairs
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
+        let bytes: usize = pairs.iter().map(|pair| pair.as_bytes().len()).sum();
         assert_eq!(bytes + 8 + pairs.len() * 8, payload.len());
-        assert!(pairs.iter().all(|(key, _)| pairs.get(&key).is_some()));
+        assert!(pairs.iter().all(|pair| pairs.get(pair.key()).is_some()));
     }
 }
 

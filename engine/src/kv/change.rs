@@ -1,8 +1,9 @@
 //! A change to the store ⇄ a record of the log; `FORMAT.md` §3.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::frame::{Kind, Record};
+use crate::pair::Pair;
 use crate::wal::Lsn;
 
 /// The version of these payloads.
@@ -12,17 +13,9 @@ const VERSION: u8 = 1;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// The key gets the value.
-    Put {
-        /// The key.
-        key: Bytes,
-        /// The value.
-        value: Bytes,
-    },
+    Put(Pair),
     /// The key goes away.
-    Delete {
-        /// The key.
-        key: Bytes,
-    },
+    Delete(Bytes),
 }
 
 /// A record of the store's own types that it cannot read.
@@ -73,7 +66,7 @@ impl Change {
         lsn: Lsn,
         kind: Kind,
         version: u8,
-        payload: &Bytes,
+        mut payload: Bytes,
     ) -> Result<Option<Self>, UnreadableChange> {
         let unreadable = UnreadableChange {
             lsn,
@@ -82,21 +75,11 @@ impl Change {
         };
         match (kind, version) {
             (Kind::KV_PUT, VERSION) => {
-                let (key_len, rest) = payload.split_first_chunk::<4>().ok_or(unreadable.clone())?;
-                let key_len = u32::from_le_bytes(*key_len) as usize;
-                if key_len > rest.len() {
-                    return Err(unreadable);
-                }
-                let value_at = 4 + key_len;
-                let key = payload.slice(4..value_at);
-                Ok(Some(Self::Put {
-                    key,
-                    value: payload.slice(value_at..),
-                }))
+                let key_len = payload.try_get_u32_le().map_err(|_| unreadable.clone())?;
+                let pair = Pair::split(payload, key_len).ok_or(unreadable)?;
+                Ok(Some(Self::Put(pair)))
             }
-            (Kind::KV_DELETE, VERSION) => Ok(Some(Self::Delete {
-                key: payload.clone(),
-            })),
+            (Kind::KV_DELETE, VERSION) => Ok(Some(Self::Delete(payload))),
             (Kind::KV_PUT | Kind::KV_DELETE, _) => Err(unreadable),
             _ => Ok(None),
         }
@@ -108,7 +91,7 @@ mod tests {
     use super::*;
 
     fn read(kind: Kind, version: u8, payload: &[u8]) -> Result<Option<Change>, UnreadableChange> {
-        Change::read(Lsn(5), kind, version, &Bytes::copy_from_slice(payload))
+        Change::read(Lsn(5), kind, version, Bytes::copy_from_slice(payload))
     }
 
     #[test]
@@ -121,18 +104,13 @@ mod tests {
             (b"", b"v"),
         ] {
             let record = Change::put(&mut payload, key, value);
-            let put = Change::Put {
-                key: Bytes::copy_from_slice(key),
-                value: Bytes::copy_from_slice(value),
-            };
+            let put = Change::Put(Pair::new(key, value));
             assert_eq!(
                 read(record.kind, record.version, record.payload),
                 Ok(Some(put))
             );
         }
-        let delete = Change::Delete {
-            key: Bytes::from_static(b"key"),
-        };
+        let delete = Change::Delete(Bytes::from_static(b"key"));
         assert_eq!(read(Kind::KV_DELETE, 1, b"key"), Ok(Some(delete)));
     }
 

@@ -5,18 +5,14 @@
 //! recover      newest good snapshot → records of the log from its LSN on
 //! ```
 //!
-//! A checkpoint reads the store while it puts the snapshot together in memory, at the speed of
-//! memory; writers go on while it is written and synced.
+//! A checkpoint works on a frozen view of the store: writers go on while it is written and synced.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-
-use super::store::{RebuildError, Store};
-use crate::snapshot::{
-    self, BadSnapshot, Builder, Meta, Newest, PAIRS, Pairs, SaveError, write_pairs,
-};
-use crate::vfs::{IoError, Vfs};
+use super::store::{Frozen, RebuildError, Store};
+use crate::snapshot::{self, BadSnapshot, Meta, Newest, PAIRS, Pairs, SaveError, write_pairs};
+use crate::vfs::{IoError, Vfs, VfsFile};
 use crate::wal::{Lsn, Poisoned, WaitError, Wal};
 
 /// A checkpoint was not completed. What was durable before still is.
@@ -72,19 +68,38 @@ pub struct Recovery {
     pub passed_over: Vec<(PathBuf, BadSnapshot)>,
 }
 
-/// The snapshot of `store`, which is the state after all records below `lsn`.
-#[must_use]
-pub fn encode_snapshot(store: &Store, meta: &Meta) -> Vec<u8> {
-    let pairs: Vec<_> = store.prefix(b"").collect();
-    let pair_bytes = |(key, value): &(&Bytes, &Bytes)| 8 + key.len() + value.len();
-    let capacity = 64 + pairs.iter().map(pair_bytes).sum::<usize>();
-    let mut builder = Builder::new(meta, capacity);
-    builder.section(PAIRS, |out| write_pairs(out, &pairs));
-    builder.finish()
+/// Writes the snapshot of `view`, which is the state after all records below `meta.lsn`, and says
+/// how long it is.
+///
+/// # Errors
+/// What the system says.
+pub fn write_snapshot<F: VfsFile>(file: &F, view: &Frozen, meta: &Meta) -> io::Result<u64> {
+    write_pairs(file, meta, view.len(), view.iter())
 }
 
-/// Saves `store`, which is the state after all records below `lsn`, and lets go of what the log
-/// no longer needs.
+/// Saves `view`, which is the state after all records below `lsn`, and lets go of what the log
+/// no longer needs. The store that was frozen can be written all the while:
+///
+/// ```
+/// # use engine::kv::{Change, Store, checkpoint};
+/// # use engine::vfs::Memory;
+/// # use engine::wal::{Options, Wal};
+/// # use std::path::Path;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (vfs, dir) = (Memory::default(), Path::new("db"));
+/// # let (wal, _) = Wal::open(vfs.clone(), dir, Options { segment_bytes: 4096, ..Options::default() })?;
+/// # let mut store = Store::default();
+/// # wal.append(Change::put(&mut Vec::new(), b"tea", b"sencha"))?;
+/// # store.put(b"tea", b"sencha");
+/// let (view, lsn) = (store.freeze()?, wal.watermarks().accepted);
+/// std::thread::scope(|scope| {
+///     let saved = scope.spawn(|| checkpoint(&vfs, dir, &wal, &view, lsn));
+///     store.put(b"tea", b"gyokuro");
+///     saved.join().unwrap()
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// [`CheckpointError`], by step.
@@ -92,7 +107,7 @@ pub fn checkpoint<V: Vfs>(
     vfs: &V,
     dir: &Path,
     wal: &Wal<V>,
-    store: &Store,
+    view: &Frozen,
     lsn: Lsn,
 ) -> Result<(), CheckpointError> {
     wal.wait_durable(lsn)?;
@@ -101,7 +116,7 @@ pub fn checkpoint<V: Vfs>(
         lsn,
         changes: lsn.0,
     };
-    let oldest = snapshot::save(vfs, dir, lsn, &encode_snapshot(store, &meta))?;
+    let oldest = snapshot::save(vfs, dir, lsn, |file| write_snapshot(file, view, &meta))?;
     wal.truncate_below(oldest)?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Keys and values in memory, and their form in the log.
 //!
 //! ```text
-//! points   hash table   key ─► value        one probe
-//! order    ordered set  key                 touched only when a key comes or goes
+//! Store ──┬── base      Generation: points by hash, order by key; frozen while a snapshot is written
+//!         └── overlay   Generation: what changed beside a frozen base
 //! ```
 //!
 //! The store is a view of the log: [`Store::apply`] is the only way in which a logged record
@@ -10,10 +10,12 @@
 
 mod change;
 mod durable;
+mod generation;
+mod order;
 mod store;
 
 pub use self::change::{Change, UnreadableChange};
 pub use self::durable::{
-    CheckpointError, RecoverError, Recovery, checkpoint, encode_snapshot, recover,
+    CheckpointError, RecoverError, Recovery, checkpoint, recover, write_snapshot,
 };
-pub use self::store::{RebuildError, Store};
+pub use self::store::{Frozen, RebuildError, StillFrozen, Store};

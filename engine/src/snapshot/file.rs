@@ -1,5 +1,6 @@
 //! A snapshot's file: header, sections, checksum, and how it gets in place.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use crate::wal::Lsn;
 pub const HEADER_BYTES: usize = 39;
 
 /// The bytes before a section's payload.
-const SECTION_BYTES: usize = 9;
+pub(super) const SECTION_BYTES: usize = 9;
 
 /// The bytes after the last section.
 const CRC_BYTES: usize = 4;
@@ -60,52 +61,23 @@ pub enum BadSnapshot {
     Section(u8),
 }
 
-/// A snapshot being put together in memory.
-#[derive(Debug, Clone)]
-pub struct Builder {
-    bytes: Vec<u8>,
-    sections: u8,
+/// The bytes of the header of a snapshot with so many sections.
+pub(super) fn header(meta: &Meta, sections: u8) -> [u8; HEADER_BYTES] {
+    let mut bytes = [0; HEADER_BYTES];
+    bytes[..10].copy_from_slice(&MAGIC);
+    bytes[10..14].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[14..22].copy_from_slice(&meta.taken_us.to_le_bytes());
+    bytes[22..30].copy_from_slice(&meta.lsn.0.to_le_bytes());
+    bytes[30..38].copy_from_slice(&meta.changes.to_le_bytes());
+    bytes[38] = sections;
+    bytes
 }
 
-impl Builder {
-    /// Begins a snapshot, with room for `capacity` bytes of sections.
-    #[must_use]
-    pub fn new(meta: &Meta, capacity: usize) -> Self {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + capacity + CRC_BYTES);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&meta.taken_us.to_le_bytes());
-        bytes.extend_from_slice(&meta.lsn.0.to_le_bytes());
-        bytes.extend_from_slice(&meta.changes.to_le_bytes());
-        bytes.push(0);
-        Self { bytes, sections: 0 }
-    }
-
-    /// Adds a section, whose payload `write` appends to the bytes it is given.
-    ///
-    /// # Panics
-    /// After 255 sections.
-    pub fn section(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
-        self.sections = self
-            .sections
-            .checked_add(1)
-            .expect("a snapshot has at most 255 sections");
-        self.bytes.push(kind);
-        let len_at = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 8]);
-        write(&mut self.bytes);
-        let len = (self.bytes.len() - len_at - 8) as u64;
-        self.bytes[len_at..len_at + 8].copy_from_slice(&len.to_le_bytes());
-    }
-
-    /// The whole snapshot.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
-        self.bytes[HEADER_BYTES - 1] = self.sections;
-        let crc = crc32fast::hash(&self.bytes);
-        self.bytes.extend_from_slice(&crc.to_le_bytes());
-        self.bytes
-    }
+/// The bytes before a section's payload of so many bytes.
+pub(super) fn section_head(kind: u8, len: u64) -> [u8; SECTION_BYTES] {
+    let mut bytes = [kind; SECTION_BYTES];
+    bytes[1..].copy_from_slice(&len.to_le_bytes());
+    bytes
 }
 
 /// A snapshot that was read and verified.
@@ -196,16 +168,21 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 #[error("no snapshot was taken")]
 pub struct SaveError(#[from] IoError);
 
-/// Saves a finished snapshot durably in `dir`, removes all but the newest two, and answers with
-/// the LSN of the older one that is left: the log must reach back to it.
+/// Saves the snapshot that `write` writes durably in `dir`, removes all but the newest two, and
+/// answers with the LSN of the older one that is left: the log must reach back to it.
 ///
 /// # Errors
 /// [`SaveError`] where the system refused.
-pub fn save<V: Vfs>(vfs: &V, dir: &Path, lsn: Lsn, bytes: &[u8]) -> Result<Lsn, SaveError> {
+pub fn save<V: Vfs>(
+    vfs: &V,
+    dir: &Path,
+    lsn: Lsn,
+    write: impl FnOnce(&V::File) -> io::Result<u64>,
+) -> Result<Lsn, SaveError> {
     let draft = dir.join(format!("{:020}.snap.tmp", lsn.0));
     let path = dir.join(format!("{:020}.snap", lsn.0));
     let file = vfs.create(&draft).doing("create", &draft)?;
-    file.write_at(bytes, 0).doing("write", &draft)?;
+    write(&file).doing("write", &draft)?;
     file.sync_data().doing("sync", &draft)?;
     vfs.rename(&draft, &path).doing("rename", &draft)?;
     vfs.sync_dir(dir).doing("sync", dir)?;
@@ -278,10 +255,26 @@ mod tests {
     };
 
     fn snapshot() -> Bytes {
-        let mut builder = Builder::new(&META, 0);
-        builder.section(1, |out| out.extend_from_slice(b"first"));
-        builder.section(9, |_| {});
-        builder.finish().into()
+        snapshot_of(&META)
+    }
+
+    /// A snapshot of two sections, of which no reader knows the second.
+    fn snapshot_of(meta: &Meta) -> Bytes {
+        let first = section_head(1, 5);
+        let mut bytes = [&header(meta, 2)[..], &first, b"first", &section_head(9, 0)].concat();
+        let crc = crc32fast::hash(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        bytes.into()
+    }
+
+    fn save_all<V: Vfs>(vfs: &V, dir: &Path, lsn: u64) -> Result<Lsn, SaveError> {
+        let meta = Meta {
+            lsn: Lsn(lsn),
+            ..META
+        };
+        let bytes = snapshot_of(&meta);
+        let write = |file: &V::File| file.write_at(&bytes, 0).map(|()| bytes.len() as u64);
+        save(vfs, dir, meta.lsn, write)
     }
 
     #[test]
@@ -328,11 +321,7 @@ mod tests {
         let (vfs, dir) = (Memory::default(), Path::new("d"));
         vfs.write(&dir.join("00000000000000000005.snap.tmp"), b"half".to_vec());
         for lsn in [10, 20, 30] {
-            let meta = Meta {
-                lsn: Lsn(lsn),
-                ..META
-            };
-            save(&vfs, dir, Lsn(lsn), &Builder::new(&meta, 0).finish()).unwrap();
+            save_all(&vfs, dir, lsn).unwrap();
         }
         assert_eq!(
             vfs.list(dir).unwrap().len(),
@@ -360,13 +349,9 @@ mod tests {
         let dir = Path::new("d");
         for call in 1.. {
             let sim = Sim::default();
-            let one = Meta {
-                lsn: Lsn(1),
-                ..META
-            };
-            save(&sim, dir, Lsn(1), &Builder::new(&one, 0).finish()).unwrap();
+            save_all(&sim, dir, 1).unwrap();
             sim.plan(Plan::CrashAt(call));
-            let saved = save(&sim, dir, Lsn(70), &snapshot()).is_ok();
+            let saved = save_all(&sim, dir, 70).is_ok();
             for fate in 0..6 {
                 let Newest {
                     loaded,

@@ -17,8 +17,10 @@
 
 mod file;
 mod pairs;
+mod write;
 
 pub use self::file::{
-    BadSnapshot, Builder, HEADER_BYTES, Loaded, Meta, Newest, SaveError, load_newest, read, save,
+    BadSnapshot, HEADER_BYTES, Loaded, Meta, Newest, SaveError, load_newest, read, save,
 };
-pub use self::pairs::{PAIRS, Pairs, write_pairs};
+pub use self::pairs::{PAIRS, Pairs};
+pub use self::write::write_pairs;

@@ -14,26 +14,10 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::file::BadSnapshot;
+use crate::pair::Pair;
 
 /// The type of the section.
 pub const PAIRS: u8 = 1;
-
-/// Appends `pairs`, which are sorted by key, to a section's payload.
-///
-/// # Panics
-/// Where a key or value is longer than 4 GiB.
-pub fn write_pairs(out: &mut Vec<u8>, pairs: &[(&Bytes, &Bytes)]) {
-    let len = |part: &Bytes| u32::try_from(part.len()).expect("a part is below 4 GiB");
-    out.extend_from_slice(&(pairs.len() as u64).to_le_bytes());
-    for (key, value) in pairs {
-        out.extend_from_slice(&len(key).to_le_bytes());
-        out.extend_from_slice(&len(value).to_le_bytes());
-    }
-    for (key, value) in pairs {
-        out.extend_from_slice(key);
-        out.extend_from_slice(value);
-    }
-}
 
 /// The pairs of a section, found by key without being copied.
 pub struct Pairs {
@@ -115,15 +99,11 @@ impl Pairs {
         Some(self.payload.slice(start..start + slot.value_len as usize))
     }
 
-    /// All pairs, in the order of the section.
-    pub fn iter(&self) -> impl Iterator<Item = (Bytes, Bytes)> {
-        self.slots.iter().map(|slot| {
-            let middle = slot.at + slot.key_len as usize;
-            let end = middle + slot.value_len as usize;
-            (
-                self.payload.slice(slot.at..middle),
-                self.payload.slice(middle..end),
-            )
+    /// All pairs, in the order of the section, sharing the snapshot's mapping.
+    pub fn iter(&self) -> impl Iterator<Item = Pair> {
+        self.slots.iter().filter_map(|slot| {
+            let end = slot.at + slot.key_len as usize + slot.value_len as usize;
+            Pair::split(self.payload.slice(slot.at..end), slot.key_len)
         })
     }
 
@@ -144,27 +124,23 @@ impl Pairs {
 mod tests {
     use super::*;
 
-    fn section(pairs: &[(Bytes, Bytes)]) -> Bytes {
-        let mut out = Vec::new();
-        let pairs: Vec<_> = pairs.iter().map(|(key, value)| (key, value)).collect();
-        write_pairs(&mut out, &pairs);
-        out.into()
+    fn some_pairs() -> [Pair; 3] {
+        [("", "empty key"), ("a", ""), ("key", "value")]
+            .map(|(key, value)| Pair::new(key.as_bytes(), value.as_bytes()))
     }
 
-    fn some_pairs() -> Vec<(Bytes, Bytes)> {
-        let pair = |(key, value): (&'static str, &'static str)| (key.into(), value.into());
-        [("", "empty key"), ("a", ""), ("key", "value")]
-            .map(pair)
-            .to_vec()
+    fn section() -> Bytes {
+        let (head, body) = crate::snapshot::write::tests::parts(&some_pairs());
+        [head, body].concat().into()
     }
 
     #[test]
     fn pairs_are_found_where_they_lie() {
-        let payload = section(&some_pairs());
+        let payload = section();
         let pairs = Pairs::load(&payload).unwrap();
         assert_eq!(pairs.len(), 3);
-        for (key, value) in some_pairs() {
-            assert_eq!(pairs.get(&key), Some(value));
+        for pair in some_pairs() {
+            assert_eq!(pairs.get(pair.key()).unwrap(), pair.value());
         }
         assert_eq!(pairs.get(b"b"), None);
         assert!(pairs.iter().eq(some_pairs()));
@@ -177,16 +153,13 @@ mod tests {
 
     #[test]
     fn lengths_that_do_not_add_up_are_refused() {
-        let good = section(&some_pairs());
+        let good = section();
         for at in 0..8 + 3 * 8 {
             let mut bad = good.to_vec();
             bad[at] ^= 1;
             // A byte may move from a key to its value, but never out of the section.
             if let Ok(pairs) = Pairs::load(&bad.clone().into()) {
-                let bytes: usize = pairs
-                    .iter()
-                    .map(|(key, value)| key.len() + value.len())
-                    .sum();
+                let bytes: usize = pairs.iter().map(|pair| pair.as_bytes().len()).sum();
                 assert_eq!(bytes, good.len() - 32, "byte {at}");
             }
         }

@@ -43,6 +43,8 @@ pub struct Entries<V: Vfs> {
     sources: VecDeque<Source>,
     cursor: Option<Cursor>,
     from: u64,
+    /// The LSN after the last record that was written when the iteration began.
+    end: u64,
     /// After the last segment that was read to its end.
     place: Option<Place>,
 }
@@ -160,6 +162,7 @@ impl<V: Vfs> Wal<V> {
         let Progress {
             header,
             offset: written,
+            written: end,
             ..
         } = state.progress;
         if written > HEADER_BYTES as u64 {
@@ -174,6 +177,7 @@ impl<V: Vfs> Wal<V> {
             sources,
             cursor: None,
             from: lsn.0,
+            end,
             place: None,
         }
     }
@@ -339,6 +343,14 @@ impl<V: Vfs> Iterator for Entries<V> {
             self.sources.clear();
         }
         item
+    }
+
+    /// No more than were written when the iteration began.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let begin = self.cursor.as_ref().map(|cursor| cursor.lsn);
+        let begin = begin.or_else(|| Some(self.sources.front()?.place.lsn));
+        let begin = begin.unwrap_or(self.end).max(self.from);
+        (0, usize::try_from(self.end.saturating_sub(begin)).ok())
     }
 }
 

@@ -1,0 +1,165 @@
+//! Writing a snapshot piece by piece: no more memory than a buffer, and the lengths.
+//!
+//! ```text
+//! │ header │ section │ count, lengths │ key value key value … │ crc │
+//! └────────── written last ──────────┘└── first, buffer by buffer
+//! ```
+//!
+//! How long the lengths are is known before the first pair, so each pair is visited once. The
+//! checksum of the whole is put together from those of the two parts.
+
+use std::io;
+
+use super::file::{HEADER_BYTES, Meta, SECTION_BYTES, header, section_head};
+use super::pairs::PAIRS;
+use crate::pair::Pair;
+use crate::vfs::VfsFile;
+
+/// How many bytes are written at once.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// The bytes of a pair's lengths.
+const LENGTHS: usize = 8;
+
+/// Writes the snapshot of `count` pairs, which are sorted by key, and says how long it is. A file
+/// that was longer keeps its tail.
+///
+/// # Errors
+/// What the system says, or [`io::ErrorKind::InvalidData`] where there are not as many pairs as
+/// was said, or one is too long.
+pub fn write_pairs<'a, F: VfsFile>(
+    file: &F,
+    meta: &Meta,
+    count: usize,
+    pairs: impl Iterator<Item = &'a Pair>,
+) -> io::Result<u64> {
+    let body_at = HEADER_BYTES + SECTION_BYTES + 8 + count * LENGTHS;
+    let mut out = Body {
+        file,
+        at: body_at as u64,
+        buffer: Vec::with_capacity(BUFFER_BYTES),
+        crc: crc32fast::Hasher::new(),
+    };
+    let mut lengths = Vec::with_capacity(count * LENGTHS);
+    for pair in pairs {
+        let len = |part: &[u8]| u32::try_from(part.len()).map_err(|_| io::ErrorKind::InvalidData);
+        lengths.extend_from_slice(&len(pair.key())?.to_le_bytes());
+        lengths.extend_from_slice(&len(pair.value())?.to_le_bytes());
+        out.push(pair.as_bytes())?;
+    }
+    if lengths.len() != count * LENGTHS {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    out.flush()?;
+    let section_len = out.at - (HEADER_BYTES + SECTION_BYTES) as u64;
+    let mut head = Vec::with_capacity(body_at);
+    head.extend_from_slice(&header(meta, 1));
+    head.extend_from_slice(&section_head(PAIRS, section_len));
+    head.extend_from_slice(&(count as u64).to_le_bytes());
+    head.extend_from_slice(&lengths);
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&head);
+    crc.combine(&out.crc);
+    file.write_at(&crc.finalize().to_le_bytes(), out.at)?;
+    file.write_at(&head, 0)?;
+    Ok(out.at + 4)
+}
+
+/// The keys and values on their way to the file.
+struct Body<'a, F> {
+    file: &'a F,
+    at: u64,
+    buffer: Vec<u8>,
+    crc: crc32fast::Hasher,
+}
+
+impl<F: VfsFile> Body<'_, F> {
+    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.flush()?;
+        }
+        if bytes.len() > BUFFER_BYTES {
+            return self.write(bytes);
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = self.write(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+        written
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.crc.update(bytes);
+        self.file.write_at(bytes, self.at)?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::path::Path;
+
+    use super::super::file::read;
+    use super::super::pairs::Pairs;
+    use super::*;
+    use crate::vfs::{Memory, Vfs};
+    use crate::wal::Lsn;
+
+    const META: Meta = Meta {
+        taken_us: 5,
+        lsn: Lsn(70),
+        changes: 90,
+    };
+
+    fn written(pairs: &[Pair]) -> Vec<u8> {
+        let vfs = Memory::default();
+        let file = vfs.create(Path::new("snapshot")).unwrap();
+        let len = write_pairs(&file, &META, pairs.len(), pairs.iter()).unwrap();
+        let bytes = vfs.read(Path::new("snapshot")).unwrap();
+        assert_eq!(bytes.len() as u64, len);
+        bytes
+    }
+
+    /// The payload of the section, in two parts.
+    pub(in crate::snapshot) fn parts(pairs: &[Pair]) -> (Vec<u8>, Vec<u8>) {
+        let bytes = written(pairs);
+        let payload = &bytes[HEADER_BYTES + SECTION_BYTES..bytes.len() - 4];
+        let (head, body) = payload.split_at(8 + pairs.len() * LENGTHS);
+        (head.to_vec(), body.to_vec())
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_is_one_good_snapshot() {
+        let large = vec![7; BUFFER_BYTES + 1];
+        let half = vec![8; BUFFER_BYTES / 2];
+        let pairs = [
+            Pair::new(b"", b""),
+            Pair::new(b"half", &half),
+            Pair::new(b"i", b"small"),
+            Pair::new(b"large", &large),
+            Pair::new(b"more", &half),
+            Pair::new(b"most", &half),
+        ];
+        let loaded = read(&written(&pairs).into()).unwrap();
+        assert_eq!(loaded.meta, META);
+        let found = Pairs::load(loaded.section(PAIRS).unwrap()).unwrap();
+        assert!(found.iter().eq(pairs));
+    }
+
+    #[test]
+    fn another_number_of_pairs_than_was_said_is_refused() {
+        let vfs = Memory::default();
+        let file = vfs.create(Path::new("snapshot")).unwrap();
+        let pair = Pair::new(b"key", b"value");
+        for count in [0, 2] {
+            let refused = write_pairs(&file, &META, count, std::iter::once(&pair)).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+        }
+    }
+}
