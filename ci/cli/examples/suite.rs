@@ -128,6 +128,7 @@ fn measurement(
     .into();
     add_estimated_cycles(&mut metrics);
     Ok(Measurement {
+        calls: icgate_core::calls::CallGraph::default(),
         id: format!("{suite}/subject_{number:06}/case").parse()?,
         metrics,
         functions,

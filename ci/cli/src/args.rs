@@ -184,6 +184,19 @@ Plants say where a cost may be added to the project's code:
         #[arg(long, value_name = "FILE")]
         write: Option<Utf8PathBuf>,
     },
+    /// Show one benchmark's functions, who calls them, and their lines with counts
+    #[command(
+        after_help = "Example:\n  icgate explain kv/get/hit --function Store::get\n\n\
+        Explains the last run if it is of the commit that is checked out; measures otherwise."
+    )]
+    Explain {
+        #[command(flatten)]
+        project: Project,
+        #[command(flatten)]
+        against: Against,
+        #[command(flatten)]
+        explaining: Explaining,
+    },
     /// List the ids of all benchmarks
     #[command(after_help = "Example:\n  icgate list 'kv/**'")]
     List {
@@ -293,6 +306,31 @@ pub(crate) struct Output {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+}
+
+/// What to explain, and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Explaining {
+    /// The benchmark's id
+    pub(crate) id: String,
+    /// Look closely at the functions whose names contain this [default: what explains the change]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) function: Option<String>,
+    /// Explain this stored run, and measure nothing
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<Utf8PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub(crate) format: TextOrJson,
+}
+
+/// What to print of an explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextOrJson {
+    /// For a terminal
+    Text,
+    /// All of it, for programs
+    Json,
 }
 
 /// What to print of a history.

@@ -5,6 +5,8 @@
 //! library where the probe could be linked so. Flags from the environment (`RUSTFLAGS`,
 //! `CARGO_PROFILE_…`) are taken out, so that every user builds the same executable.
 
+mod inputs;
+
 use std::collections::BTreeSet;
 use std::io::{BufReader, IsTerminal as _};
 use std::path::{Path, PathBuf};

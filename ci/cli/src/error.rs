@@ -49,6 +49,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Ci(#[from] CiError),
     #[error(transparent)]
+    Explain(#[from] ExplainError),
+    #[error(transparent)]
     Update(#[from] UpdateError),
     #[cfg(feature = "github")]
     #[error(transparent)]
@@ -83,6 +85,7 @@ impl CliError {
             | Self::Merge(_)
             | Self::Ci(_)
             | Self::Selftest(_)
+            | Self::Explain(_)
             | Self::Update(_) => USAGE,
         }
     }
@@ -100,6 +103,7 @@ impl CliError {
             Self::Run(error) => Some(error.fix()),
             Self::Merge(error) => Some(error.fix()),
             Self::Ci(error) => Some(error.fix()),
+            Self::Explain(error) => Some(error.fix()),
             Self::Update(error) => Some(error.fix()),
             #[cfg(feature = "github")]
             Self::Github(error) => error.fix(),
@@ -361,6 +365,27 @@ impl GitError {
                 "give the run of {base}, measured with nothing uncommitted"
             )),
             Self::Failed { .. } => None,
+        }
+    }
+}
+
+/// Errors of explaining.
+#[derive(Debug, Error)]
+pub(crate) enum ExplainError {
+    #[error("there is no benchmark `{id}`")]
+    Unknown {
+        id: String,
+        /// What may have been meant.
+        near: Vec<String>,
+    },
+}
+
+impl ExplainError {
+    fn fix(&self) -> String {
+        let Self::Unknown { near, .. } = self;
+        match near.as_slice() {
+            [] => "icgate list".to_owned(),
+            near => format!("icgate explain {}", near.join("\n  or icgate explain ")),
         }
     }
 }

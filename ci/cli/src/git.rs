@@ -3,13 +3,14 @@
 //! Judging by base's policy and baselines, not by head's, is what keeps a pull request from
 //! granting itself headroom.
 
+mod changed;
+
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
 use icgate_core::baseline::Baselines;
-use icgate_core::diff::ChangedLines;
 use icgate_core::policy::Policy;
 
 use crate::error::{CliError, GitError};
@@ -260,30 +261,6 @@ impl Repository {
             return Err(failed(format!("cat-file ended with {status}")));
         }
         Ok(answer)
-    }
-
-    /// The lines that the working tree adds or changes against base, in files of the workspace
-    /// and named as seen from it.
-    pub(crate) fn changed_lines(base: &Base, workspace: &Path) -> Result<ChangedLines, GitError> {
-        let here = Self {
-            root: workspace.to_owned(),
-        };
-        let diff = here.ask(&[
-            "-c",
-            "core.quotePath=false",
-            "diff",
-            "--unified=0",
-            "--no-color",
-            "--no-ext-diff",
-            "--no-textconv",
-            "--src-prefix=a/",
-            "--dst-prefix=b/",
-            "--relative",
-            &base.commit,
-            "--",
-            "*.rs",
-        ])?;
-        Ok(ChangedLines::from_unified_diff(&diff))
     }
 
     /// Has git do something that has no answer.

@@ -131,7 +131,7 @@ fn append(path: &Path, text: &str) -> Result<(), StoreError> {
 
 /// Colours on a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set; elsewhere only if
 /// `CLICOLOR_FORCE` is.
-fn colour() -> Colour {
+pub(crate) fn colour() -> Colour {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let off = variable("NO_COLOR").is_some();
     let forced = variable("CLICOLOR_FORCE").is_some_and(|value| value != "0");

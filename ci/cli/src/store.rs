@@ -18,6 +18,9 @@ use crate::parent;
 /// The policy's file in the baselines' directory.
 pub(crate) const POLICY_FILE: &str = "policy.toml";
 
+/// A larger file is no source that somebody wrote.
+const SOURCE_BYTES_MAX: u64 = 4 << 20;
+
 /// Reads a file that may be missing.
 pub(crate) fn read_optional(path: &Path) -> Result<Option<String>, StoreError> {
     match fs::read_to_string(path) {
@@ -36,6 +39,13 @@ pub(crate) fn read(path: &Path) -> Result<String, StoreError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The text of a source file; `None` of what is none. A link could lead anywhere.
+pub(crate) fn read_source(path: &Path) -> Option<String> {
+    let about = path.symlink_metadata().ok()?;
+    let is_source = about.is_file() && about.len() <= SOURCE_BYTES_MAX;
+    is_source.then(|| fs::read_to_string(path).ok())?
 }
 
 /// Reads a run.

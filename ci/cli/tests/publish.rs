@@ -54,6 +54,7 @@ fn measurement(id: &str, instructions: u64) -> Measurement {
         instructions,
     };
     Measurement {
+        calls: icgate_core::calls::CallGraph::default(),
         id: id.parse().unwrap(),
         metrics: BTreeMap::from([(Metric::Instructions, instructions)]),
         functions: FunctionTable::new(

@@ -1,15 +1,28 @@
-//! Attributes: which source functions a change comes from, and the line to point at.
+//! Attributes: which source functions a change comes from, why, and the line to point at.
 //!
 //! The differences of all rows add up to the change exactly: what is not named is in a row of its
 //! own, so a report may claim to explain the whole.
+//!
+//! A baseline's table and what head measured are enough. Where base's own measurement is at hand,
+//! lines are weighed by what they gained instead of by what they cost, and calls that only base
+//! makes are known as well.
+
+mod moved;
+mod place;
 
 use serde::Serialize;
 
+use self::place::Evidence;
+use crate::calls::CallGraph;
 use crate::diff::ChangedLines;
 use crate::functions::{FunctionCost, FunctionTable};
 use crate::interned::Interned;
+use crate::reach::Reach;
 use crate::run::Measurement;
-use crate::source::LineCost;
+
+/// Of what a function gained or lost, this share has to be moved for it to count as moved: nine
+/// tenths.
+const MOVED_SHARE: (i128, i128) = (9, 10);
 
 /// Why a function's cost moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -21,10 +34,23 @@ pub enum Kind {
     PerCall,
     /// It is inlined everywhere, so its calls cannot be counted.
     Inlined,
+    /// It costs what a function that it calls, or that calls it, no longer does, or the other way
+    /// round; or it was inlined and is called now, or the other way round.
+    Moved,
     /// Base does not name it: it is new, or was too small to be kept.
     Appeared,
     /// Head does not execute it any more.
     Vanished,
+}
+
+/// How a function's inlining changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inlining {
+    /// It was inlined everywhere, and is called now: so often.
+    Lost(u64),
+    /// It was called so often, and is inlined everywhere now.
+    Gained(u64),
 }
 
 /// What one source function contributes to a change.
@@ -42,6 +68,12 @@ pub struct FunctionChange {
     pub head: u64,
     /// Its calls in base and in head, where both are known.
     pub calls: Option<(u64, u64)>,
+    /// Whether it began or ceased to be inlined.
+    pub inlining: Option<Inlining>,
+    /// How much of the difference came from neighbours that lost it (or, negative, went to them).
+    pub moved: i128,
+    /// The neighbour that most of that came from, or went to.
+    pub moved_with: Option<Interned>,
     /// Why it moved.
     pub kind: Kind,
 }
@@ -49,7 +81,7 @@ pub struct FunctionChange {
 /// The functions that moved and what remains.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Attribution {
-    /// Functions whose cost moved, largest difference first; ties by name.
+    /// Functions whose cost moved or whose inlining changed, largest difference first; ties by name.
     pub functions: Vec<FunctionChange>,
     /// The difference of all functions that are not named.
     pub other: i128,
@@ -68,7 +100,7 @@ pub struct Culprit {
     pub line: Option<u32>,
     /// Whether that line is one that the diff touches.
     pub in_diff: bool,
-    /// Instructions it contributes.
+    /// Instructions it contributes, without what only moved from a neighbour.
     pub instructions: i128,
     /// Why it moved.
     pub kind: Kind,
@@ -80,16 +112,46 @@ impl FunctionChange {
     pub fn difference(&self) -> i128 {
         i128::from(self.head) - i128::from(self.base)
     }
+
+    /// The part of the difference that no neighbour makes up for.
+    #[must_use]
+    pub fn own(&self) -> i128 {
+        self.difference() - self.moved
+    }
+
+    fn key(&self) -> (&str, &str) {
+        (&self.name, &self.file)
+    }
+
+    /// Whether so much of it moved that the rest is not worth a word.
+    fn is_moved(&self) -> bool {
+        let (part, whole) = MOVED_SHARE;
+        self.moved != 0 && self.moved.abs() * whole >= self.difference().abs() * part
+    }
 }
 
-/// Splits the change from `base` to `head` by source function.
+impl Attribution {
+    /// The whole change.
+    #[must_use]
+    pub fn change(&self) -> i128 {
+        let named = self.functions.iter().map(FunctionChange::difference);
+        self.other + named.sum::<i128>()
+    }
+}
+
+/// Splits the change from `base` to what `head` measured by source function. `base_run` is base's
+/// own measurement, where there is one.
 #[must_use]
-pub fn attribute(base: &FunctionTable, head: &FunctionTable) -> Attribution {
-    let condensed = head.condensed();
-    if *base == condensed {
+pub fn attribute(
+    base: &FunctionTable,
+    head: &Measurement,
+    base_run: Option<&Measurement>,
+) -> Attribution {
+    let condensed = head.functions.condensed();
+    if *base == condensed || *base == head.functions {
         return Attribution::default();
     }
-    let (in_base, in_head) = (base.by_name(), head.by_name());
+    let (in_base, in_head) = (base.by_name(), head.functions.by_name());
     let mut functions: Vec<FunctionChange> = Vec::new();
     for row in base.rows() {
         let head = in_head.get(&row.key()).copied();
@@ -102,35 +164,40 @@ pub fn attribute(base: &FunctionTable, head: &FunctionTable) -> Attribution {
     }
     let total = |table: &FunctionTable| i128::from(table.total().unwrap_or(u64::MAX));
     let named: i128 = functions.iter().map(FunctionChange::difference).sum();
-    functions.retain(|change| change.difference() != 0);
+    functions.retain(|change| change.difference() != 0 || change.inlining.is_some());
     functions.sort_by(|a, b| {
         let size = |change: &FunctionChange| change.difference().abs();
         size(b)
             .cmp(&size(a))
             .then_with(|| (&a.name, &a.file).cmp(&(&b.name, &b.file)))
     });
+    let base_calls = base_run.map(|base| &base.calls);
+    let graphs: Vec<&CallGraph> = [&head.calls].into_iter().chain(base_calls).collect();
+    moved::set_off(&mut functions, &graphs);
+    for change in &mut functions {
+        if change.is_moved() || change.inlining.is_some() {
+            change.kind = Kind::Moved;
+        }
+    }
     Attribution {
         functions,
-        other: total(head) - total(base) - named,
+        other: total(&head.functions) - total(base) - named,
     }
 }
 
 fn function_change(base: Option<&FunctionCost>, head: Option<&FunctionCost>) -> FunctionChange {
     let named = head.or(base).expect("one side has the function");
     let instructions = |row: Option<&FunctionCost>| row.map_or(0, |row| row.instructions);
-    let calls = match (
-        base.and_then(|row| row.calls),
-        head.and_then(|row| row.calls),
-    ) {
-        (Some(base), Some(head)) => Some((base, head)),
-        _ => None,
-    };
-    let kind = match (base, head, calls) {
-        (None, _, _) => Kind::Appeared,
-        (_, None, _) => Kind::Vanished,
-        (_, _, Some((base, head))) if base != head => Kind::Calls,
-        (_, _, Some(_)) => Kind::PerCall,
-        (_, _, None) => Kind::Inlined,
+    let (calls, inlining, kind) = match (base, head) {
+        (Some(base), Some(head)) => match (base.calls, head.calls) {
+            (Some(before), Some(now)) if before != now => (Some((before, now)), None, Kind::Calls),
+            (Some(before), Some(now)) => (Some((before, now)), None, Kind::PerCall),
+            (None, None) => (None, None, Kind::Inlined),
+            (None, Some(now)) => (None, Some(Inlining::Lost(now)), Kind::Moved),
+            (Some(before), None) => (None, Some(Inlining::Gained(before)), Kind::Moved),
+        },
+        (None, _) => (None, None, Kind::Appeared),
+        (_, None) => (None, None, Kind::Vanished),
     };
     FunctionChange {
         name: named.name.clone(),
@@ -139,181 +206,110 @@ fn function_change(base: Option<&FunctionCost>, head: Option<&FunctionCost>) -> 
         base: instructions(base),
         head: instructions(head),
         calls,
+        inlining,
+        moved: 0,
+        moved_with: None,
         kind,
     }
 }
 
-/// The functions that explain most of the change, at most `most` of them, in its direction.
-///
-/// The line of each is the dearest of its lines that the diff touches; where it touches none, its
-/// dearest line at all. Without lines only the file is known.
+/// The functions that explain most of the change, at most `most` of them, in its direction, each
+/// with the line to look at. What only moved from a neighbour explains nothing by itself, so it
+/// comes last.
 #[must_use]
 pub fn culprits(
     attribution: &Attribution,
-    measured: &Measurement,
+    head: &Measurement,
+    base_run: Option<&Measurement>,
     changed: &ChangedLines,
     most: usize,
 ) -> Vec<Culprit> {
-    let change: i128 = attribution.other
-        + attribution
-            .functions
-            .iter()
-            .map(FunctionChange::difference)
-            .sum::<i128>();
-    attribution
+    let direction = attribution.change().signum();
+    let evidence = Evidence {
+        head,
+        base: base_run,
+        changed,
+    };
+    let mut causes: Vec<(&FunctionChange, i128)> = attribution
         .functions
         .iter()
-        .filter(|function| function.difference().signum() == change.signum())
+        .map(|function| (function, function.own()))
+        .collect();
+    charge_lost_inlining(&mut causes, evidence);
+    causes.retain(|(_, amount)| amount.signum() == direction);
+    if causes.is_empty() {
+        // All of it moved; then where to is the best that can be said.
+        let functions = attribution.functions.iter();
+        let moved = functions.map(|it| (it, it.difference()));
+        causes = moved
+            .filter(|(_, amount)| amount.signum() == direction)
+            .take(1)
+            .collect();
+    }
+    causes.sort_by_key(|(_, amount)| std::cmp::Reverse(amount.abs()));
+    causes
+        .into_iter()
         .take(most)
-        .map(|function| {
-            let lines = measured.lines_of(&function.name, &function.file);
-            let touched = |line: &&LineCost| changed.contains(&line.file, line.line);
-            let in_diff = lines.iter().find(touched);
-            let line = in_diff.or_else(|| lines.first());
+        .map(|(function, instructions)| {
+            let place = evidence.place(function);
+            let file = place.as_ref().map_or(&function.file, |place| &place.file);
             Culprit {
                 name: function.name.clone(),
                 caller: function.caller.clone(),
-                file: line.map_or_else(|| function.file.clone(), |line| line.file.clone()),
-                line: line.map(|line| line.line),
-                in_diff: in_diff.is_some(),
-                instructions: function.difference(),
+                file: file.clone(),
+                line: place.as_ref().map(|place| place.line),
+                in_diff: place.is_some_and(|place| place.in_diff),
+                instructions,
                 kind: function.kind,
             }
         })
         .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::run::FunctionLines;
-
-    fn row(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {
-        FunctionCost {
-            name: name.into(),
-            file: format!("src/{name}.rs").into(),
-            instructions,
-            calls,
-            caller: None,
+/// Charges a function that the diff let be inlined no more (or made inlined) with what that did to
+/// those that call it: a call has to be made there now, and what the optimiser knew is forgotten.
+/// A caller that the diff changes as well answers for itself.
+fn charge_lost_inlining(causes: &mut [(&FunctionChange, i128)], evidence: Evidence<'_>) {
+    for at in 0..causes.len() {
+        let (function, _) = causes[at];
+        if function.inlining.is_none() || !evidence.touches(function) {
+            continue;
         }
-    }
-
-    fn table(rows: &[(&str, u64, Option<u64>)], other: u64) -> FunctionTable {
-        let rows = rows
-            .iter()
-            .map(|(name, count, calls)| row(name, *count, *calls))
+        let (name, file) = function.key();
+        let callers: Vec<(&str, &str)> = evidence
+            .calls()
+            .flat_map(|calls| calls.callers(name, file))
+            .map(|it| (it.name.as_str(), it.file.as_str()))
             .collect();
-        FunctionTable::new(rows, other)
-    }
-
-    #[test]
-    fn each_kind_of_change_is_told_apart() {
-        let base = table(
-            &[
-                ("calls", 1_000, Some(10)),
-                ("body", 1_000, Some(10)),
-                ("inlined", 1_000, None),
-                ("gone", 1_000, Some(1)),
-                ("same", 1_000, Some(1)),
-            ],
-            7,
-        );
-        let head = table(
-            &[
-                ("calls", 1_500, Some(15)),
-                ("body", 1_400, Some(10)),
-                ("inlined", 1_300, None),
-                ("new", 1_200, Some(1)),
-                ("same", 1_000, Some(1)),
-            ],
-            0,
-        );
-        let attribution = attribute(&base, &head);
-        let seen: Vec<_> = attribution
-            .functions
-            .iter()
-            .map(|change| (change.name.as_str(), change.difference(), change.kind))
-            .collect();
-        assert_eq!(
-            seen,
-            [
-                ("new", 1_200, Kind::Appeared),
-                ("gone", -1_000, Kind::Vanished),
-                ("calls", 500, Kind::Calls),
-                ("body", 400, Kind::PerCall),
-                ("inlined", 300, Kind::Inlined),
-            ]
-        );
-        assert_eq!(attribution.other, -7);
-    }
-
-    #[test]
-    fn a_culprit_points_at_the_dearest_line_that_the_diff_touches() {
-        let base = table(&[("f", 1_000, None)], 0);
-        let head = table(&[("f", 2_000, None)], 0);
-        let line = |line, instructions| LineCost {
-            file: "src/f.rs".into(),
-            line,
-            instructions,
-        };
-        let measured = Measurement {
-            id: "a/b/c".parse().unwrap(),
-            metrics: [].into(),
-            functions: head.clone(),
-            floor: 0,
-            lines: vec![FunctionLines {
-                name: "f".into(),
-                file: "src/f.rs".into(),
-                lines: vec![line(5, 1_000), line(7, 600), line(8, 400)],
-            }],
-        };
-        let attribution = attribute(&base, &head);
-        let at = |diff: &str| {
-            let changed = ChangedLines::from_unified_diff(diff);
-            let culprits = culprits(&attribution, &measured, &changed, 3);
-            assert_eq!(culprits.len(), 1);
-            (
-                culprits[0].line,
-                culprits[0].in_diff,
-                culprits[0].instructions,
-            )
-        };
-        assert_eq!(
-            at("+++ b/src/f.rs\n@@ -7,0 +7,2 @@\n+\n+\n"),
-            (Some(7), true, 1_000)
-        );
-        assert_eq!(
-            at("+++ b/src/f.rs\n@@ -8,0 +8 @@\n+\n"),
-            (Some(8), true, 1_000)
-        );
-        assert_eq!(
-            at("+++ b/src/g.rs\n@@ -7,0 +7,2 @@\n+\n+\n"),
-            (Some(5), false, 1_000)
-        );
-    }
-
-    fn any_table() -> impl Strategy<Value = FunctionTable> {
-        let name = prop::sample::select(vec!["a", "b", "c", "d", "e", "f", "g"]);
-        let rows =
-            prop::collection::btree_map(name, (0..1_000_000_u64, prop::option::of(0..9_u64)), 0..7);
-        (rows, 0..1_000_u64).prop_map(|(rows, other)| {
-            let rows = rows
-                .into_iter()
-                .map(|(name, (count, calls))| row(name, count, calls));
-            FunctionTable::new(rows.collect(), other)
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn the_differences_add_up_to_the_change(base in any_table(), head in any_table()) {
-            let base = base.condensed();
-            let attribution = attribute(&base, &head);
-            let named: i128 = attribution.functions.iter().map(FunctionChange::difference).sum();
-            let change = i128::from(head.total().unwrap()) - i128::from(base.total().unwrap());
-            prop_assert_eq!(named + attribution.other, change);
+        for other in 0..causes.len() {
+            let (caller, amount) = causes[other];
+            let is_charged = callers.contains(&caller.key())
+                && caller.kind != Kind::Calls
+                && caller.inlining.is_none()
+                && !evidence.touches(caller);
+            if is_charged {
+                causes[at].1 += amount;
+                causes[other].1 = 0;
+            }
         }
     }
 }
+
+/// How the diff stands to a benchmark; `None` where it is not known what was changed.
+#[must_use]
+pub fn reach(head: &Measurement, changed: &ChangedLines) -> Option<Reach> {
+    let evidence = Evidence {
+        head,
+        base: None,
+        changed,
+    };
+    let is_reached = changed.reaches(head.id.suite())?;
+    Some(match (evidence.is_touched(), is_reached) {
+        (true, _) => Reach::Touched,
+        (false, true) => Reach::Reachable,
+        (false, false) => Reach::Unreachable,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -142,6 +142,7 @@ mod tests {
             .map(|id| {
                 let accepted = accepted(id, 1000);
                 Measurement {
+                    calls: crate::calls::CallGraph::default(),
                     id: accepted.id,
                     metrics: accepted.metrics,
                     functions: accepted.functions,

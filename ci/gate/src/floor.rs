@@ -98,6 +98,7 @@ mod tests {
         };
         let functions = FunctionTable::new(rows.iter().map(row).collect(), 0);
         Measurement {
+            calls: crate::calls::CallGraph::default(),
             id: "a/b/c".parse().unwrap(),
             metrics: [(Metric::Instructions, functions.total().unwrap())].into(),
             functions,

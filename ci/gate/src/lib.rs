@@ -17,6 +17,8 @@ mod visible;
 pub mod functions;
 pub mod metric;
 
+pub mod calls;
+
 pub mod harness;
 pub mod parse;
 pub mod source;
@@ -40,12 +42,17 @@ pub mod history;
 
 pub mod judge;
 
+pub mod outline;
+
+pub mod reach;
+
 pub mod diff;
 
 pub mod attribute;
 pub mod report;
 
 pub mod detail;
+pub mod explain;
 
 pub mod render;
 

@@ -344,6 +344,7 @@ mod tests {
     fn measurement(id: &BenchId, instructions: u64) -> Measurement {
         let accepted = accepted(id.as_str(), instructions);
         Measurement {
+            calls: crate::calls::CallGraph::default(),
             id: accepted.id,
             metrics: accepted.metrics,
             functions: accepted.functions,

@@ -83,6 +83,7 @@ mod tests {
             .map(|(id, count)| {
                 let accepted = accepted(id, *count);
                 Measurement {
+                    calls: crate::calls::CallGraph::default(),
                     id: accepted.id,
                     metrics: accepted.metrics,
                     functions: accepted.functions,

@@ -7,15 +7,17 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::attribute::{Attribution, Culprit, attribute, culprits};
+use crate::attribute::{Attribution, Culprit, attribute, culprits, reach as reach_of};
 use crate::bench_id::BenchId;
 use crate::chamber::{Chamber, ChamberDifference};
 use crate::compare::Comparison;
 use crate::diff::ChangedLines;
 use crate::history::{History, Trend};
+use crate::interned::Interned;
 use crate::judge::{Judgement, Judgements, Outcome, Verdict};
 use crate::metric::{Metric, Metrics};
 use crate::policy::{Commands, PartsPerMillion, Policy, share_of};
+use crate::reach::Reach;
 use crate::rename::Renames;
 use crate::run::{Failed, Run};
 use crate::visible::visible;
@@ -102,6 +104,8 @@ pub struct Row {
     pub attribution: Attribution,
     /// The functions that explain most of it, with the line to look at.
     pub culprits: Vec<Culprit>,
+    /// Whether the diff can have moved it; `None` where it is not known what was changed.
+    pub reach: Option<Reach>,
     /// How its accepted count moved, as far as git was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trend: Option<Trend>,
@@ -137,8 +141,8 @@ impl Row {
 
 /// Makes the report of a judged run.
 ///
-/// `base` says in words what was compared with; `changed` are the lines that head changes against
-/// it, for culprits' lines. Warnings are added by [`Report::warn`].
+/// `base` says in words what was compared with; `changed` is what head changes against it, for
+/// naming causes. Warnings are added by [`Report::warn`].
 #[must_use]
 pub fn report(
     run: &Run,
@@ -230,12 +234,17 @@ impl Report {
             for point in row.trend.iter_mut().flat_map(|it| &mut it.points) {
                 *point = point.visible();
             }
+            let text = |text: &mut Interned| *text = visible(text).into();
             for culprit in &mut row.culprits {
-                culprit.name = visible(&culprit.name).into();
-                culprit.file = visible(&culprit.file).into();
-                if let Some(caller) = &mut culprit.caller {
-                    *caller = visible(caller).into();
-                }
+                text(&mut culprit.name);
+                text(&mut culprit.file);
+                culprit.caller.iter_mut().for_each(text);
+            }
+            for function in &mut row.attribution.functions {
+                text(&mut function.name);
+                text(&mut function.file);
+                function.caller.iter_mut().for_each(text);
+                function.moved_with.iter_mut().for_each(text);
             }
         }
         report
@@ -284,12 +293,14 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         None => accepted.map(|it| &it.functions),
     };
     let attribution = match (functions, facts.measured) {
-        (Some(functions), Some(measured)) => attribute(functions, &measured.functions),
+        (Some(functions), Some(measured)) => attribute(functions, measured, facts.on_base),
         _ => Attribution::default(),
     };
     let culprits = facts.measured.map_or_else(Vec::new, |measured| {
-        culprits(&attribution, measured, changed, CULPRITS_MAX)
+        culprits(&attribution, measured, facts.on_base, changed, CULPRITS_MAX)
     });
+    let reach = facts.measured.filter(|_| base != head);
+    let reach = reach.and_then(|measured| reach_of(measured, changed));
     let metrics = Metric::ALL
         .into_iter()
         .map(|metric| {
@@ -317,12 +328,13 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         metrics,
         attribution,
         culprits,
+        reach,
         trend: None,
     }
 }
 
 /// The change in parts per million, rounded away from zero so that no change ever reads as none.
-fn change(base: u64, head: u64) -> Option<i64> {
+pub(crate) fn change(base: u64, head: u64) -> Option<i64> {
     share_of(i128::from(head) - i128::from(base), base)
 }
 
@@ -365,6 +377,7 @@ pub(crate) mod tests {
             })
             .collect();
         Measurement {
+            calls: crate::calls::CallGraph::default(),
             id: id.parse().unwrap(),
             metrics: [
                 (Metric::Instructions, total),

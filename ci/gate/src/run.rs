@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bench_id::BenchId;
+use crate::calls::CallGraph;
 use crate::chamber::Chamber;
 use crate::functions::{FunctionTable, exact};
 use crate::interned::{Interned, sharing};
@@ -118,6 +119,9 @@ pub struct Measurement {
         deserialize_with = "exact"
     )]
     pub lines: Vec<FunctionLines>,
+    /// Who calls whom, as far as it matters.
+    #[serde(default, skip_serializing_if = "CallGraph::is_empty")]
+    pub calls: CallGraph,
 }
 
 #[expect(
@@ -194,7 +198,8 @@ impl Run {
     /// # Errors
     ///
     /// [`RunError`] if it is not a run of this format, a count is over [`COUNT_MAX`], ids are not
-    /// unique and in order, a function table does not add up, or a shard has what is not listed.
+    /// unique and in order, a function table does not add up, a call names no function, or a
+    /// shard has what is not listed.
     pub fn from_json(name: &str, text: &str) -> Result<Self, RunError> {
         let run: Self = sharing(|| serde_json::from_str(text))
             .map_err(|source| unreadable(name, text, source))?;
@@ -283,6 +288,12 @@ impl Run {
                 return Err(untrue(
                     &benchmark.id,
                     "has functions that do not add up to its instructions",
+                ));
+            }
+            if !benchmark.calls.is_whole() {
+                return Err(untrue(
+                    &benchmark.id,
+                    "has calls of functions it does not name",
                 ));
             }
         }

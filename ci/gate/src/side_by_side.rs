@@ -51,6 +51,7 @@ mod tests {
         let measured = |(id, count): &(&str, u64)| {
             let accepted = accepted(id, *count);
             Measurement {
+                calls: crate::calls::CallGraph::default(),
                 id: accepted.id,
                 metrics: accepted.metrics,
                 functions: accepted.functions,

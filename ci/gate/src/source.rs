@@ -19,6 +19,9 @@
 //! 2. A row is known by name and file, and no two rows share both.
 //! 3. Equal profiles give equal tables, in equal order.
 //!
+//! Who calls whom is kept in the words of the source as well ([`CallGraph`]): a function that was
+//! inlined is called from the line of the next workspace frame around it, as if it had been called.
+//!
 //! Numbers of calls are callgrind's, with its flaw: where costs are collected only inside the
 //! benchmark, the same call executed outside (in a setup, say) is counted as well.
 
@@ -29,6 +32,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calls::{CallGraph, CallSite, Calls};
 use crate::function_name::normalise;
 use crate::functions::{FunctionCost, FunctionTable};
 use crate::interned::Interned;
@@ -68,6 +72,8 @@ pub struct SourceProfile {
     pub functions: Vec<SourceFunction>,
     /// The machine's functions, dearest first; ties by name.
     pub symbols: Vec<SymbolCost>,
+    /// Who calls whom, from which lines of the workspace.
+    pub calls: CallGraph,
 }
 
 /// A row: a function of the workspace, or a library function that was not inlined.
@@ -172,12 +178,14 @@ pub fn source_functions(
 
     for cost in profile.costs() {
         let place = resolver.place(cost.symbol, cost.address, cost.file, cost.line);
-        let row = rows.at(&place, own[cost.symbol.index()]);
-        let row = &mut rows.rows[row];
+        let own = own[cost.symbol.index()];
+        let at = rows.at(&place, own);
+        let row = &mut rows.rows[at];
         row.instructions += cost.instructions;
         if let Some(line) = place.line() {
             *row.lines.entry(line).or_default() += cost.instructions;
         }
+        rows.inlined(&place, own, cost.instructions);
     }
     for row in &own {
         rows.rows[*row].calls.get_or_insert(0);
@@ -185,21 +193,19 @@ pub fn source_functions(
     for call in profile.calls() {
         let place = resolver.place(call.caller, call.address, call.file, call.line);
         let caller = rows.at(&place, own[call.caller.index()]);
-        let row = &mut rows.rows[own[call.callee.index()]];
         // Callgrind counts calls also while it collects no costs, and any call costs something:
         // one that cost nothing was not the benchmark's.
-        if call.instructions > 0 {
-            row.calls = Some(row.calls.unwrap_or(0) + call.count);
-        }
-        let edge = row.callers.entry(caller).or_default();
-        edge.instructions += call.instructions;
-        if let Some(line) = place.line() {
-            *edge.lines.entry(line).or_default() += call.instructions;
-        }
+        let counted = (call.instructions > 0).then_some(call.count);
+        let row = &mut rows.rows[own[call.callee.index()]];
+        row.calls = row.calls.into_iter().chain(counted).reduce(|a, b| a + b);
+        row.called(caller, place.line(), counted, call.instructions);
+        rows.inlined(&place, own[call.caller.index()], call.instructions);
     }
+    let calls = rows.graph();
     SourceProfile {
         functions: rows.finish(),
         symbols: symbols(profile),
+        calls,
     }
 }
 
@@ -233,12 +239,24 @@ struct Home {
     file: SourceFile,
 }
 
+/// A frame of an inline stack that lies in the workspace.
+struct WorkspaceFrame {
+    name: Rc<str>,
+    file: SourceFile,
+    line: Option<u32>,
+}
+
+impl WorkspaceFrame {
+    fn line(&self) -> Option<Line> {
+        Some((self.file.path().clone(), self.line?))
+    }
+}
+
 /// What an inline stack says about an instruction.
 #[derive(Default)]
 struct Place {
-    /// The innermost workspace function, its file and line.
-    workspace: Option<(Rc<str>, SourceFile)>,
-    line: Option<u32>,
+    /// Its frames in the workspace, innermost first.
+    workspace: Vec<WorkspaceFrame>,
     /// A line without a function: what a profile itself knows.
     bare_line: Option<Line>,
     /// The function that the machine executes.
@@ -248,8 +266,8 @@ struct Place {
 
 impl Place {
     fn line(&self) -> Option<Line> {
-        match &self.workspace {
-            Some((_, file)) => Some((file.path().clone(), self.line?)),
+        match self.workspace.first() {
+            Some(frame) => frame.line(),
             None => self.bare_line.clone(),
         }
     }
@@ -363,9 +381,8 @@ impl<'p, S: InlineStacks> Resolver<'p, S> {
             if is_standard(&name) {
                 continue;
             }
-            place.workspace = Some((name, file));
-            place.line = frame.line.filter(|line| *line > 0);
-            break;
+            let line = frame.line.filter(|line| *line > 0);
+            place.workspace.push(WorkspaceFrame { name, file, line });
         }
         if let Some(outermost) = frames.last() {
             place.symbol = outermost.function.as_deref().map(|name| self.name(name));
@@ -413,11 +430,44 @@ struct Row {
     callers: BTreeMap<usize, Edge>,
 }
 
-/// All calls from one row to another.
+/// All calls from one row to another, by the line that they come from.
 #[derive(Default)]
 struct Edge {
     instructions: u64,
-    lines: BTreeMap<Line, u64>,
+    sites: BTreeMap<Option<Line>, Site>,
+}
+
+/// All calls from one line.
+#[derive(Default)]
+struct Site {
+    /// How often the machine called; `None` where the callee was inlined.
+    calls: Option<u64>,
+    /// What was executed from call to return.
+    instructions: u64,
+}
+
+impl Edge {
+    fn lines(&self) -> BTreeMap<Line, u64> {
+        let known = self
+            .sites
+            .iter()
+            .filter_map(|(line, site)| Some((line.clone()?, site)));
+        known
+            .map(|(line, site)| (line, site.instructions))
+            .collect()
+    }
+}
+
+impl Row {
+    /// Adds a call of this row. The same instructions are added to many edges, so a sum may
+    /// leave 64 bits; as a weight, the largest number does.
+    fn called(&mut self, caller: usize, line: Option<Line>, calls: Option<u64>, instructions: u64) {
+        let edge = self.callers.entry(caller).or_default();
+        edge.instructions = edge.instructions.saturating_add(instructions);
+        let site = edge.sites.entry(line).or_default();
+        site.instructions = site.instructions.saturating_add(instructions);
+        site.calls = site.calls.into_iter().chain(calls).reduce(|a, b| a + b);
+    }
 }
 
 impl Rows {
@@ -443,9 +493,31 @@ impl Rows {
 
     /// The row of what executes at `place`, in a symbol whose own row is `own`.
     fn at(&mut self, place: &Place, own: usize) -> usize {
-        match &place.workspace {
-            Some((name, file)) => self.of(name, file),
+        match place.workspace.first() {
+            Some(frame) => self.of(&frame.name, &frame.file),
             None => own,
+        }
+    }
+
+    /// Adds what was executed at `place` to the calls that inlining has taken away: from each
+    /// workspace frame to the next one inside, and from a library's symbol to the outermost.
+    fn inlined(&mut self, place: &Place, own: usize, instructions: u64) {
+        let Some(mut inner) = place
+            .workspace
+            .first()
+            .map(|it| self.of(&it.name, &it.file))
+        else {
+            return;
+        };
+        for frame in &place.workspace[1..] {
+            let outer = self.of(&frame.name, &frame.file);
+            if outer != inner {
+                self.rows[inner].called(outer, frame.line(), None, instructions);
+            }
+            inner = outer;
+        }
+        if inner != own {
+            self.rows[inner].called(own, None, None, instructions);
         }
     }
 
@@ -486,6 +558,28 @@ impl Rows {
         callers
     }
 
+    /// Who calls whom.
+    fn graph(&self) -> CallGraph {
+        let mut calls = Calls::default();
+        for (callee, row) in self.rows.iter().enumerate() {
+            for (caller, edge) in &row.callers {
+                for (line, site) in edge.sites.iter().filter(|(_, it)| it.instructions > 0) {
+                    calls.push(CallSite {
+                        caller: *caller,
+                        callee,
+                        line: line
+                            .as_ref()
+                            .map(|(file, line)| (file.as_ref().into(), *line)),
+                        calls: site.calls,
+                        instructions: site.instructions,
+                    });
+                }
+            }
+        }
+        let name = |row: &Row| (row.name.as_ref().into(), row.file.as_ref().into());
+        calls.finish(|index| name(&self.rows[index]))
+    }
+
     fn finish(self) -> Vec<SourceFunction> {
         let mut functions = Vec::new();
         for (index, row) in self
@@ -500,8 +594,8 @@ impl Rows {
                 self.workspace_caller(index)
             };
             let lines = match behalf {
-                Some((caller, entered)) => &self.rows[entered].callers[&caller].lines,
-                None => &row.lines,
+                Some((caller, entered)) => self.rows[entered].callers[&caller].lines(),
+                None => row.lines.clone(),
             };
             functions.push(SourceFunction {
                 cost: FunctionCost {
@@ -511,7 +605,7 @@ impl Rows {
                     calls: row.calls,
                     caller: behalf.map(|(caller, _)| self.rows[caller].name.as_ref().into()),
                 },
-                lines: dearest_first(lines),
+                lines: dearest_first(&lines),
             });
         }
         functions.sort_by(|a, b| {

@@ -10,6 +10,7 @@ fn measurement(instructions: u64) -> Measurement {
         functions: FunctionTable::new(Vec::new(), instructions),
         floor: 0,
         lines: Vec::new(),
+        calls: icgate_core::calls::CallGraph::default(),
     }
 }
 

@@ -7,12 +7,13 @@ use icgate_core::baseline::Baselines;
 use icgate_core::compare::compare;
 use icgate_core::detail::{self, details};
 use icgate_core::diff::ChangedLines;
+use icgate_core::explain::{Explanation, Known, explain};
 use icgate_core::history::History;
 use icgate_core::judge::judge;
 use icgate_core::policy::Policy;
 use icgate_core::render::html;
 use icgate_core::report::{Report, report};
-use icgate_core::run::Run;
+use icgate_core::run::{Measurement, Run};
 
 use crate::args::{Against, Measuring, Project as Selection};
 use crate::cache::Cache;
@@ -88,7 +89,7 @@ impl Bench {
             policy: repository.policy(&base, &directory)?.unwrap_or(own_policy),
             base: repository.baselines(&base, &directory, platform, &committed)?,
             committed,
-            changed: Repository::changed_lines(&base, project.root())?,
+            changed: Repository::changed_lines(&base, project)?,
             history: trends(&repository, &directory, platform),
             prefix: repository.prefix(project.root()),
             found: format!("{} ({})", git::short(&base), base.found),
@@ -170,6 +171,38 @@ impl Bench {
             )?);
         }
         Ok(())
+    }
+
+    /// Explains a benchmark of a run with all that is known of base.
+    pub(crate) fn explain(
+        &self,
+        run: &Run,
+        head: &Measurement,
+        asked: Option<&str>,
+        source: &dyn Fn(&str) -> Option<String>,
+    ) -> Explanation {
+        let mut comparison = compare(&self.base, &self.committed, run);
+        if let Some(base) = &self.base_run {
+            comparison = comparison.beside(run, base);
+        }
+        let mut facts = comparison.benchmarks.iter();
+        let facts = facts.find(|facts| *facts.id == head.id);
+        let on_base = facts.and_then(|facts| facts.on_base);
+        // Counts of another chamber say nothing here.
+        let accepted = facts
+            .filter(|facts| facts.comparable && !facts.rerecorded)
+            .and_then(|facts| facts.base.or(facts.committed));
+        let base = on_base
+            .map(|it| &it.functions)
+            .or_else(|| accepted.map(|it| &it.functions));
+        explain(Known {
+            head,
+            base: base.map(|table| (table, self.found.as_str())),
+            base_run: on_base,
+            changed: &self.changed,
+            asked,
+            source,
+        })
     }
 
     /// Compares and judges a run.
@@ -274,6 +307,7 @@ pub(crate) mod tests {
                 file: "src/lib.rs".into(),
                 lines,
             }],
+            calls: icgate_core::calls::CallGraph::default(),
         }
     }
 

@@ -5,6 +5,7 @@ mod again;
 mod check;
 mod compare;
 mod doctor;
+mod explain;
 mod history;
 mod init;
 pub(crate) mod judge;
@@ -13,8 +14,8 @@ mod measure;
 mod merge;
 #[cfg(feature = "github")]
 mod publish;
-mod selftest;
 mod report;
+mod selftest;
 mod update;
 mod verify;
 
@@ -98,6 +99,11 @@ pub(crate) fn main() -> ExitCode {
             format,
         } => history::history(project, patterns, since.as_deref(), *format),
         Command::List { project, patterns } => list::list(project, patterns),
+        Command::Explain {
+            project,
+            against,
+            explaining,
+        } => explain::explain(project, against, explaining),
         Command::Doctor { project } => doctor::doctor(project),
         Command::Init { project } => init::init(project),
         Command::Completions { shell } => {

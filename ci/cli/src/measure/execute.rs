@@ -29,7 +29,7 @@ use crate::measure::progress::Progress;
 use crate::measure::record::Planned;
 
 /// Lines kept for each function: more than a report shows, few enough for a readable `run.json`.
-const LINES_MAX: usize = 20;
+const LINES_MAX: usize = 60;
 
 /// Of a failed benchmark's output, this much of the end is shown.
 const OUTPUT_BYTES_MAX: usize = 4_000;
@@ -389,6 +389,7 @@ impl<'e> Resolver<'e> {
             })
             .collect();
         Ok(Measurement {
+            calls: sources.calls,
             id: planned.id.clone(),
             metrics,
             functions,

@@ -128,6 +128,7 @@ fn measurement(id: &str, number: u64, moved: bool, names: Names) -> Measurement 
     let functions = FunctionTable::new(rows, 0);
     let instructions = functions.total().expect("small numbers");
     Measurement {
+        calls: icgate_core::calls::CallGraph::default(),
         id: id.parse().expect("an id"),
         metrics: [
             (Metric::Instructions, instructions),

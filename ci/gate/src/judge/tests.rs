@@ -95,6 +95,7 @@ fn check(base: Option<u64>, committed: Option<u64>, measured: Option<u64>, expec
     let measured = measured.map(|count| {
         let accepted = accepted("a/b/c", count);
         Measurement {
+            calls: crate::calls::CallGraph::default(),
             id: id.clone(),
             metrics: accepted.metrics,
             functions: accepted.functions,
@@ -161,6 +162,7 @@ fn a_benchmark_that_moves_by_itself_is_noisy_and_not_regressed() {
         };
         let head = accepted("a/b/c", 10_300);
         let measured = Measurement {
+            calls: crate::calls::CallGraph::default(),
             id: id.clone(),
             metrics: head.metrics,
             functions: head.functions,
@@ -188,6 +190,7 @@ fn a_benchmark_that_moves_by_itself_is_noisy_and_not_regressed() {
 fn judge_edit(base: &Accepted, committed: &Accepted, policy: &str, rerecorded: bool) -> Verdict {
     let measured = accepted("a/b/c", 10_000);
     let measured = Measurement {
+        calls: crate::calls::CallGraph::default(),
         id: measured.id,
         metrics: measured.metrics,
         functions: measured.functions,
@@ -260,6 +263,7 @@ fn a_base_of_another_chamber_is_no_measure() {
 fn measured(instructions: u64) -> Measurement {
     let accepted = accepted("a/b/c", instructions);
     Measurement {
+        calls: crate::calls::CallGraph::default(),
         id: accepted.id,
         metrics: accepted.metrics,
         functions: accepted.functions,

@@ -231,7 +231,7 @@ fn functions(report: &Report) -> Option<Table> {
                 code(&words::function(&function.name, function.caller.as_deref())),
                 code(&function.file),
                 signed(function.difference()),
-                code(&words::kind(function.kind, function.calls)),
+                code(&words::kind(function)),
             )
         };
         functions.map(of).collect::<Vec<_>>()

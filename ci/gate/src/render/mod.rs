@@ -1,6 +1,7 @@
 //! Renderers: a report in, text out. They choose words and layout, and decide nothing.
 
 pub mod csv;
+pub mod explain;
 pub mod github;
 pub mod history;
 pub mod html;

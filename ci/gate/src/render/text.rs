@@ -17,7 +17,7 @@ pub enum Colour {
 }
 
 impl Colour {
-    fn paint(self, code: &str, text: &str) -> String {
+    pub(crate) fn paint(self, code: &str, text: &str) -> String {
         match self {
             Self::Ansi => format!("\x1b[{code}m{text}\x1b[0m"),
             Self::None => text.to_owned(),

@@ -1,8 +1,9 @@
 //! Sentences that more than one renderer shows.
 
-use crate::attribute::{Culprit, FunctionChange, Kind};
+use crate::attribute::{Culprit, FunctionChange, Inlining, Kind};
 use crate::bench_id::BenchId;
 use crate::judge::{Outcome, Verdict};
+use crate::reach::Reach;
 use crate::render::number::{grouped, percent, signed};
 use crate::report::{Report, Row};
 
@@ -150,34 +151,60 @@ fn verdict_meaning(row: &Row) -> Option<String> {
     })
 }
 
+/// Whether the diff can have moved a benchmark, in words.
+pub(crate) const fn reach(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Touched => "the diff changes a function that it executes",
+        Reach::Reachable => {
+            "the diff changes what it is built from, but no function that it executes"
+        }
+        Reach::Unreachable => "the diff cannot reach it: nothing that it is built from was changed",
+    }
+}
+
 /// Why a function's cost moved, in words.
-pub(crate) fn kind(kind: Kind, calls: Option<(u64, u64)>) -> String {
-    match (kind, calls) {
+pub(crate) fn kind(change: &FunctionChange) -> String {
+    match (change.kind, change.calls) {
         (Kind::Calls, Some((base, head))) => {
             format!("calls {} → {}", grouped(base), grouped(head))
         }
         (Kind::PerCall, Some((_, 1))) => "one call as before".to_owned(),
         (Kind::PerCall, Some((_, head))) => format!("{} calls as before", grouped(head)),
         (Kind::Calls | Kind::PerCall | Kind::Inlined, _) => "inlined".to_owned(),
+        (Kind::Moved, _) => moved(change),
         (Kind::Appeared, _) => "not in the baseline".to_owned(),
         (Kind::Vanished, _) => "no longer executed".to_owned(),
     }
 }
 
+fn moved(change: &FunctionChange) -> String {
+    let with = change.moved_with.as_ref();
+    match (change.inlining, with) {
+        (Some(Inlining::Lost(1)), _) => "inlined before, one call now".to_owned(),
+        (Some(Inlining::Lost(calls)), _) => {
+            format!("inlined before, {} calls now", grouped(calls))
+        }
+        (Some(Inlining::Gained(1)), _) => "one call before, inlined now".to_owned(),
+        (Some(Inlining::Gained(calls)), _) => {
+            format!("{} calls before, inlined now", grouped(calls))
+        }
+        (None, Some(with)) if change.difference() < 0 => format!("moved to {with}"),
+        (None, Some(with)) => format!("moved from {with}"),
+        (None, None) => "moved".to_owned(),
+    }
+}
+
 /// `+2,544 in engine::frame::encode (1,000 calls as before)`.
 pub(crate) fn culprit(row: &Row, culprit: &Culprit) -> String {
-    let is_it = |change: &&FunctionChange| change.name == culprit.name;
-    let calls = row
-        .attribution
-        .functions
-        .iter()
-        .find(is_it)
-        .and_then(|change| change.calls);
+    let is_it = |it: &&FunctionChange| {
+        it.name == culprit.name && it.caller == culprit.caller && it.kind == culprit.kind
+    };
+    let change = row.attribution.functions.iter().find(is_it);
     format!(
         "{} in {} ({})",
         signed(culprit.instructions),
         function(&culprit.name, culprit.caller.as_deref()),
-        kind(culprit.kind, calls)
+        change.map_or_else(String::new, kind)
     )
 }
 

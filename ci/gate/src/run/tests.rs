@@ -14,6 +14,7 @@ fn run() -> Run {
         chamber: chamber(),
         failed: Vec::new(),
         benchmarks: vec![Measurement {
+            calls: CallGraph::default(),
             id: "a/b/c".parse().unwrap(),
             metrics: [(Metric::Instructions, 10)].into(),
             functions,

@@ -359,3 +359,71 @@ proptest! {
         }
     }
 }
+
+/// `caller → callee @ file:line calls× instructions` of each site.
+fn sites(profile: &SourceProfile) -> Vec<String> {
+    let mut names: Vec<_> = profile.functions.iter().map(|it| it.cost.key()).collect();
+    names.push(("wrap", "a.rs"));
+    let mut sites = Vec::new();
+    for (name, file) in names {
+        for callee in profile.calls.callees(name, file) {
+            let mut text = format!("{name} → {}", callee.name);
+            if let Some((file, line)) = &callee.site.line {
+                write!(text, " @ {file}:{line}").unwrap();
+            }
+            if let Some(calls) = callee.site.calls {
+                write!(text, " {calls}×").unwrap();
+            }
+            write!(text, " {}", callee.site.instructions).unwrap();
+            sites.push(text);
+        }
+    }
+    sites
+}
+
+#[test]
+fn what_is_inlined_is_called_from_the_line_of_the_frame_around_it() {
+    let text = format!(
+        "{HEAD}fl=/workspace/a.rs\nfn=main\n0x10 1 100\n0x20 1 7\ncfn=memcpy\ncalls=3 0x50\n0x20 1 40\nfn=memcpy\n0x50 1 40\n"
+    );
+    let stacks = Stacks::default()
+        .with(
+            0x10,
+            &[
+                "helper|/workspace/a.rs|3",
+                "fold|/rustc/1/iter.rs|8",
+                "wrap|/workspace/a.rs|20",
+                "main|/workspace/a.rs|30",
+            ],
+        )
+        .with(
+            0x20,
+            &[
+                "helper|/workspace/a.rs|4",
+                "wrap|/workspace/a.rs|21",
+                "main|/workspace/a.rs|30",
+            ],
+        )
+        .with(0x50, &["memcpy|/libc/memcpy.S|1"]);
+    let profile = source(&text, &stacks);
+    assert_eq!(
+        sites(&profile),
+        [
+            "helper → memcpy @ a.rs:4 3× 40",
+            "wrap → helper @ a.rs:20 100",
+            "wrap → helper @ a.rs:21 47",
+        ]
+    );
+    let outer: Vec<_> = profile
+        .calls
+        .callers("wrap", "a.rs")
+        .map(|it| {
+            (
+                it.name.as_str(),
+                it.site.line.clone().unwrap().1,
+                it.site.instructions,
+            )
+        })
+        .collect();
+    assert_eq!(outer, [("main", 30, 147)]);
+}

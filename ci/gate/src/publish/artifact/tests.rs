@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::baseline::Baselines;
+use crate::calls::CallGraph;
 use crate::chamber::tests::chamber;
 use crate::compare::compare;
 use crate::diff::ChangedLines;
@@ -54,6 +55,7 @@ fn run(name: &str, file: &str, why: &str) -> Run {
             functions: FunctionTable::new(vec![cost], 0),
             floor: 0,
             lines: vec![lines],
+            calls: CallGraph::default(),
         }],
     }
 }

@@ -155,7 +155,7 @@ fn functions(row: &Row) -> Markup {
                                 td class=(if change.difference() > 0 { "grew" } else { "shrank" }) {
                                     (signed(change.difference()))
                                 }
-                                td { (words::kind(change.kind, change.calls)) }
+                                td { (words::kind(change)) }
                             }
                         }
                         @if rest != 0 {

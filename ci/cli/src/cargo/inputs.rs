@@ -1,0 +1,78 @@
+//! What each suite is built from, as far as the repository goes: the packages that its bench target
+//! links, by their manifests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use camino::Utf8Path;
+use cargo_metadata::{Package, TargetKind};
+use icgate_core::reach::BuildInputs;
+
+use super::{Project, SuiteNames};
+
+impl Project {
+    /// The packages behind each suite, named by their folders in the repository at `top`. Of a
+    /// suite that links a package which is not the workspace's own nothing is said: what that one
+    /// links is not known without resolving everything.
+    pub(crate) fn build_inputs(&self, top: &Path) -> BuildInputs {
+        let folder = |path: &Utf8Path| {
+            let real = path.as_std_path().canonicalize().ok()?;
+            let inside = real.strip_prefix(top.canonicalize().ok()?).ok()?;
+            inside.to_str().map(str::to_owned)
+        };
+        let Some(workspace) = folder(&self.metadata.workspace_root) else {
+            return BuildInputs::default();
+        };
+        let mut inputs = BuildInputs::new(&workspace);
+        let members: BTreeMap<&Utf8Path, &Package> = self
+            .metadata
+            .workspace_packages()
+            .into_iter()
+            .filter_map(|package| Some((package.manifest_path.parent()?, package)))
+            .collect();
+        let folders: BTreeMap<&Utf8Path, String> = members
+            .keys()
+            .filter_map(|path| Some((*path, folder(path)?)))
+            .collect();
+        for folder in folders.values() {
+            inputs.add_package(folder);
+        }
+        let suites = SuiteNames::of(&self.metadata);
+        for (path, package) in &members {
+            let Some(linked) = linked(path, &members) else {
+                continue;
+            };
+            let benches = package.targets.iter();
+            let benches = benches.filter(|target| target.kind.contains(&TargetKind::Bench));
+            for bench in benches {
+                let suite = suites.name(&package.name, &bench.name);
+                for folder in linked.iter().filter_map(|path| folders.get(path)) {
+                    inputs.link(&suite, folder);
+                }
+            }
+        }
+        inputs
+    }
+}
+
+/// A member and the members that it depends on, in any way; `None` if it depends on a package of
+/// another workspace.
+fn linked<'a>(
+    member: &'a Utf8Path,
+    members: &BTreeMap<&'a Utf8Path, &'a Package>,
+) -> Option<BTreeSet<&'a Utf8Path>> {
+    let mut linked = BTreeSet::from([member]);
+    let mut open = vec![member];
+    while let Some(path) = open.pop() {
+        for dependency in &members.get(path)?.dependencies {
+            let Some(path) = dependency.path.as_deref() else {
+                continue;
+            };
+            let (path, _) = members.get_key_value(path)?;
+            if linked.insert(path) {
+                open.push(path);
+            }
+        }
+    }
+    Some(linked)
+}

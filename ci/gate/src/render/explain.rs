@@ -1,0 +1,323 @@
+//! An explanation for a terminal of 80 columns.
+//!
+//! ```text
+//! kv/get/hit: 138,176 instructions, +30,000 (+27.72 %) against 1a2b3c4
+//!
+//!  instructions    share        change  function
+//!        79,078   57.2 %       +10,000  engine::kv::store::Store::get
+//! ```
+//!
+//! Names that are too long lose their beginning, which says least; lines of source their end.
+
+use std::fmt::Write as _;
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::explain::{Call, Closely, Explanation, Function, Line};
+use crate::render::number::{grouped, percent, signed};
+use crate::render::text::Colour;
+use crate::render::words;
+use crate::report::change;
+use crate::visible::visible;
+
+/// Columns of a terminal.
+const WIDTH: usize = 80;
+/// At most this many functions are listed.
+const ROWS_MAX: usize = 15;
+/// A function below one part in this many is not listed, unless it moved.
+const SHARE: u64 = 1_000;
+
+const BOLD: &str = "1";
+const FAINT: &str = "2";
+const WORSE: &str = "31";
+const BETTER: &str = "32";
+const PLACE: &str = "4";
+
+/// The explanation as lines of text, ending in a line break.
+#[must_use]
+pub fn render(explanation: &Explanation, colour: Colour) -> String {
+    let mut text = String::new();
+    head(&mut text, explanation, colour);
+    table(&mut text, explanation, colour);
+    for closely in &explanation.closely {
+        text.push('\n');
+        look_closely(&mut text, closely, colour);
+    }
+    text
+}
+
+/// The explanation for programs.
+#[must_use]
+pub fn json(explanation: &Explanation) -> String {
+    super::json(explanation)
+}
+
+fn head(text: &mut String, explanation: &Explanation, colour: Colour) {
+    let id = colour.paint(BOLD, &visible(explanation.id.as_str()));
+    let head = explanation.instructions;
+    let _ = write!(text, "{id}: {} instructions", grouped(head));
+    if let Some((base, said)) = &explanation.base {
+        let said = visible(said);
+        let difference = i128::from(head) - i128::from(*base);
+        match change(*base, head) {
+            Some(0) => {
+                let _ = write!(text, "\nas many as in {said}");
+            }
+            share => {
+                let share = share.map_or_else(String::new, |it| format!(" ({})", percent(it)));
+                let moved = moved(
+                    difference,
+                    &format!("{}{share}", signed(difference)),
+                    colour,
+                );
+                let _ = write!(text, ", {moved}\nagainst {said}");
+            }
+        }
+    }
+    text.push('\n');
+    if let Some(reach) = explanation.reach {
+        let _ = writeln!(text, "{}", words::reach(reach));
+    }
+}
+
+fn table(text: &mut String, explanation: &Explanation, colour: Colour) {
+    let has_base = explanation.base.is_some();
+    let title = if has_base { "        change" } else { "" };
+    let _ = writeln!(
+        text,
+        "\n{}",
+        colour.paint(FAINT, &format!(" instructions    share{title}  function"))
+    );
+    let total = explanation.instructions.max(1);
+    let is_listed = |function: &&Function| {
+        function.difference() != 0 || function.cost.instructions >= total / SHARE
+    };
+    let listed: Vec<&Function> = explanation.functions.iter().filter(is_listed).collect();
+    let moved_first = |function: &&&Function| function.difference() != 0;
+    let shown = |function: &&Function, place: usize| place < ROWS_MAX || moved_first(&function);
+    let mut rest = explanation.functions.len();
+    for (place, function) in listed.iter().enumerate() {
+        if !shown(function, place) || place >= 2 * ROWS_MAX {
+            continue;
+        }
+        rest -= 1;
+        let cost = &function.cost;
+        let share = format!("{} %", tenths(cost.instructions, total));
+        let _ = write!(text, " {:>12}  {share:>7}", grouped(cost.instructions));
+        if has_base {
+            text.push_str(&change_column(function.difference(), 14, colour));
+        }
+        let used = if has_base { 38 } else { 24 };
+        let name = words::function(&cost.name, cost.caller.as_deref());
+        let _ = writeln!(text, "  {}", tail(&name, WIDTH - used));
+    }
+    if rest > 0 {
+        let _ = writeln!(
+            text,
+            " {}",
+            colour.paint(
+                FAINT,
+                &format!("and {} more", words::plural(rest, "function"))
+            )
+        );
+    }
+}
+
+/// Parts of a whole in per cent, with one decimal.
+fn tenths(part: u64, whole: u64) -> String {
+    let tenths = u128::from(part) * 1_000 / u128::from(whole);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+fn look_closely(text: &mut String, closely: &Closely, colour: Colour) {
+    let Closely { function, .. } = closely;
+    let cost = &function.cost;
+    let name = words::function(&cost.name, cost.caller.as_deref());
+    let _ = writeln!(text, "{}", colour.paint(BOLD, &tail(&name, WIDTH)));
+    let mut facts = vec![format!("{} instructions", grouped(cost.instructions))];
+    match (&function.change, cost.calls) {
+        (Some(it), _) => {
+            let difference = it.difference();
+            facts.push(moved(difference, &signed(difference), colour));
+            facts.push(visible(&words::kind(it)));
+        }
+        (None, Some(1)) => facts.push("one call".to_owned()),
+        (None, Some(calls)) => facts.push(format!("{} calls", grouped(calls))),
+        (None, None) => facts.push("inlined".to_owned()),
+    }
+    let _ = writeln!(text, "{}", facts.join(" · "));
+    for (what, calls) in [("called by", &closely.callers), ("calls", &closely.callees)] {
+        for (place, call) in calls.iter().enumerate() {
+            let what = if place == 0 { what } else { "" };
+            let _ = writeln!(text, "  {}", neighbour(what, call, colour));
+        }
+    }
+    let mut before: Option<&Line> = None;
+    for line in &closely.lines {
+        if before.is_none_or(|before| before.file != line.file) {
+            let _ = writeln!(text, "\n{}", colour.paint(PLACE, &tail(&line.file, WIDTH)));
+        } else if before.is_some_and(|before| before.line + 1 != line.line) {
+            let _ = writeln!(text, "{}", colour.paint(FAINT, "       ⋯"));
+        }
+        annotated(text, line, closely, colour);
+        before = Some(line);
+    }
+}
+
+/// `called by  engine::encode   frame.rs:95   1,000×   206,000`.
+fn neighbour(what: &str, call: &Call, colour: Colour) -> String {
+    let calls = call
+        .calls
+        .map_or_else(|| "inlined".to_owned(), |it| format!("{}×", grouped(it)));
+    let line = call.line.as_ref().map_or_else(String::new, |(file, line)| {
+        let file = file.rsplit('/').next().unwrap_or(file);
+        format!("{}:{line}", visible(file))
+    });
+    let numbers = format!("{calls:>10} {:>12}", grouped(call.instructions));
+    let room = WIDTH - 2 - 11 - numbers.width() - 2;
+    let line = tail(&line, room / 2);
+    let name = tail(&call.name, room - line.width() - 1);
+    let gap = " ".repeat(room - name.width() - line.width());
+    let what = colour.paint(FAINT, &format!("{what:<11}"));
+    format!("{what}{name}{gap}{}  {numbers}", colour.paint(PLACE, &line))
+}
+
+/// A line of source behind its number, its count and what it gained.
+fn annotated(text: &mut String, line: &Line, closely: &Closely, colour: Colour) {
+    let mark = if line.in_diff { "+" } else { " " };
+    let count = line.instructions.map_or_else(String::new, grouped);
+    let _ = write!(text, "{mark}{:>6} {count:>13}", line.line);
+    let mut used = 21;
+    if closely.lines.iter().any(|line| line.change.is_some()) {
+        text.push_str(&change_column(line.change.unwrap_or(0), 13, colour));
+        used += 13;
+    }
+    let source = line.text.as_deref().unwrap_or_default();
+    let source = cut(&visible(&source.replace('\t', "    ")), WIDTH - used - 3);
+    let painted = if line.in_diff {
+        colour.paint(BOLD, &source)
+    } else {
+        source
+    };
+    let _ = writeln!(text, "{}", format!(" │ {painted}").trim_end());
+}
+
+/// A difference in a column; nothing for none.
+fn change_column(difference: i128, width: usize, colour: Colour) -> String {
+    if difference == 0 {
+        return " ".repeat(width);
+    }
+    let number = signed(difference);
+    let gap = " ".repeat(width.saturating_sub(number.width()));
+    format!("{gap}{}", moved(difference, &number, colour))
+}
+
+fn moved(difference: i128, text: &str, colour: Colour) -> String {
+    match difference.signum() {
+        1 => colour.paint(WORSE, text),
+        -1 => colour.paint(BETTER, text),
+        _ => text.to_owned(),
+    }
+}
+
+/// The end of `text`, in at most `width` columns.
+fn tail(text: &str, width: usize) -> String {
+    let text = visible(text);
+    if text.width() <= width {
+        return text;
+    }
+    let mut kept = String::new();
+    let mut used = 1;
+    for character in text.chars().rev() {
+        used += character.width().unwrap_or(0);
+        if used > width {
+            break;
+        }
+        kept.insert(0, character);
+    }
+    format!("…{kept}")
+}
+
+/// The beginning of `text`, in at most `width` columns.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 1;
+    for character in text.chars() {
+        used += character.width().unwrap_or(0);
+        if used > width {
+            break;
+        }
+        kept.push(character);
+    }
+    kept + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr;
+
+    use super::*;
+    use crate::explain::explain;
+    use crate::explain::tests::Sample;
+
+    fn columns(text: &str) -> usize {
+        text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_benchmark_that_got_worse() {
+        let sample = Sample::new();
+        let text = render(&explain(sample.known()), Colour::None);
+        assert!(columns(&text) <= WIDTH, "{text}");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_benchmark_with_base_s_lines() {
+        let sample = Sample::new();
+        let known = sample.with_base_run();
+        insta::assert_snapshot!(render(&explain(known), Colour::None));
+    }
+
+    #[test]
+    fn a_benchmark_by_itself() {
+        let sample = Sample::new();
+        let mut known = sample.known();
+        known.base = None;
+        insta::assert_snapshot!(render(&explain(known), Colour::None));
+    }
+
+    #[test]
+    fn long_and_hostile_names_stay_in_their_columns() {
+        let mut sample = Sample::new();
+        sample.rename(&format!("{}\x1b[2J\n漢字::end", "long::".repeat(30)));
+        for known in [sample.known(), sample.with_base_run()] {
+            let text = render(&explain(known), Colour::None);
+            assert!(columns(&text) <= WIDTH, "{text}");
+            assert!(text.contains("::end"), "{text}");
+            assert!(
+                text.chars().all(|c| c == '\n' || !c.is_control()),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn colours_change_nothing_but_colour() {
+        let sample = Sample::new();
+        let explanation = explain(sample.with_base_run());
+        let coloured = render(&explanation, Colour::Ansi);
+        assert!(coloured.contains("\x1b["));
+        let mut plain = String::new();
+        let mut rest = coloured.as_str();
+        while let Some((before, after)) = rest.split_once("\x1b[") {
+            plain.push_str(before);
+            rest = after.split_once('m').unwrap().1;
+        }
+        plain.push_str(rest);
+        assert_eq!(plain, render(&explanation, Colour::None));
+    }
+}
