@@ -3,7 +3,7 @@
 # Every target sets up what it needs, and is quick when nothing is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gate test check update-baseline bench doctor speed scale determinism bench-engine torture peers verify
+.PHONY: selftest parser-speed help setup gate test check update-baseline bench doctor speed scale determinism bench-engine torture peers verify
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
 # Handed on through the environment, so that no quoting is needed whatever the text.
@@ -58,8 +58,15 @@ scale: setup $(ICGATE) ## time and memory of `icgate compare` over 10,000 benchm
 	@cargo build --release --quiet --package icgate --example suite
 	@.ci/scale $(ICGATE) $(dir $(ICGATE))examples/suite
 
-determinism: setup $(ICGATE) ## equal counts at another path, as another user, with other jobs
-	@.ci/determinism $(ICGATE)
+determinism: setup $(ICGATE) ## equal counts at another path, as another user, with other jobs: RUNS=50 for more
+	@RUNS=$(RUNS) .ci/determinism $(ICGATE)
+
+selftest: setup $(ICGATE) ## prove the gate on this machine, and write the README's table
+	$(ICGATE) selftest --plants ci/plants.toml --write README.md
+
+parser-speed: setup $(ICGATE) ## reading a large profile, against callgrind_annotate and the file system
+	@cargo build --release --quiet --package icgate --example parse_profile
+	@.ci/parser-speed $(dir $(ICGATE))examples/parse_profile
 
 # Phony in effect: cargo knows whether there is anything to do.
 .PHONY: $(ICGATE)
