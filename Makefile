@@ -3,7 +3,7 @@
 # Every target sets up what it needs, and is quick when nothing is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: selftest parser-speed help setup gate test check update-baseline bench doctor speed scale determinism bench-engine torture peers verify
+.PHONY: selftest parser-speed help setup gate test check update-baseline bench doctor speed scale determinism bench-engine torture peers verify fuzz
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
 # Handed on through the environment, so that no quoting is needed whatever the text.
@@ -41,6 +41,9 @@ torture: setup ## crash the engine's log until the budget is spent: make torture
 		--package engine --lib further_seeds_until_the_budget_is_spent -- --nocapture >target/torture.log 2>&1 \
 		|| { cat target/torture.log; exit 1; }
 	@grep '^tried' target/torture.log
+
+fuzz: setup ## fuzz what reads the engine's files: make fuzz BUDGET=60, for each target (nightly, cargo-fuzz)
+	@engine/fuzz/run $(or $(BUDGET),60)
 
 peers: setup ## the engine's log beside another crate's, with equal barriers
 	cd benches/peers && cargo run --release $(ARGS)

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::crash::holds;
 use super::model::{Checked, KIND, Model, dir, ensure, options, run};
 use super::script::{Operation, payload};
-use crate::vfs::{Sim, Vfs};
-use crate::wal::{OpenError, Wal};
+use crate::vfs::{Plan, Sim, Vfs};
+use crate::wal::{OpenError, Options, Policy, Wal};
 
 /// A small log: three segments, marks, and batches, left behind without a close.
 fn small_log(seed: u64) -> Result<(Sim, Model), String> {
@@ -41,10 +41,18 @@ fn used(sim: &Sim, path: &Path) -> usize {
         .map_or(0, |last| last + 1)
 }
 
+fn with(policy: Policy, seed: u64) -> Options {
+    Options {
+        policy,
+        ..options(seed)
+    }
+}
+
 /// Opens a damaged log: an error, or records that were appended, in order, and no half batch.
 /// Answers how many.
 fn error_or_prefix(sim: &Sim, seed: u64, model: &Model) -> Result<Option<u64>, String> {
-    let Ok((wal, _)) = Wal::open(sim.clone(), dir(), options(seed)) else {
+    let options = with(Policy::TornTail, seed);
+    let Ok((wal, _)) = Wal::open(sim.clone(), dir(), options) else {
         return Ok(None);
     };
     let mut count = 0;
@@ -85,7 +93,7 @@ pub(super) fn rot_before_a_mark_is_reported(seed: u64) -> Checked {
     // The first frame of the last segment; many marks follow it.
     let sim = pristine.crash(1);
     sim.damage(&path, |bytes| bytes[80] ^= 1);
-    match Wal::open(sim, dir(), options(seed)) {
+    match Wal::open(sim, dir(), with(Policy::TornTail, seed)) {
         Err(OpenError::Corrupt(rot)) => {
             ensure!(
                 rot.path == path && rot.offset == 64,
@@ -160,4 +168,71 @@ fn rot_among_marked_bytes_is_an_error_and_no_torn_tail() {
     for seed in 0..4 {
         holds(rot_before_a_mark_is_reported(seed));
     }
+}
+
+/// Opens a damaged log with the policy that goes back to before the damage: it must open, be a
+/// prefix, and be the same to whoever opens it next. Answers how many records are left.
+fn prefix_before(sim: &Sim, seed: u64, model: &Model) -> Result<u64, String> {
+    let opened = Wal::open(sim.clone(), dir(), with(Policy::PointInTime, seed));
+    let (wal, recovered) = opened.map_err(|error| format!("refused: {error}"))?;
+    let end = recovered.end.0;
+    drop(wal);
+    let again = error_or_prefix(sim, seed, model)?;
+    ensure!(
+        again == Some(end),
+        "{end} records first, and then {again:?}"
+    );
+    Ok(end)
+}
+
+#[test]
+fn every_flipped_bit_can_be_gone_back_before() {
+    let (pristine, model) = small_log(0).unwrap();
+    let (mut whole, mut shorter) = (0, 0);
+    for path in segments(&pristine) {
+        for bit in (0..used(&pristine, &path) * 8).step_by(11) {
+            let sim = pristine.crash(1);
+            sim.damage(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
+            match prefix_before(&sim, 0, &model) {
+                Ok(end) if end == model.attempted => whole += 1,
+                Ok(_) => shorter += 1,
+                Err(what) => panic!("bit {bit} of {}: {what}", path.display()),
+            }
+        }
+    }
+    assert!(
+        shorter > 20 * whole,
+        "{shorter} of {whole}: nothing was lost"
+    );
+}
+
+#[test]
+fn going_back_can_itself_be_interrupted() {
+    let (pristine, model) = small_log(0).unwrap();
+    let mut crashes = 0;
+    for path in segments(&pristine) {
+        for byte in [20, 80, used(&pristine, &path) / 2] {
+            let damaged = || {
+                let sim = pristine.crash(1);
+                sim.damage(&path, |bytes| bytes[byte] ^= 1);
+                sim
+            };
+            let expected = prefix_before(&damaged(), 0, &model).unwrap();
+            for call in 1.. {
+                let sim = damaged();
+                sim.plan(Plan::CrashAt(call));
+                let opened = Wal::open(sim.clone(), dir(), with(Policy::PointInTime, 0));
+                for fate in 0..4 {
+                    let after = prefix_before(&sim.crash(fate), 0, &model);
+                    let story = format!("byte {byte} of {}, call {call}", path.display());
+                    assert_eq!(after, Ok(expected), "{story}, fate {fate}");
+                    crashes += 1;
+                }
+                if opened.is_ok() {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(crashes > 200, "{crashes} crashes");
 }
