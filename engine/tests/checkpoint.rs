@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine::kv::{Change, RecoverError, Store, checkpoint, recover};
-use engine::vfs::{Memory, Plan, Sim, Vfs};
+use engine::vfs::{Failure, Memory, Plan, Sim, Vfs};
 use engine::wal::{Lsn, Options, Wal};
 use meanwhile::Meanwhile;
 use parking_lot::Mutex;
@@ -131,6 +131,16 @@ fn contents(store: &Store) -> Model {
     pairs.map(|(key, value)| (text(key), text(value))).collect()
 }
 
+/// What is recovered must be the model after some number of changes, not fewer than were durable.
+fn recovers(disk: &Sim, [changes, _, durable]: [u64; 3], story: &str) {
+    let wal = open(disk).unwrap();
+    let count = wal.watermarks().accepted.0;
+    let story = format!("{story}: {durable} ≤ {count} ≤ {changes}");
+    assert!(durable <= count && count <= changes, "{story}");
+    let recovery = recover(disk, dir(), &wal).unwrap();
+    assert_eq!(contents(&recovery.store), model(count), "{story}");
+}
+
 #[test]
 fn a_crash_at_any_call_of_a_checkpoint_under_writes_loses_nothing_durable() {
     let mut checked = 0;
@@ -139,20 +149,37 @@ fn a_crash_at_any_call_of_a_checkpoint_under_writes_loses_nothing_durable() {
         sim.plan(Plan::CrashAt(call));
         let mut told = [0; 3];
         let done = run(&sim, &mut told);
-        let [changes, _, durable] = told;
         for fate in 0..4 {
-            let disk = sim.crash(fate);
-            let wal = open(&disk).unwrap();
-            let count = wal.watermarks().accepted.0;
-            let story = format!("call {call}, fate {fate}: {durable} ≤ {count} ≤ {changes}");
-            assert!(durable <= count && count <= changes, "{story}");
-            let recovery = recover(&disk, dir(), &wal).unwrap();
-            assert_eq!(contents(&recovery.store), model(count), "{story}");
+            let story = format!("crash at call {call}, fate {fate}");
+            recovers(&sim.crash(fate), told, &story);
             checked += 1;
         }
         if done.is_some() {
             assert!(checked > 300, "only {checked} crashes");
             return;
+        }
+    }
+}
+
+#[test]
+fn a_failure_of_any_call_of_a_checkpoint_under_writes_loses_nothing_durable() {
+    let sim = Sim::default();
+    run(&sim, &mut [0; 3]).unwrap();
+    let calls = sim.calls().all;
+    assert!(calls > 150, "{calls} calls");
+    for call in 1..=calls {
+        for failure in [Failure::Refused, Failure::Partial] {
+            let sim = Sim::default();
+            sim.plan(Plan::FailAt(call, failure));
+            let mut told = [0; 3];
+            let _ = run(&sim, &mut told);
+            sim.plan(Plan::Fair);
+            let story = format!("{failure:?} at call {call}");
+            for fate in [0, 4] {
+                recovers(&sim.crash(fate), told, &story);
+            }
+            // A new process on the same system, whose cache may lie.
+            recovers(&sim, told, &story);
         }
     }
 }
