@@ -203,3 +203,49 @@ impl Generation {
         self.points.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn slot(key: &[u8], value: &[u8]) -> Slot {
+        Slot {
+            pair: Pair::new(key, value),
+            gone: false,
+        }
+    }
+
+    /// Two keys whose hashes are equal. Among this many there are some hundred such pairs.
+    fn equal_hashes() -> ([u8; 8], [u8; 8]) {
+        let mut seen = HashMap::new();
+        (0..1_000_000_u64)
+            .map(u64::to_le_bytes)
+            .find_map(|key| Some((seen.insert(hash(&key), key)?, key)))
+            .expect("hashes of 32 bits collide")
+    }
+
+    #[test]
+    fn keys_with_equal_hashes_are_told_apart() {
+        let (one, other) = equal_hashes();
+        let mut generation = Generation::default();
+        assert!(generation.put(slot(&one, b"one")).is_none());
+        assert!(generation.get(&other).is_none());
+        assert!(generation.remove(&other).is_none());
+        assert!(generation.put(slot(&other, b"other")).is_none());
+        assert_eq!(generation.get(&one).unwrap().pair.value(), b"one");
+        assert_eq!(generation.remove(&one).unwrap().pair.value(), b"one");
+        assert_eq!(generation.get(&other).unwrap().pair.value(), b"other");
+    }
+
+    #[test]
+    fn a_slot_is_used_again() {
+        let mut generation = Generation::default();
+        for round in 0..1000_u32 {
+            generation.put(slot(&round.to_le_bytes(), b""));
+            assert!(generation.remove(&round.to_le_bytes()).is_some());
+        }
+        assert_eq!((generation.slots.len(), generation.len()), (1, 0));
+    }
+}

@@ -250,6 +250,28 @@ mod tests {
     }
 
     #[test]
+    fn a_full_run_takes_a_key_at_any_place() {
+        let number = |slot: u32| slot.to_be_bytes();
+        let keys: Vec<_> = (0..=u32::try_from(2 * RUN).unwrap()).map(number).collect();
+        let key_of = |slot: u32| &keys[slot as usize][..];
+        // Slots of odd keys fill a run; an even one goes before, between or behind them.
+        for even in (0..keys.len()).step_by(2) {
+            let mut order = Order::default();
+            for odd in (1..keys.len()).step_by(2) {
+                order.insert(&keys[odd], u32::try_from(odd).unwrap(), key_of);
+            }
+            assert_eq!(order.runs.len(), 1);
+            order.insert(&keys[even], u32::try_from(even).unwrap(), key_of);
+            assert_eq!(order.runs.len(), 2);
+            let expected = (0..keys.len()).filter(|slot| slot % 2 == 1 || *slot == even);
+            assert!(
+                order.from((0, 0)).map(|slot| slot as usize).eq(expected),
+                "{even}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_removed_is_gone_and_runs_are_joined() {
         let keys = shuffled(keys());
         let key_of = |slot: u32| &keys[slot as usize][..];
