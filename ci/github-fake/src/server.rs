@@ -261,7 +261,7 @@ fn decoded(text: &str) -> String {
                 rest = &more[2..];
             }
             _ => {
-                bytes.push(*first);
+                bytes.push(if *first == b'+' { b' ' } else { *first });
                 rest = more;
             }
         }

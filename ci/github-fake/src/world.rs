@@ -39,6 +39,8 @@ pub struct World {
     pub log: Vec<Logged>,
     /// What broke GitHub's description of its interface.
     pub violations: Vec<String>,
+    /// How many times a list does not show yet what was written last.
+    pub lag: u32,
     /// The last number that was given out.
     pub last_id: u64,
 }
@@ -203,6 +205,13 @@ impl World {
         self.last_id
     }
 
+    /// What a list that lags does not show yet.
+    fn hidden(&mut self) -> u64 {
+        let lags = self.lag > 0 && self.last_id > 0;
+        self.lag = self.lag.saturating_sub(u32::from(lags));
+        if lags { self.last_id } else { 0 }
+    }
+
     /// Carries out a request.
     pub(crate) fn answer(&mut self, asked: &Asked<'_>) -> Answer {
         if asked.path.ends_with("/graphql") {
@@ -231,7 +240,8 @@ impl World {
             }
             ("GET", ["issues"]) => self.list_issues(asked),
             ("GET", ["issues", number, "comments"]) => {
-                let of = |it: &&Comment| it.number.to_string() == *number;
+                let hidden = self.hidden();
+                let of = |it: &&Comment| it.number.to_string() == *number && it.id != hidden;
                 let comments = self.comments.iter().filter(of).map(answers::comment);
                 asked.page(comments.collect(), Value::Array)
             }
@@ -384,9 +394,12 @@ impl World {
         }
     }
 
-    fn list_check_runs(&self, asked: &Asked<'_>, sha: &str) -> Answer {
+    fn list_check_runs(&mut self, asked: &Asked<'_>, sha: &str) -> Answer {
+        let hidden = self.hidden();
         let name = asked.query.get("check_name");
-        let fits = |it: &&CheckRun| it.head_sha == sha && name.is_none_or(|name| it.name == *name);
+        let fits = |it: &&CheckRun| {
+            it.head_sha == sha && it.id != hidden && name.is_none_or(|name| it.name == *name)
+        };
         let runs: Vec<Value> = self
             .check_runs
             .iter()

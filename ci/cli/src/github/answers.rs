@@ -8,6 +8,9 @@ use serde::de::DeserializeOwned;
 
 use super::error::GithubError;
 
+/// Something that is there, with the address where people see it.
+pub(super) type Seen<T> = (T, Option<String>);
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Comment {
     pub(super) id: u64,
@@ -18,7 +21,7 @@ pub(super) struct Comment {
     #[serde(default)]
     pub(super) user: Option<User>,
     #[serde(default)]
-    pub(super) html_url: Option<String>,
+    html_url: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -27,20 +30,21 @@ pub(super) struct User {
 }
 
 impl Comment {
-    pub(super) fn post(self) -> Post {
-        Post {
+    pub(super) fn seen(self) -> Seen<Post> {
+        let post = Post {
             id: self.id,
             node: self.node_id,
             author: self.user.map(|it| it.login),
             body: self.body.unwrap_or_default(),
-        }
+        };
+        (post, self.html_url)
     }
 }
 
 /// An issue; among issues GitHub lists pull requests too.
 #[derive(Debug, Deserialize)]
 pub(super) struct Issue {
-    pub(super) number: u64,
+    number: u64,
     #[serde(default)]
     node_id: String,
     #[serde(default)]
@@ -48,19 +52,20 @@ pub(super) struct Issue {
     #[serde(default)]
     user: Option<User>,
     #[serde(default)]
-    pub(super) html_url: Option<String>,
+    html_url: Option<String>,
     #[serde(default)]
     pub(super) pull_request: Option<serde::de::IgnoredAny>,
 }
 
 impl Issue {
-    pub(super) fn post(self) -> Post {
-        Post {
+    pub(super) fn seen(self) -> Seen<Post> {
+        let post = Post {
             id: self.number,
             node: self.node_id,
             author: self.user.map(|it| it.login),
             body: self.body.unwrap_or_default(),
-        }
+        };
+        (post, self.html_url)
     }
 }
 
@@ -71,7 +76,7 @@ pub(super) struct CheckRuns {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CheckRun {
-    pub(super) id: u64,
+    id: u64,
     name: String,
     #[serde(default)]
     external_id: Option<String>,
@@ -80,7 +85,7 @@ pub(super) struct CheckRun {
     #[serde(default)]
     output: Output,
     #[serde(default)]
-    pub(super) html_url: Option<String>,
+    html_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -94,13 +99,14 @@ impl CheckRun {
         self.name == name
     }
 
-    pub(super) fn existing(self) -> Existing {
-        Existing {
+    pub(super) fn seen(self) -> Seen<Existing> {
+        let existing = Existing {
             id: self.id,
             external_id: self.external_id,
             conclusion: self.conclusion,
             annotations: self.output.annotations_count,
-        }
+        };
+        (existing, self.html_url)
     }
 }
 

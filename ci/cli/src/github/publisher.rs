@@ -12,7 +12,7 @@ use icgate_core::publish::sticky::{self, Content, Plan, Post, Write};
 use icgate_core::run::CiRun;
 use serde_json::{Value, json};
 
-use super::answers::{self, CheckRuns, Comment, Issue, read};
+use super::answers::{self, CheckRuns, Comment, Issue, Seen, read};
 use super::client::{Client, Request};
 use super::error::GithubError;
 
@@ -57,8 +57,15 @@ impl Publisher<'_> {
         content: &Content,
     ) -> Result<Published, GithubError> {
         let mut last = GithubError::Unsettled { what: "comment" };
+        let mut created: Option<Seen<Post>> = None;
         for _ in 0..ROUNDS_MAX {
-            let there = self.posts(board)?;
+            let mut there = self.posts(board)?;
+            // GitHub's lists may lag behind what it has just said itself.
+            if let Some(created) = &created {
+                if there.iter().all(|(post, _)| post.id != created.0.id) {
+                    there.push(created.clone());
+                }
+            }
             let posts: Vec<Post> = there.iter().map(|(post, _)| post.clone()).collect();
             let plan = sticky::plan(&posts, self.author, marker, content);
             if plan.writes.is_empty() {
@@ -66,9 +73,11 @@ impl Publisher<'_> {
             }
             for write in &plan.writes {
                 match self.write(board, write) {
-                    Ok(()) => {}
+                    Ok(Some(post)) => created = Some(post),
+                    Ok(None) => {}
                     // Gone, or nobody knows: the next look shows.
                     Err(error) if error.is_doubtful() || is_gone(&error, write) => {
+                        created = created.filter(|_| error.is_doubtful());
                         last = error;
                         break;
                     }
@@ -79,17 +88,14 @@ impl Publisher<'_> {
         Err(last)
     }
 
-    fn posts(&self, board: Board) -> Result<Vec<(Post, Option<String>)>, GithubError> {
+    fn posts(&self, board: Board) -> Result<Vec<Seen<Post>>, GithubError> {
         let mut posts = Vec::new();
         match board {
             Board::PullRequest(number) => {
                 let path = self.path(&format!("/issues/{number}/comments?per_page=100"));
                 for text in self.client.pages(&path, PAGES_MAX)? {
                     let page: Vec<Comment> = read("the comments", &text)?;
-                    posts.extend(page.into_iter().map(|mut it| {
-                        let url = it.html_url.take();
-                        (it.post(), url)
-                    }));
+                    posts.extend(page.into_iter().map(Comment::seen));
                 }
             }
             Board::Issues(_) => {
@@ -100,29 +106,39 @@ impl Publisher<'_> {
                 for text in self.client.pages(&path, PAGES_MAX)? {
                     let page: Vec<Issue> = read("the issues", &text)?;
                     let issues = page.into_iter().filter(|it| it.pull_request.is_none());
-                    posts.extend(issues.map(|mut it| {
-                        let url = it.html_url.take();
-                        (it.post(), url)
-                    }));
+                    posts.extend(issues.map(Issue::seen));
                 }
             }
         }
         Ok(posts)
     }
 
-    fn write(&self, board: Board, write: &Write) -> Result<(), GithubError> {
+    /// Writes one thing, and gives the post that is new by it.
+    fn write(&self, board: Board, write: &Write) -> Result<Option<Seen<Post>>, GithubError> {
+        let text = self.send_write(board, write)?;
+        Ok(match (board, write) {
+            (_, Write::Update { .. } | Write::Retire { .. }) => None,
+            (Board::PullRequest(_), Write::Create { .. }) => {
+                let comment: Comment = read("the new comment", &text)?;
+                self.check_author(&comment)?;
+                Some(comment.seen())
+            }
+            (Board::Issues(_), Write::Create { .. }) => {
+                Some(read::<Issue>("the new issue", &text)?.seen())
+            }
+        })
+    }
+
+    fn send_write(&self, board: Board, write: &Write) -> Result<String, GithubError> {
         match (board, write) {
             (Board::PullRequest(number), Write::Create { body }) => {
                 let path = self.path(&format!("/issues/{number}/comments"));
-                let text =
-                    self.send(Method::POST, &path, &json!({ "body": body }), Repeat::Once)?;
-                self.check_author(&read("the new comment", &text)?)
+                self.send(Method::POST, &path, &json!({ "body": body }), Repeat::Once)
             }
             (Board::PullRequest(_), Write::Update { id, body }) => {
                 let path = self.path(&format!("/issues/comments/{id}"));
                 let body = json!({ "body": body });
                 self.send(Method::PATCH, &path, &body, Repeat::Freely)
-                    .map(drop)
             }
             (Board::PullRequest(_), Write::Retire { id, node, body }) => {
                 // Hidden first: without its marker it would not be found again.
@@ -130,26 +146,22 @@ impl Publisher<'_> {
                 let path = self.path(&format!("/issues/comments/{id}"));
                 let body = json!({ "body": body });
                 self.send(Method::PATCH, &path, &body, Repeat::Freely)
-                    .map(drop)
             }
             (Board::Issues(title), Write::Create { body }) => {
                 let body = json!({ "title": title, "body": body });
                 let path = self.path("/issues");
                 self.send(Method::POST, &path, &body, Repeat::Once)
-                    .map(drop)
             }
             (Board::Issues(_), Write::Update { id, body }) => {
                 let path = self.path(&format!("/issues/{id}"));
                 let body = json!({ "body": body });
                 self.send(Method::PATCH, &path, &body, Repeat::Freely)
-                    .map(drop)
             }
             (Board::Issues(_), Write::Retire { id, body, .. }) => {
                 let path = self.path(&format!("/issues/{id}"));
                 let body =
                     json!({ "body": body, "state": "closed", "state_reason": "not_planned" });
                 self.send(Method::PATCH, &path, &body, Repeat::Freely)
-                    .map(drop)
             }
         }
     }
@@ -199,23 +211,32 @@ impl Publisher<'_> {
     ) -> Result<Published, GithubError> {
         let name = check.name.clone();
         let mut last = GithubError::Unsettled { what: "check run" };
+        let mut known: Option<Seen<Existing>> = None;
         // Two rounds more for each further batch of annotations.
         for _ in 0..ROUNDS_MAX + 8 {
-            let there = self.check_runs(check, &name)?;
+            let mut there = self.check_runs(check, &name)?;
+            if let Some(known) = &known {
+                bring_up_to_date(&mut there, known);
+            }
             let url = |id: u64| {
                 let found = there.iter().find(|(it, _)| it.id == id);
                 found.and_then(|(_, url)| url.clone())
             };
             let existing: Vec<Existing> = there.iter().map(|(it, _)| it.clone()).collect();
-            let sent = match check_run::plan(&existing, check, key, ci) {
+            let step = check_run::plan(&existing, check, key, ci);
+            let (from, body) = match step {
+                check_run::Step::Update { from, .. } => (from, check.update(from)),
+                _ => (0, check.create()),
+            };
+            let sent = match step {
                 check_run::Step::Create => {
                     let path = self.path("/check-runs");
-                    self.send(Method::POST, &path, &check.create(), Repeat::Once)
+                    self.send(Method::POST, &path, &body, Repeat::Once)
                 }
-                check_run::Step::Update { id, from } => {
+                check_run::Step::Update { id, .. } => {
                     // Annotations are appended: twice sent is twice there.
                     let path = self.path(&format!("/check-runs/{id}"));
-                    self.send(Method::PATCH, &path, &check.update(from), Repeat::Once)
+                    self.send(Method::PATCH, &path, &body, Repeat::Once)
                 }
                 check_run::Step::Nothing { id } => {
                     return Ok(Published {
@@ -231,7 +252,12 @@ impl Publisher<'_> {
                 }
             };
             match sent {
-                Ok(_) => {}
+                Ok(text) => {
+                    let mut seen = read::<answers::CheckRun>("the check run", &text)?.seen();
+                    let sent = body["output"]["annotations"].as_array().map_or(0, Vec::len);
+                    seen.0.annotations = seen.0.annotations.max(from + sent);
+                    known = Some(seen);
+                }
                 Err(error) if error.is_doubtful() => last = error,
                 // Rather a verdict without remarks than remarks that GitHub does not take.
                 Err(error) if error.status() == Some(422) && check.is_annotated() => {
@@ -243,11 +269,7 @@ impl Publisher<'_> {
         Err(last)
     }
 
-    fn check_runs(
-        &self,
-        check: &CheckRun,
-        name: &str,
-    ) -> Result<Vec<(Existing, Option<String>)>, GithubError> {
+    fn check_runs(&self, check: &CheckRun, name: &str) -> Result<Vec<Seen<Existing>>, GithubError> {
         let path = self.path(&format!(
             "/commits/{}/check-runs?check_name={}&filter=all&per_page=100",
             check.head_sha,
@@ -257,10 +279,7 @@ impl Publisher<'_> {
         for text in self.client.pages(&path, PAGES_MAX)? {
             let page: CheckRuns = read("the check runs", &text)?;
             let ours = page.check_runs.into_iter().filter(|it| it.is_called(name));
-            found.extend(ours.map(|mut it: answers::CheckRun| {
-                let url = it.html_url.take();
-                (it.existing(), url)
-            }));
+            found.extend(ours.map(answers::CheckRun::seen));
         }
         Ok(found)
     }
@@ -281,6 +300,18 @@ impl Publisher<'_> {
     }
 }
 
+/// Puts what GitHub answered to our last write over what its list says, which may lag behind.
+fn bring_up_to_date(there: &mut Vec<Seen<Existing>>, known: &Seen<Existing>) {
+    match there.iter_mut().find(|(it, _)| it.id == known.0.id) {
+        Some((listed, _)) => {
+            let annotations = listed.annotations.max(known.0.annotations);
+            *listed = known.0.clone();
+            listed.annotations = annotations;
+        }
+        None => there.push(known.clone()),
+    }
+}
+
 /// Whether what was to be changed is no longer there. A place where nothing can be created is not
 /// a thing that is gone.
 fn is_gone(error: &GithubError, write: &Write) -> bool {
@@ -288,7 +319,7 @@ fn is_gone(error: &GithubError, write: &Write) -> bool {
     changes && matches!(error.status(), Some(404 | 410))
 }
 
-fn published(there: &[(Post, Option<String>)], plan: &Plan) -> Published {
+fn published(there: &[Seen<Post>], plan: &Plan) -> Published {
     let stays = there.iter().find(|(post, _)| Some(post.id) == plan.stays);
     Published {
         url: stays.and_then(|(_, url)| url.clone()),

@@ -356,6 +356,24 @@ fn nobody_listens() {
 }
 
 #[test]
+fn a_list_that_lags_behind_leads_to_nothing_twice() {
+    let scene = Scene::with(World {
+        lag: 3,
+        ..World::default()
+    });
+    scene.post(7).unwrap();
+    assert_eq!(scene.ours(), [body(7)]);
+    scene.fake.world().lag = 3;
+    let ci = CiRun { run: 7, attempt: 1 };
+    let publisher = scene.publisher();
+    publisher.check_run(&mut annotated(ci), &key(), ci).unwrap();
+    let world = scene.fake.world().clone();
+    assert_eq!((world.comments.len(), world.check_runs.len()), (1, 1));
+    assert_eq!(world.check_runs[0].annotations.len(), 120);
+    scene.assert_sound();
+}
+
+#[test]
 fn a_comment_that_is_deleted_in_between_is_written_anew() {
     let scene = Scene::with(World {
         comments: vec![comment(3, BOT, &body(6))],
