@@ -217,6 +217,9 @@ Plants say where a cost may be added to the project's code:
     Init {
         #[command(flatten)]
         project: Project,
+        /// Where icgate's action is: its repository and a commit of it
+        #[arg(long, value_name = "OWNER/NAME@COMMIT")]
+        action: Option<String>,
     },
     /// Print completions for a shell
     #[command(

@@ -65,6 +65,8 @@ pub(crate) fn check_run(run: &CheckRun) -> Value {
 pub(crate) fn pull(pull: &Pull) -> Value {
     let mut answer = example("pull");
     answer["number"] = json!(pull.number);
+    // GitHub's own example of a team lacks what its description asks for.
+    answer["requested_teams"] = json!([]);
     answer["merge_commit_sha"] = json!(pull.merge_commit_sha);
     for (name, branch, sha, repository) in [
         (

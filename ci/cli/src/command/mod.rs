@@ -105,7 +105,7 @@ pub(crate) fn main() -> ExitCode {
             explaining,
         } => explain::explain(project, against, explaining),
         Command::Doctor { project } => doctor::doctor(project),
-        Command::Init { project } => init::init(project),
+        Command::Init { project, action } => init::init(project, action.as_deref()),
         Command::Completions { shell } => {
             print_completions(*shell);
             Ok(0)

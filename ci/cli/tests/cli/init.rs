@@ -55,6 +55,7 @@ fn a_project_is_adopted_once() {
         suite.as_str(),
         "crates/baselines/policy.toml",
         ".github/workflows/icgate.yml",
+        ".github/workflows/icgate-publish.yml",
         ".gitattributes",
     ];
     let read = || files.map(|file| std::fs::read_to_string(top.join(file)).unwrap());
@@ -63,11 +64,11 @@ fn a_project_is_adopted_once() {
     }
     let written = read();
     assert_eq!(
-        written[3],
+        written[4],
         "*.png binary\ncrates/baselines/*/*.json -merge\n"
     );
     let workflow = &written[2];
-    for place in ["{container}", "{toolchain}", "{version}", "{arguments}"] {
+    for place in ["{container}", "{toolchain}", "{action}", "{arguments}"] {
         assert!(
             !workflow.contains(place),
             "`{place}` is still in {workflow}"
@@ -77,10 +78,17 @@ fn a_project_is_adopted_once() {
         "permissions: {}\n",
         "      contents: read\n",
         "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1\n",
-        "icgate check --manifest-path crates/Cargo.toml --bench older --format github\n",
+        "      - uses: OWNER/icgate/.github/actions/icgate@COMMIT\n",
+        "            --manifest-path crates/Cargo.toml --bench older\n",
     ] {
         assert!(workflow.contains(line), "`{line}` is not in {workflow}");
     }
+
+    assert!(
+        written[3].contains("          workspace: crates\n"),
+        "{}",
+        written[3]
+    );
 
     // What was adopted passes, before and after it is committed.
     run("check").says(0, &["judged 1 of 1: 1 unchanged"]);

@@ -17,9 +17,14 @@ use crate::output;
 use crate::{git, store};
 
 const POLICY: &str = include_str!("policy.toml");
-const WORKFLOW: &str = include_str!("workflow.yml");
+const GATE: &str = include_str!("gate.yml");
+const PUBLISH: &str = include_str!("publish.yml");
+/// Where the action is in icgate's repository.
+const ACTION: &str = ".github/actions/icgate";
+/// Stands for the action where nobody says where it is.
+const ACTION_UNKNOWN: &str = "OWNER/icgate@COMMIT";
 
-pub(crate) fn init(selection: &Selection) -> Result<u8, CliError> {
+pub(crate) fn init(selection: &Selection, action: Option<&str>) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
     let toolchain = toolchain(project.root())?;
     // A workflow and attributes count at the top of the repository, wherever the project lies.
@@ -31,11 +36,10 @@ pub(crate) fn init(selection: &Selection) -> Result<u8, CliError> {
     // The baselines first: it is measuring that can fail, and then nothing is half adopted.
     first_baselines(selection, &baselines.join(platform(&toolchain.target)))?;
     put(&baselines.join(store::POLICY_FILE), POLICY)?;
-    let workflow = top.join(".github/workflows/icgate.yml");
-    put(
-        &workflow,
-        &workflow_text(selection, &project, &top, &toolchain),
-    )?;
+    let workflows = Workflows::new(selection, &project, &top, &toolchain, action);
+    let folder = top.join(".github/workflows");
+    put(&folder.join("icgate.yml"), &workflows.fill(GATE))?;
+    put(&folder.join("icgate-publish.yml"), &workflows.fill(PUBLISH))?;
     if let Ok(relative) = baselines.strip_prefix(&top) {
         append(
             &top.join(".gitattributes"),
@@ -47,6 +51,14 @@ pub(crate) fn init(selection: &Selection) -> Result<u8, CliError> {
         "\nFor your Makefile, if you have one:\n\n{}",
         makefile(&arguments)
     ));
+    if action.is_none() {
+        output::say(format_args!(
+            "In both workflows, put icgate's repository and a commit of it in place of {ACTION_UNKNOWN},"
+        ));
+        output::say(format_args!(
+            "or let `icgate init --action owner/name@commit` do so.\n"
+        ));
+    }
     output::say(format_args!(
         "Commit these files. Baselines hold where they were measured: if the workflow ends"
     ));
@@ -152,14 +164,63 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn workflow_text(
-    selection: &Selection,
-    project: &Project,
-    top: &Path,
-    toolchain: &Toolchain,
-) -> String {
-    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let container = match image(&release) {
+/// What the workflows leave open.
+struct Workflows {
+    action: String,
+    container: String,
+    toolchain: String,
+    arguments: String,
+    workspace: String,
+}
+
+impl Workflows {
+    fn new(
+        selection: &Selection,
+        project: &Project,
+        top: &Path,
+        toolchain: &Toolchain,
+        action: Option<&str>,
+    ) -> Self {
+        let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let directory = project_directory(top, project);
+        let mut workspace = directory.display().to_string();
+        if workspace.is_empty() {
+            ".".clone_into(&mut workspace);
+        }
+        if let Some(baselines) = &selection.baselines {
+            let absolute = std::path::absolute(baselines).unwrap_or_default();
+            let relative = absolute.strip_prefix(top).unwrap_or(&absolute);
+            workspace.push_str("\n          baselines: ");
+            workspace.push_str(&relative.display().to_string());
+        }
+        Self {
+            action: action_path(action.unwrap_or(ACTION_UNKNOWN)),
+            container: container(&release),
+            toolchain: toolchain_name(project.root(), toolchain).to_owned(),
+            arguments: arguments(selection, project, &directory).trim().to_owned(),
+            workspace,
+        }
+    }
+
+    fn fill(&self, template: &str) -> String {
+        template
+            .replace("{action}", &self.action)
+            .replace("{container}", &self.container)
+            .replace("{toolchain}", &self.toolchain)
+            .replace("{arguments}", &self.arguments)
+            .replace("{workspace}", &self.workspace)
+    }
+}
+
+/// `owner/name@commit` as a step names the action in it.
+fn action_path(action: &str) -> String {
+    let (repository, commit) = action.split_once('@').unwrap_or((action, "COMMIT"));
+    format!("{repository}/{ACTION}@{commit}")
+}
+
+/// The container of the measuring jobs, with why it is that one.
+fn container(release: &str) -> String {
+    match image(release) {
         Some(image) => format!(
             "# The system in which the baselines were measured: its C library and Valgrind count.\n    \
              container: {image}"
@@ -170,13 +231,7 @@ fn workflow_text(
              container: debian:12"
                 .to_owned()
         }
-    };
-    let arguments = arguments(selection, project, &project_directory(top, project));
-    WORKFLOW
-        .replace("{container}", &container)
-        .replace("{toolchain}", toolchain_name(project.root(), toolchain))
-        .replace("{version}", env!("CARGO_PKG_VERSION"))
-        .replace("{arguments}", &arguments)
+    }
 }
 
 /// What rustup is to install: nothing where the project says itself, else the compiler in use.
@@ -247,6 +302,42 @@ mod tests {
         let ubuntu = "ID=ubuntu\nVERSION_ID=\"24.04\"\n";
         assert_eq!(image(ubuntu).as_deref(), Some("ubuntu:24.04"));
         assert_eq!(image("ID=arch\n"), None);
+    }
+
+    /// The documentation shows what is written, to the letter.
+    #[test]
+    fn the_documentation_holds_the_workflows_that_are_written() {
+        let written = Workflows {
+            action: action_path(ACTION_UNKNOWN),
+            container: container("ID=debian\nVERSION_ID=\"12\"\n"),
+            toolchain: "stable".to_owned(),
+            arguments: String::new(),
+            workspace: ".".to_owned(),
+        };
+        let page = include_str!("../../../../../docs/adopting.md");
+        for template in [GATE, PUBLISH] {
+            let text = written.fill(template);
+            assert!(!text.contains('{') || text.contains("${{"), "{text}");
+            let block = format!("```yaml\n{text}```\n");
+            assert!(page.contains(&block), "docs/adopting.md lacks:\n{block}");
+        }
+        let action = include_str!("../../../../../.github/actions/icgate/action.yml");
+        for line in [GATE, PUBLISH].iter().flat_map(|it| it.lines()) {
+            let names = [
+                "command:",
+                "shard:",
+                "input:",
+                "base:",
+                "arguments:",
+                "workspace:",
+                "token:",
+            ];
+            let name = line.trim().split(' ').next().unwrap_or_default();
+            assert!(
+                !names.contains(&name) || action.contains(&format!("  {name}\n")),
+                "{line}"
+            );
+        }
     }
 
     #[test]
