@@ -3,7 +3,7 @@
 # Every target sets up what it needs, and is quick when nothing is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: selftest parser-speed help setup gate test check update-baseline bench doctor speed scale determinism bench-engine torture peers verify fuzz
+.PHONY: selftest parser-speed help setup gate test test-github check update-baseline bench doctor speed scale determinism bench-engine torture peers verify fuzz
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
 # Handed on through the environment, so that no quoting is needed whatever the text.
@@ -20,6 +20,9 @@ gate: setup $(ICGATE) ## measure, compare with the baselines, verdict, exit code
 
 test: setup ## all tests
 	cargo test --workspace --features icgate/github $(ARGS)
+
+test-github: setup ## the workflows, run by act against a stand-in for GitHub
+	@.ci/test-github
 
 check: setup ## formatting, lints, documentation
 	cargo fmt --all --check

@@ -104,6 +104,9 @@ pub(crate) enum Command {
         against: Against,
         #[command(flatten)]
         output: OutputDirectory,
+        /// Take this run, or the runs in this folder, instead of measuring: those of CI's shards
+        #[arg(long, value_name = "RUN", conflicts_with_all = ["patterns", "jobs"])]
+        from: Vec<Utf8PathBuf>,
         /// Why a worsening beyond the limit is accepted
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,

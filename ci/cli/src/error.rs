@@ -457,6 +457,8 @@ pub(crate) enum UpdateError {
     Vacuous { id: String, instructions: u64 },
     #[error("some benchmarks could not be measured; no baseline was changed")]
     Incomplete,
+    #[error("{why}")]
+    From { why: String, fix: String },
 }
 
 impl UpdateError {
@@ -469,6 +471,7 @@ impl UpdateError {
                     .to_owned()
             }
             Self::Incomplete => "mend what is named above".to_owned(),
+            Self::From { fix, .. } => fix.clone(),
         }
     }
 }

@@ -211,6 +211,44 @@ fn workflows_pin_what_they_use() {
     }
 }
 
+/// Texts that somebody else chooses enter a script by the environment alone: written into it, they
+/// would be a part of it.
+#[test]
+fn no_script_of_a_workflow_holds_an_expression() {
+    let mut files: Vec<PathBuf> = Vec::new();
+    let inits = [
+        "ci/cli/src/command/init/gate.yml",
+        "ci/cli/src/command/init/publish.yml",
+    ];
+    files.extend(inits.map(|it| root().join(it)));
+    files.push(root().join(".github/actions/icgate/action.yml"));
+    for entry in std::fs::read_dir(root().join(".github/workflows")).unwrap() {
+        files.push(entry.unwrap().path());
+    }
+    let mut scripts = 0;
+    for path in files {
+        let mut inside = None;
+        for line in read(&path).lines() {
+            let indent = line.len() - line.trim_start().len();
+            if inside.is_some_and(|run| indent <= run && !line.trim().is_empty()) {
+                inside = None;
+            }
+            let step = line.trim_start().trim_start_matches("- ");
+            if step.starts_with("run:") {
+                inside = Some(line.len() - step.len());
+                scripts += 1;
+            }
+            assert!(
+                inside.is_none() || !line.contains("${{"),
+                "{}: `{}` puts an expression into a script",
+                path.display(),
+                line.trim()
+            );
+        }
+    }
+    assert!(scripts > 10, "{scripts} scripts were found");
+}
+
 #[test]
 fn every_benchmark_of_the_catalogue_has_a_baseline_and_back() {
     let platform = root().join("baselines/x86_64-linux-gnu");

@@ -15,6 +15,7 @@ mod merge;
 #[cfg(feature = "github")]
 mod publish;
 mod report;
+mod runs;
 mod selftest;
 mod update;
 mod verify;
@@ -68,8 +69,12 @@ pub(crate) fn main() -> ExitCode {
             measuring,
             against,
             output,
+            from,
             reason,
-        } => update::update(project, measuring, against, output, reason.as_deref()),
+        } => match from.as_slice() {
+            [] => update::update(project, measuring, against, output, reason.as_deref()),
+            runs => update::update_from(runs, project, against, reason.as_deref()),
+        },
         Command::Ab {
             revision,
             project,

@@ -4,6 +4,7 @@
 //! New and changed benchmarks are measured a second time in a disturbed chamber: the difference is
 //! their floor. Nothing is written unless everything could be measured.
 
+use camino::Utf8PathBuf;
 use icgate_core::baseline::{Accepted, Baseline};
 use icgate_core::bench_id::BenchId;
 use icgate_core::chamber::platform;
@@ -14,6 +15,7 @@ use icgate_core::run::{Measurement, Run};
 
 use super::judge::Bench;
 use super::print_failures;
+use super::runs::read_runs;
 use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
 use crate::cargo::Project;
 use crate::chamber::toolchain;
@@ -41,13 +43,7 @@ pub(crate) fn update(
     if print_failures(&measured.failures).is_some() {
         return Err(UpdateError::Incomplete.into());
     }
-    check_vacuous(&measured.run)?;
-    let update = Update {
-        bench: &bench,
-        run: &measured.run,
-        reason: reason.map(str::trim).filter(|reason| !reason.is_empty()),
-    };
-    update.check_reasons()?;
+    let update = Update::new(&bench, &measured.run, reason)?;
     let select = |id: &BenchId| {
         let measured = measured.run.benchmark(id);
         measured.is_none_or(|measured| update.has_moved(measured))
@@ -60,13 +56,45 @@ pub(crate) fn update(
         update.entry(measured, disturbed.run.benchmark(&measured.id))
     })?;
     let written = write(&project, &platform, &bench, &suites, measured.run.complete)?;
-    for path in &written {
+    say(&written);
+    Ok(0)
+}
+
+/// The same with numbers that somebody else measured, such as CI. They are read with as little faith
+/// as those of a pull request; the gate measures once more what is written.
+pub(crate) fn update_from(
+    runs: &[Utf8PathBuf],
+    selection: &Selection,
+    against: &Against,
+    reason: Option<&str>,
+) -> Result<u8, CliError> {
+    let project = Project::open(selection)?;
+    let (run, warnings) = read_runs(runs, None).map_err(|it| UpdateError::From {
+        why: it.why,
+        fix: it.fix,
+    })?;
+    for warning in warnings {
+        output::warn(warning);
+    }
+    let platform = run.chamber.platform();
+    let bench = Bench::open(&project, against, &platform)?;
+    store::prepare(&project.baselines())?;
+    if !run.failed.is_empty() {
+        return Err(UpdateError::Incomplete.into());
+    }
+    let update = Update::new(&bench, &run, reason)?;
+    let suites = suites(&run, &bench, |measured| update.entry(measured, None))?;
+    say(&write(&project, &platform, &bench, &suites, run.complete)?);
+    Ok(0)
+}
+
+fn say(written: &[String]) {
+    for path in written {
         output::say(format_args!("{path}"));
     }
     if written.is_empty() {
         output::say(format_args!("the baselines say already what was measured"));
     }
-    Ok(0)
 }
 
 /// What entries are made from.
@@ -74,6 +102,17 @@ struct Update<'a> {
     bench: &'a Bench,
     run: &'a Run,
     reason: Option<&'a str>,
+}
+
+impl<'a> Update<'a> {
+    /// What can be written: of nothing vacuous, and with a reason wherever one is needed.
+    fn new(bench: &'a Bench, run: &'a Run, reason: Option<&'a str>) -> Result<Self, UpdateError> {
+        check_vacuous(run)?;
+        let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+        let update = Self { bench, run, reason };
+        update.check_reasons()?;
+        Ok(update)
+    }
 }
 
 impl Update<'_> {
@@ -183,9 +222,11 @@ impl Update<'_> {
             {
                 known.clone()
             }
-            (known, None) => {
-                Accepted::from_measurement(measured, known.map_or(0, |it| it.floor), reason)
-            }
+            (known, None) => Accepted::from_measurement(
+                measured,
+                known.map_or(0, |it| it.floor).max(measured.floor),
+                reason,
+            ),
         }
     }
 }

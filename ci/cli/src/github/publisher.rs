@@ -61,10 +61,10 @@ impl Publisher<'_> {
         for _ in 0..ROUNDS_MAX {
             let mut there = self.posts(board)?;
             // GitHub's lists may lag behind what it has just said itself.
-            if let Some(created) = &created {
-                if there.iter().all(|(post, _)| post.id != created.0.id) {
-                    there.push(created.clone());
-                }
+            if let Some(created) = &created
+                && there.iter().all(|(post, _)| post.id != created.0.id)
+            {
+                there.push(created.clone());
             }
             let posts: Vec<Post> = there.iter().map(|(post, _)| post.clone()).collect();
             let plan = sticky::plan(&posts, self.author, marker, content);

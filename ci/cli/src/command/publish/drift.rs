@@ -10,9 +10,9 @@ use icgate_core::publish::sticky::Content;
 use icgate_core::render::markdown;
 use icgate_core::run::CiRun;
 
-use super::runs::read_runs;
 use super::told;
 use crate::args::{Format, Publishing};
+use crate::command::runs::read_runs;
 use crate::error::{CiError, CliError};
 use crate::github::{Board, Client, Publisher, Trial, variable};
 use crate::output;
@@ -37,7 +37,7 @@ pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
         sha: sha.clone(),
         url: format!("{server}/{}/actions/runs/{}", repository.as_str(), ci.run),
     };
-    let found = match read_runs(&arguments.runs, ci) {
+    let found = match read_runs(&arguments.runs, Some(ci)) {
         Ok((run, warnings)) => {
             let root = arguments.workspace.as_std_path();
             let baselines = arguments.baselines.as_ref();

@@ -11,7 +11,6 @@
 //! changes no verdict: it has an exit code of its own.
 
 mod drift;
-mod runs;
 
 use std::path::{Path, PathBuf};
 
@@ -23,8 +22,8 @@ use icgate_core::publish::sticky::Content;
 use icgate_core::report::Report;
 use icgate_core::run::Run;
 
-use self::runs::{Unjudged, read_runs};
 use super::print_error;
+use super::runs::{Unjudged, read_runs};
 use crate::args::{CommentWhen, Format, Publishing};
 use crate::error::{CliError, PUBLISHING};
 use crate::github::{Board, Client, GithubError, Published, Publisher, Trial};
@@ -108,7 +107,7 @@ impl Telling<'_> {
 
     fn tell_finding(self) -> Result<u8, CliError> {
         let mut failures: Vec<GithubError> = Vec::new();
-        let run = read_runs(&self.arguments.runs, self.triggering.ci);
+        let run = read_runs(&self.arguments.runs, Some(self.triggering.ci));
         let measured = run.as_ref().ok().and_then(|(run, _)| run.commit.clone());
         let pull = match &self.client {
             Ok(client) => self.trial(client).pull(measured.as_deref()),

@@ -27,8 +27,11 @@ pub(super) struct Unjudged {
     pub(super) fix: String,
 }
 
-/// The run that its shards make, or why they do not.
-pub(super) fn read_runs(given: &[Utf8PathBuf], ci: CiRun) -> Result<(Run, Vec<String>), Unjudged> {
+/// The run that its shards make (of this run of CI, if one is given), or why they do not.
+pub(super) fn read_runs(
+    given: &[Utf8PathBuf],
+    ci: Option<CiRun>,
+) -> Result<(Run, Vec<String>), Unjudged> {
     let unjudged = |why: String, fix: &str| Unjudged {
         why,
         fix: fix.to_owned(),
@@ -43,7 +46,7 @@ pub(super) fn read_runs(given: &[Utf8PathBuf], ci: CiRun) -> Result<(Run, Vec<St
         let run =
             artifact::read(&name, &bytes).map_err(|error| unjudged(error.to_string(), again))?;
         let of = run.part.as_ref().and_then(|part| part.ci);
-        if of.is_some_and(|of| of.run != ci.run) {
+        if ci.is_some_and(|ci| of.is_some_and(|of| of.run != ci.run)) {
             return Err(unjudged(format!("`{name}` is of another run of CI"), again));
         }
         runs.push((name, run));
