@@ -3,7 +3,7 @@
 # Every target sets up what it needs, and is quick when nothing is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: selftest parser-speed help setup gate test test-github check update-baseline bench doctor speed scale determinism bench-engine torture peers verify fuzz
+.PHONY: selftest parser-speed help setup gate test test-github check update-baseline bench doctor speed scale determinism bench-engine torture peers verify fuzz report pictures
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
 # Handed on through the environment, so that no quoting is needed whatever the text.
@@ -28,6 +28,10 @@ check: setup ## formatting, lints, documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
+
+report: setup $(ICGATE) ## measure, and write target/icgate/report.html: a page to look at
+	@$(ICGATE) check $(ARGS) >target/report.log 2>&1 || [ -s target/icgate/report.html ] || { cat target/report.log; exit 1; }
+	@$(ICGATE) report
 
 update-baseline: setup $(ICGATE) ## accept what is measured: make update-baseline REASON="why"
 	$(ICGATE) update $${REASON:+--reason "$$REASON"} $(ARGS)
@@ -73,6 +77,11 @@ selftest: setup $(ICGATE) ## prove the gate on this machine, and write the READM
 parser-speed: setup $(ICGATE) ## reading a large profile, against callgrind_annotate and the file system
 	@cargo build --release --quiet --package icgate --example parse_profile
 	@.ci/parser-speed $(dir $(ICGATE))examples/parse_profile
+
+pictures: setup $(ICGATE) ## docs/pictures: the comment and the page of a planted change
+	@.ci/setup browser
+	@cargo build --quiet --package icgate --example pictures
+	@.ci/pictures $(ICGATE) $(or $(CARGO_TARGET_DIR),target)/debug/examples/pictures
 
 # Phony in effect: cargo knows whether there is anything to do.
 .PHONY: $(ICGATE)

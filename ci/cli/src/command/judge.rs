@@ -238,10 +238,9 @@ impl Bench {
         let base = detail::Base {
             run: base_run,
             baselines: &self.base,
-            // In a file that the diff touches, lines have other numbers.
             in_head: &|file, line| {
-                let is_same = !self.changed.touches(file);
-                is_same.then(|| (file.to_owned(), line))
+                let (file, line) = self.changed.in_head(file, line)?;
+                Some((file.to_owned(), line))
             },
         };
         let details = details(report, run, base, &mut Workspace::new(&self.root));
