@@ -31,7 +31,7 @@ table { border-collapse: collapse; display: block; overflow: auto; margin-bottom
 th, td { padding: 6px 10px; border: 1px solid var(--line); }
 tr:nth-child(2n) { background: var(--row); }
 code { font: 85% 'DejaVu Sans Mono', monospace; background: var(--span); padding: .2em .4em; border-radius: 6px; overflow-wrap: anywhere; }
-td > code:first-child { white-space: nowrap; }
+td:first-child code { white-space: nowrap; }
 sub { font-size: .75em; }
 summary { margin-bottom: 8px; }
 ";

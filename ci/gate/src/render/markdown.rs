@@ -153,7 +153,7 @@ fn failing(report: &Report) -> Option<Table> {
             count(row.base),
             count(row.head),
             change(row),
-            row.limit_share(),
+            unbroken(&row.limit_share().to_string()),
             trend(row),
             cause(row)
         )
@@ -305,7 +305,13 @@ fn foot(report: &Report) -> String {
 }
 
 fn change(row: &Row) -> String {
-    row.change.map_or_else(|| "–".to_owned(), percent)
+    row.change
+        .map_or_else(|| "–".to_owned(), |it| unbroken(&percent(it)))
+}
+
+/// A number with its sign on one line, in a narrow column.
+fn unbroken(number: &str) -> String {
+    number.replace(' ', "\u{a0}")
 }
 
 /// The last baselines, and what was measured.
