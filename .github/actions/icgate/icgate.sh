@@ -65,7 +65,7 @@ case $ICGATE_COMMAND in
           judge=(merge)
         fi
         "$icgate" "${judge[@]}" "${runs[@]}" "${arguments[@]}" "${based[@]}" --format github \
-          --output "$ICGATE_OUTPUT" || code=$?
+          --output "$ICGATE_OUTPUT" 2>&1 || code=$?
         ;;
     esac
     if [ "$ICGATE_FAIL_ON" = error ]; then
