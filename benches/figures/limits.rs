@@ -20,6 +20,8 @@ pub(crate) struct Limits {
     pub overwrite: f64,
     /// Writing a file that has no pages yet.
     pub new_file: f64,
+    /// Overwriting a file and syncing it: what can be sustained.
+    pub device: f64,
     /// One write of 512 bytes, in nanoseconds.
     pub write_call_ns: f64,
     /// Syncing 4 KiB in a file of zeros.
@@ -129,6 +131,10 @@ pub(crate) fn measure(dir: &Path) -> std::io::Result<Limits> {
     file.sync_all()?;
     let overwrite = gb_per_s(256 << 20, write_all(256)?.min(write_all(256)?));
     file.sync_all()?;
+    let begun = Instant::now();
+    write_all(256)?;
+    file.sync_data()?;
+    let device = gb_per_s(256 << 20, begun.elapsed());
     let call = best(3, 2000, || {
         let _ = black_box(file.write_all_at(&chunk[..512], 0));
     });
@@ -148,6 +154,7 @@ pub(crate) fn measure(dir: &Path) -> std::io::Result<Limits> {
         crc_and_copy_64_ns: both.as_secs_f64() * 1e9,
         overwrite,
         new_file,
+        device,
         write_call_ns: call.as_secs_f64() * 1e9,
         sync_p50: syncs[150],
         sync_p99: syncs[297],
@@ -169,6 +176,10 @@ impl Limits {
         println!(
             "  page cache      {:.1} GB/s overwriting, {:.1} GB/s in a new file",
             self.overwrite, self.new_file
+        );
+        println!(
+            "  device          {:.1} GB/s overwriting and synced",
+            self.device
         );
         println!("  write call      {:.0} ns for 512 B", self.write_call_ns);
         println!(

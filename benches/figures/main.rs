@@ -112,8 +112,10 @@ fn appends(dir: &Path, limits: &Limits) -> Done {
         "\nappend, accepted and written, not durable, one thread, recycled files\n  aims: 64 B 10 M/s, 256 B 8 M/s, below 1 µs each; alone at most 100 ns above crc + copy"
     );
     println!(
-        "  (best of rounds of {} MiB, and in brackets all rounds with the syncs that full segments cost)",
-        ROUND >> 20
+        "  (best of rounds of {} MiB, and in brackets all rounds with the syncs that full segments cost,\n   for which the device sets a limit: {:.1} M/s of 64 B, {:.1} M/s of 256 B)",
+        ROUND >> 20,
+        limits.device * 1e3 / 70.0,
+        limits.device * 1e3 / 262.0,
     );
     for (len, per_batch) in [
         (64, 10),
