@@ -1,7 +1,7 @@
 //! Keys and values in memory, and their form in the log.
 //!
 //! ```text
-//! Store ──┬── base      Generation: points by hash, order by key; frozen while a snapshot is written
+//! Store ──┬── base      Generation: points by hash, order by key; may be frozen for a snapshot
 //!         └── overlay   Generation: what changed beside a frozen base
 //! ```
 //!

@@ -222,7 +222,8 @@ impl Store {
         }
     }
 
-    /// The store as it is now, standing still. Nothing is copied; writers go on beside it.
+    /// The store as it is now, standing still. No pair is copied, and writers go on beside it. What
+    /// gathered beside an earlier view and is not carried over yet is carried over first.
     ///
     /// # Errors
     /// [`StillFrozen`] where an earlier view is still held.
