@@ -3,7 +3,7 @@
 # Every target sets up what it needs, and is quick when nothing is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: selftest parser-speed help setup gate test test-github check update-baseline bench doctor speed scale determinism bench-engine torture peers verify fuzz report pictures
+.PHONY: selftest parser-speed help setup gate test planted test-github check update-baseline bench doctor speed scale determinism bench-engine torture peers verify fuzz report pictures
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
 # Handed on through the environment, so that no quoting is needed whatever the text.
@@ -23,6 +23,9 @@ test: setup ## all tests
 
 test-github: setup ## the workflows, run by act against a stand-in for GitHub
 	@.ci/test-github
+
+planted: setup ## changes of known effect in the engine, and how much of what icgate says is right
+	cargo test --package icgate --test planted $(if $(ARGS),-- $(ARGS))
 
 check: setup ## formatting, lints, documentation
 	cargo fmt --all --check

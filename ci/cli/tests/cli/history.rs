@@ -325,3 +325,28 @@ fn a_renamed_benchmark_is_said_to_be_renamed() {
         ],
     );
 }
+
+#[test]
+fn a_file_that_git_does_not_know_yet_counts_as_changed() {
+    let repository = Repository::new();
+    repository.write("src/lib.rs", include_str!("../sample/src/lib.rs"));
+    repository.commit("the source");
+    let explained = || {
+        let mut command = icgate();
+        command.args([
+            "explain",
+            "steady/checksum/n1000",
+            "--format",
+            "json",
+            "--run",
+        ]);
+        command.arg(&repository.run).current_dir(repository.path());
+        let answer = Answer::of(command.output().unwrap());
+        answer.says(0, &["sample::mix"]);
+        answer.stdout.contains("\"in_diff\": true")
+    };
+    assert!(!explained());
+    repository.git(&["rm", "--quiet", "--cached", "src/lib.rs"]);
+    repository.git(&["commit", "--quiet", "--message", "not yet known"]);
+    assert!(explained());
+}

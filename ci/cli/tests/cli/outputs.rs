@@ -158,3 +158,83 @@ fn the_harness_reports_what_was_measured_in_the_chamber() {
     );
     assert!(!replayed.stdout.contains("inf"), "{}", replayed.stdout);
 }
+#[test]
+fn functions_callers_and_lines_are_shown() {
+    let sample = Sample::with_baselines();
+    let explained = sample.run("explain", "steady", &["steady/checksum/n1000"]);
+    explained.says(
+        0,
+        &[
+            "steady/checksum/n1000: ",
+            "as many as in the baselines",
+            "  sample::mix\n",
+            "called by  sample::checksum",
+            "src/lib.rs\n",
+            "│     (sum.rotate_left(5) ^ u32::from(byte))",
+        ],
+    );
+    let widest = explained
+        .stdout
+        .lines()
+        .map(|line| line.chars().count())
+        .max();
+    assert!(widest <= Some(80), "{explained:#?}");
+    assert!(!explained.stdout.contains('\x1b'));
+
+    let mut forced = sample.command("explain", "steady");
+    forced
+        .arg("steady/checksum/n1000")
+        .env("CLICOLOR_FORCE", "1");
+    let coloured = String::from_utf8(forced.output().unwrap().stdout).unwrap();
+    assert!(
+        coloured.contains("\x1b[1msteady/checksum/n1000"),
+        "{coloured}"
+    );
+    let plain = String::from_utf8(forced.env("NO_COLOR", "1").output().unwrap().stdout).unwrap();
+    assert_eq!(plain, explained.stdout);
+}
+
+#[test]
+fn a_stored_run_needs_no_measuring() {
+    let sample = Sample::with_baselines();
+    sample.check("steady").says(0, &["3 unchanged"]);
+    let run = sample.path().join("out/run.json");
+    let explain = |id: &str| {
+        let mut command = sample.command("explain", "steady");
+        command
+            .arg(id)
+            .arg("--run")
+            .arg(&run)
+            .args(["--format", "json"]);
+        // Nothing that measuring needs.
+        Answer::of(command.output().unwrap())
+    };
+    let explained = explain("steady/checksum/n100");
+    explained.says(0, &["\"id\": \"steady/checksum/n100\"", "\"callers\": ["]);
+    assert!(!explained.stderr.contains("measured"), "{explained:#?}");
+    explain("steady/checksum/n1001").says(
+        2,
+        &[
+            "there is no benchmark `steady/checksum/n1001`",
+            "fix: icgate explain steady/checksum/n100",
+            "or icgate explain steady/checksum/n1000",
+        ],
+    );
+}
+
+#[test]
+fn an_id_that_is_nobody_s_is_refused_with_near_ones() {
+    let sample = Sample::with_baselines();
+    let near = sample.run("explain", "steady", &["checksum/n1000"]);
+    near.says(
+        2,
+        &[
+            "there is no benchmark",
+            "icgate explain steady/checksum/n1000",
+        ],
+    );
+    let far = sample.run("explain", "steady", &["x/y/z"]);
+    far.says(2, &["there is no benchmark `x/y/z`", "fix: icgate list"]);
+    let odd = icgate().arg("explain").output().unwrap();
+    assert_eq!(odd.status.code(), Some(2));
+}

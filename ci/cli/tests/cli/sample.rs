@@ -113,7 +113,7 @@ impl Sample {
         command.arg("--manifest-path").arg(manifest());
         command.arg("--baselines").arg(self.baselines());
         command.args(["--bench", bench]);
-        if !matches!(verb, "list" | "verify") {
+        if !matches!(verb, "list" | "verify" | "explain") {
             command.arg("--output").arg(self.path().join("out"));
         }
         command

@@ -55,7 +55,8 @@ struct Cause {
     /// Where the cost arises in a library that it calls: in one of these.
     #[serde(default)]
     through: Vec<String>,
-    kind: String,
+    /// Any of these: whether the optimiser inlines a function is not always the plant's matter.
+    kind: Vec<String>,
     reach: String,
 }
 
@@ -216,7 +217,7 @@ impl Said {
                 None => cause.through.is_empty() && name == cause.function,
                 Some(caller) => caller == cause.function && cause.through.contains(&name),
             },
-            kind_right: kind == cause.kind,
+            kind_right: cause.kind.contains(&kind),
             reach_right: reach == cause.reach,
             in_plant: line.is_some_and(|line| planted.touch(&file, line).is_some()),
             has_line: line.is_some(),

@@ -65,6 +65,8 @@ impl Checkout {
 
     /// Records the baselines of the benchmarks that the cases look at, and commits everything.
     pub(crate) fn record(&self, cases: &[&Case]) -> Result<(), Failure> {
+        // Without baselines first: none of an earlier state may be what the new ones are judged by.
+        self.commit()?;
         let mut arguments = vec!["update".to_owned()];
         let all: BTreeSet<_> = cases.iter().flat_map(|case| case.selection()).collect();
         arguments.extend(all);
@@ -72,6 +74,10 @@ impl Checkout {
         if !answer.status.success() {
             return Err(format!("base cannot be measured: {}", text(&answer.stderr)).into());
         }
+        self.commit()
+    }
+
+    fn commit(&self) -> Result<(), Failure> {
         git(&self.root, &["add", "--all"])?;
         let identity = [
             "-c",

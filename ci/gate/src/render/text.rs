@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::judge::{Outcome, Verdict};
+use crate::reach::Reach;
 use crate::render::number::{grouped, percent};
 use crate::render::words;
 use crate::report::{Report, Row};
@@ -120,6 +121,10 @@ fn push_row(text: &mut String, row: &Row, width: usize, colour: Colour) {
                 let _ = writeln!(text, "             at {}{note}", colour.paint("4", &place));
             }
         }
+        // That the diff changes what is executed is what everybody expects.
+        if let Some(reach @ (Reach::Reachable | Reach::Unreachable)) = row.reach {
+            let _ = writeln!(text, "             {}", words::reach(reach));
+        }
     }
 }
 
@@ -132,6 +137,17 @@ mod tests {
     #[test]
     fn a_red_report() {
         insta::assert_snapshot!(render(&sample(), Colour::None));
+    }
+
+    #[test]
+    fn a_diff_that_does_not_touch_a_benchmark_is_said_to() {
+        let mut report = sample();
+        let says =
+            |report: &Report, reach| render(report, Colour::None).contains(words::reach(reach));
+        for reach in [Reach::Touched, Reach::Reachable, Reach::Unreachable] {
+            report.rows[0].reach = Some(reach);
+            assert_eq!(says(&report, reach), reach != Reach::Touched);
+        }
     }
 
     #[test]
