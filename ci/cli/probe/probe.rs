@@ -1,7 +1,7 @@
 //! The probe: run under Callgrind in the chamber, it shows what no version number tells.
 //!
-//! It prints where the stack begins and the CPU that Valgrind shows to programs (which is not the
-//! host's), and calls the memory functions whose variants the C library chooses by that CPU, so that the profile names
+//! It prints where the stack begins, whether the heap is whole and the CPU that Valgrind shows to
+//! programs (which is not the host's), and calls the memory functions whose variants the C library chooses by that CPU, so that the profile names
 //! the variants. It is compiled with the flags of the benchmarks and linked as they are.
 
 use std::hint::black_box;
@@ -43,8 +43,18 @@ fn stack() -> usize {
     environment - (1 + std::env::args_os().len() + 1) * size_of::<usize>()
 }
 
+/// Whether a large block lies on the heap behind a small one. By itself the C library would give it
+/// a mapping of its own, elsewhere.
+fn heap() -> &'static str {
+    let small = black_box(Box::new(0_u8));
+    let large = black_box(vec![0_u8; 1 << 20]);
+    let distance = large.as_ptr().addr().wrapping_sub((&raw const *small).addr());
+    if distance < 2 << 20 { "whole" } else { "split" }
+}
+
 fn main() {
     println!("stack {}", stack());
+    println!("heap {}", heap());
     print_cpu();
     // Sizes on both sides of every threshold at which an implementation changes its way.
     for size in [1_usize, 15, 40, 100, 300, 2_000, 70_000] {

@@ -204,6 +204,7 @@ impl ChamberError {
             Self::NoValgrind => {
                 Some("apt-get install valgrind (or your system's package of it)".to_owned())
             }
+            Self::Directory { source, .. } if is_full(source) => Some(ROOM_IN_TMP.to_owned()),
             Self::Directory { .. } => Some(
                 "make /tmp writable; the chamber's path is fixed so that counts are".to_owned(),
             ),
@@ -212,6 +213,16 @@ impl ChamberError {
             Self::ProbeRun { .. } => None,
         }
     }
+}
+
+/// What to do about a full disk under a chamber.
+const ROOM_IN_TMP: &str = "make room in /tmp: a chamber takes its executables and some megabytes";
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// Why a benchmark could not be measured.
@@ -269,6 +280,7 @@ impl MeasureError {
     pub(crate) fn fix(&self) -> Option<String> {
         match self {
             Self::NoMatch { .. } => Some("icgate list".to_owned()),
+            Self::File { source, .. } if is_full(source) => Some(ROOM_IN_TMP.to_owned()),
             Self::Twice { .. } => {
                 Some("name its group once in `main!`, or rename one of the two".to_owned())
             }

@@ -91,7 +91,11 @@ pub(crate) fn fingerprint(
         libc: libc(probe),
         cpu: probe.cpu.clone(),
         memory_functions: variants,
-        tunables: TUNABLES.to_owned(),
+        tunables: if probe.tunables_hold {
+            TUNABLES.to_owned()
+        } else {
+            format!("without effect: {TUNABLES}")
+        },
         caches: CACHES
             .map(|option| option.trim_start_matches('-'))
             .join(" "),

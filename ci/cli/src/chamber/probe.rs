@@ -37,6 +37,8 @@ pub(crate) struct Probe {
     pub(crate) cpu: String,
     /// Variants of memory functions in use, sorted.
     pub(crate) memory_functions: Vec<String>,
+    /// Whether the tunables have taken effect: as a canary, by what they do and not by what was set.
+    pub(crate) tunables_hold: bool,
     /// Where its stack began.
     pub(crate) stack: StackOffset,
     /// The C library's file, where it is linked dynamically.
@@ -106,7 +108,9 @@ pub(crate) fn run_probe(
     let failed = |what: String| ChamberError::ProbeRun { what };
     let directory = chamber.create("probe")?;
     let copy = directory.join("probe");
-    std::fs::copy(&executable.path, &copy).map_err(|error| failed(error.to_string()))?;
+    if let Err(source) = std::fs::copy(&executable.path, &copy) {
+        return Err(ChamberError::Directory { path: copy, source });
+    }
     let profile_path = directory.join("profile");
     let mut environment = BTreeMap::from([("GLIBC_TUNABLES".to_owned(), TUNABLES.to_owned())]);
     let filling = StackOffset::default().fill(&copy.to_string_lossy(), &[], &environment);
@@ -140,6 +144,7 @@ pub(crate) fn run_probe(
         .map(|(_, symbol)| profile.object(symbol.object));
     let printed = String::from_utf8_lossy(&output.stdout);
     Ok(Probe {
+        tunables_hold: tunables_hold(&printed, &memory_functions),
         linkage: executable.linkage,
         cpu: cpu(&printed).ok_or_else(|| failed("it did not print the CPU".to_owned()))?,
         stack: stack_offset(&printed)
@@ -164,6 +169,13 @@ fn is_libc(object: &str) -> bool {
         .rsplit('/')
         .next()
         .is_some_and(|file| file.starts_with("libc.so") || file.starts_with("libc-"))
+}
+
+/// Large blocks lie on the heap, and no memory function has a variant that the tunables rule out.
+fn tunables_hold(printed: &str, memory_functions: &BTreeSet<&str>) -> bool {
+    let ruled_out = ["ssse3", "avx", "evex", "erms"];
+    let in_use = |variant: &&str| memory_functions.iter().any(|name| name.contains(variant));
+    printed.lines().any(|line| line == "heap whole") && !ruled_out.iter().any(in_use)
 }
 
 fn stack_offset(printed: &str) -> Option<StackOffset> {
@@ -199,6 +211,27 @@ mod tests {
             "memcpy_ifunc.avx2",
         ] {
             assert!(!is_variant(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn tunables_hold_by_what_they_do() {
+        let sse2 = BTreeSet::from(["__memcpy_sse2_unaligned", "__strlen_sse2"]);
+        let printed = "stack 16\nheap whole\n";
+        assert!(tunables_hold(printed, &sse2));
+        assert!(
+            tunables_hold(printed, &BTreeSet::new()),
+            "a libc without variants"
+        );
+        assert!(!tunables_hold("stack 16\nheap split\n", &sse2));
+        assert!(!tunables_hold("", &sse2));
+        for other in [
+            "__memcpy_avx_unaligned_erms",
+            "__memset_evex",
+            "__memmove_ssse3",
+        ] {
+            let mixed = BTreeSet::from(["__strlen_sse2", other]);
+            assert!(!tunables_hold(printed, &mixed), "{other}");
         }
     }
 

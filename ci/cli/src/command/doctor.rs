@@ -6,8 +6,8 @@ use std::process::Command;
 use crate::args::Project as Selection;
 use crate::cargo::Project;
 use crate::chamber::{
-    ChamberDirectory, Linkage, Valgrind, build_probe, disable_address_randomisation, fingerprint,
-    run_probe, toolchain,
+    ChamberDirectory, Linkage, Probe, Valgrind, build_probe, disable_address_randomisation,
+    fingerprint, run_probe, toolchain,
 };
 use crate::error::{BuildError, ChamberError, CliError};
 use crate::output;
@@ -86,21 +86,23 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
             },
         },
     ];
+    let canary = probed.as_ref().and_then(|it| it.as_ref().ok());
+    let findings = findings.into_iter().chain(canary.map(tunables));
     let mut lacking = Vec::new();
     for Finding {
         what,
         found,
         needed,
-    } in &findings
+    } in findings
     {
         match found {
             Ok(found) => output::say(format_args!("ok       {what:<16} {found}")),
             Err(fix) => {
                 output::say(format_args!(
                     "{}  {what:<16} {fix}",
-                    if *needed { "missing" } else { "warning" }
+                    if needed { "missing" } else { "warning" }
                 ));
-                lacking.extend(needed.then_some(*what));
+                lacking.extend(needed.then_some(what));
             }
         }
     }
@@ -118,6 +120,22 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
         Ok(0)
     } else {
         Err(CliError::Doctor(lacking.join(", ")))
+    }
+}
+
+/// Whether the canary lives: what the tunables ask for is what the probe did.
+fn tunables(probe: &Probe) -> Finding {
+    Finding {
+        what: "tunables",
+        found: if probe.tunables_hold {
+            Ok("in force: one variant of each memory function, one heap".to_owned())
+        } else {
+            Err(
+                "measure with the GNU C library, 2.33 or newer, which heeds GLIBC_TUNABLES"
+                    .to_owned(),
+            )
+        },
+        needed: false,
     }
 }
 

@@ -118,6 +118,12 @@ impl<'a> Session<'a> {
             let probe = build_probe(toolchain, &cache, &[built.linkage])?;
             probed = run_probe(&probe, &valgrind, &directory)?;
         }
+        if !probed.tunables_hold {
+            warnings.push(
+                "the C library does not heed GLIBC_TUNABLES: counts may differ on another CPU"
+                    .to_owned(),
+            );
+        }
         if built.linkage == Linkage::Dynamic {
             let libraries = directory.libraries(&built.libraries)?;
             for executable in &mut built.executables {

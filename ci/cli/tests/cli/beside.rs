@@ -24,6 +24,15 @@ name = "steady"
 harness = false
 "#;
 
+/// Where the self-test may plant a cost.
+const PLANTS: &str = r#"[[plant]]
+file = "src/lib.rs"
+after = "pub fn checksum"
+before_body = true
+benchmark = "steady/checksum/n1000"
+function = "sample::checksum"
+"#;
+
 /// A git repository with the sample project, built in a directory of its own.
 struct Repository {
     directory: tempfile::TempDir,
@@ -102,17 +111,24 @@ fn base_is_measured_beside_head() {
     let repository = Repository::new();
     repository.icgate(&["update"]).says(0, &["written"]);
     repository.commit("baselines");
-    let suite = format!("baselines/{PLATFORM}/steady.json");
-    let id = "steady/checksum/n1000";
+    side_by_side(&repository);
+    another_chamber(&repository);
+    what_was_on_base(&repository);
+    selftest(&repository);
+}
 
-    // Side by side, by hand.
+/// The benchmark that is looked at.
+const ID: &str = "steady/checksum/n1000";
+
+/// Side by side, by hand.
+fn side_by_side(repository: &Repository) {
     repository.edit("src/lib.rs", CHECKSUM, &planted(&[500]));
-    let changed = repository.icgate(&["ab", "HEAD", id]);
+    let changed = repository.icgate(&["ab", "HEAD", ID]);
     changed.says(
         1,
         &[
             "regressed",
-            id,
+            ID,
             "sample::checksum",
             "at src/lib.rs:",
             "as asked for",
@@ -135,8 +151,11 @@ fn base_is_measured_beside_head() {
     let same = repository.icgate(&["ab", "HEAD~1"]);
     same.says(0, &["judged 3 of 3: 3 unchanged"]);
     assert!(!same.stderr.contains("icgate: measured"), "{same:?}");
+}
 
-    // Another chamber: what it does is told from what the change does.
+/// Another chamber: what it does is told from what the change does.
+fn another_chamber(repository: &Repository) {
+    let suite = format!("baselines/{PLATFORM}/steady.json");
     let recorded = fs::read_to_string(repository.path().join(&suite)).unwrap();
     let elsewhere = recorded.replace("\"valgrind\": \"", "\"valgrind\": \"0.");
     assert_ne!(elsewhere, recorded);
@@ -145,19 +164,22 @@ fn base_is_measured_beside_head() {
     let moved = repository.icgate(&["check"]);
     moved.says(0, &["chamber: valgrind", "3 unchanged"]);
     repository.edit("src/lib.rs", CHECKSUM, &planted(&[500]));
-    let changed = repository.icgate(&["check", id]);
+    let changed = repository.icgate(&["check", ID]);
     changed.says(1, &["regressed", "by the toolchain 0 %, by this change +"]);
     repository.git(&["checkout", "--quiet", "src/lib.rs"]);
-
-    // What base has left behind is not the next author's to answer for.
     repository.write(&suite, &recorded);
+    repository.commit("baselines of this machine");
+}
+
+/// What base has left behind is not the next author's to answer for.
+fn what_was_on_base(repository: &Repository) {
     repository.edit("src/lib.rs", CHECKSUM, &planted(&[38]));
     repository.commit("a little worse");
     let base = repository.git(&["rev-parse", "HEAD"]);
     repository.icgate(&["measure"]).says(0, &[]);
     // A second loop, as dear as the first.
     repository.edit("src/lib.rs", &planted(&[38]), &planted(&[38, 38]));
-    let blamed = repository.icgate(&["check", "--base", base.trim(), id]);
+    let blamed = repository.icgate(&["check", "--base", base.trim(), ID]);
     blamed.says(
         0,
         &[
@@ -172,6 +194,46 @@ fn base_is_measured_beside_head() {
     let other = repository.icgate(&["check", "--base", "HEAD", "--base-run", run]);
     other.says(2, &["is of no commit, but base is", "fix: "]);
     repository
-        .icgate(&["check", "--no-cache", "--base", "HEAD", id])
+        .icgate(&["check", "--no-cache", "--base", "HEAD", ID])
         .says(1, &["regressed"]);
+    repository.git(&["checkout", "--quiet", "src/lib.rs"]);
+}
+
+/// The gate proves itself, by what the last commit is.
+fn selftest(repository: &Repository) {
+    let marks = "<!-- begin of the self-test's table -->\n<!-- end of the self-test's table -->\n";
+    repository.write("README.md", &format!("before\n{marks}after\n"));
+    repository.write("plants.toml", PLANTS);
+    let proof = [
+        "selftest",
+        "--plants",
+        "plants.toml",
+        "--write",
+        "README.md",
+    ];
+    repository.icgate(&proof).says(
+        0,
+        &[
+            "| the same code, measured twice | equal counts, pass | 3 of 3 equal",
+            "| 1 missing, exit code 5 | ✓ |",
+            "| 1 untrue, exit code 5 | ✓ |",
+            "| 1 unexplained, exit code 5 | ✓ |",
+            "1 of 1 functions and 1 of 1 lines named, exit code 1 | ✓ |",
+            "Catch rate 100 %",
+            "false alarms 0 of",
+        ],
+    );
+    let readme = fs::read_to_string(repository.path().join("README.md")).unwrap();
+    assert!(
+        readme.contains("| ✓ |") && readme.ends_with("after\n"),
+        "{readme}"
+    );
+    repository.write(
+        "plants.toml",
+        &PLANTS.replace("pub fn checksum", "pub fn nothing"),
+    );
+    repository.icgate(&proof).says(
+        2,
+        &["`pub fn nothing` is not there", "fix: bring the plants"],
+    );
 }

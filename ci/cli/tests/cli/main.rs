@@ -19,3 +19,4 @@ mod sample;
 mod schemas;
 mod shards;
 mod trends;
+mod trouble;

@@ -195,7 +195,11 @@ fn passed(what: String, answer: &Answer) -> Trial {
 /// A large cost must be stopped, in each benchmark that has it and in no other, and its cause named.
 fn named(what: String, answer: &Answer, ground: &Ground<'_>) -> Trial {
     let rows = rows(answer);
-    let beyond = |row: &&&Value| row["change"].as_i64() > row["limit"].as_i64();
+    let grown_by = |row: &Value| Some(row["head"].as_i64()? - row["base"].as_i64()?);
+    let beyond = |row: &&&Value| {
+        row["change"].as_i64() > row["limit"].as_i64()
+            && grown_by(row) > row["limit_floor"].as_i64()
+    };
     let regressed = |row: &&&Value| row["verdict"] == "regressed";
     let grown: Vec<&Value> = rows.iter().filter(beyond).copied().collect();
     let caught = grown
