@@ -72,6 +72,7 @@ pub(crate) struct Finding {
 
 /// What was said of one benchmark.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is counted by itself")]
 struct Said {
     id: String,
     change: i64,

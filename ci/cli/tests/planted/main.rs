@@ -45,7 +45,7 @@ fn run() -> Result<bool, Failure> {
         .filter(|it| !it.starts_with('-'))
         .collect();
     let all = Case::read_all()?;
-    let selected = |case: &&Case| asked.is_empty() || asked.iter().any(|it| *it == case.name);
+    let selected = |case: &&Case| asked.is_empty() || asked.contains(&case.name);
     let cases: Vec<&Case> = all.iter().filter(selected).collect();
     if cases.is_empty() {
         return Err(format!("no case is called {}", asked.join(" ")).into());
