@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Log, snapshot and store keep a pair in the same form, so that it goes from one to the other as
-//! a slice, without a copy, and what reads its key has its value at hand.
+//! a slice, and what reads its key has its value at hand. What a store takes from the log it copies:
+//! a slice would keep its segment, and with it all later ones, from ever being released.
 
 use bytes::{Buf, Bytes};
 
@@ -32,6 +33,15 @@ impl Pair {
         Self {
             bytes: bytes.into(),
             key_len,
+        }
+    }
+
+    /// A copy in memory of its own: what the bytes were a slice of is let go.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            bytes: Bytes::copy_from_slice(&self.bytes),
+            key_len: self.key_len,
         }
     }
 

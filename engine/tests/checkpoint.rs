@@ -257,3 +257,32 @@ fn a_log_that_fits_no_snapshot_is_refused() {
         "{refused}"
     );
 }
+
+#[test]
+fn a_log_shrinks_under_a_store_that_was_recovered_from_it() {
+    let disk = Memory::default();
+    let put = |wal: &Wal<Memory>, number: u32| {
+        let mut payload = Vec::new();
+        let key = format!("key {number}");
+        wal.append(Change::put(&mut payload, key.as_bytes(), &[7; 200]))
+            .unwrap();
+    };
+    let wal = open(&disk).unwrap();
+    for number in 0..100 {
+        put(&wal, number);
+    }
+    wal.sync().unwrap();
+    drop(wal);
+    let wal = open(&disk).unwrap();
+    let mut store = recover(&disk, dir(), &wal).unwrap().store;
+    assert_eq!((store.len(), wal.first_lsn()), (100, Lsn(0)));
+    // Two snapshots are kept, and the log goes back to the older.
+    for _ in 0..2 {
+        let lsn = wal.watermarks().accepted;
+        wal.sync().unwrap();
+        checkpoint(&disk, dir(), &wal, &store.freeze().unwrap(), lsn).unwrap();
+        put(&wal, 100);
+    }
+    assert!(wal.first_lsn() > Lsn(90), "{:?}", wal.first_lsn());
+    assert_eq!(store.get(b"key 0"), Some(&[7; 200][..]));
+}

@@ -59,7 +59,8 @@ pub(crate) fn main() -> ExitCode {
     // Cargo lets the compiler run in the workspace for what belongs to it, and elsewhere for what
     // does not.
     if let Some(root) = std::env::var_os(ROOT)
-        && std::env::current_dir().is_ok_and(|here| here == Path::new(&root))
+        && let (Ok(here), Ok(real)) = (std::env::current_dir(), Path::new(&root).canonicalize())
+        && here == real
     {
         for name in PATHS {
             if let Some(path) = std::env::var_os(name)

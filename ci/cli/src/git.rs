@@ -284,6 +284,12 @@ impl Repository {
         let _ = self.ask(&["worktree", "remove", "--force", &path]);
     }
 
+    /// Whether the working tree has a file that git neither tracks nor ignores.
+    pub(crate) fn has_untracked(&self) -> bool {
+        self.ask(&["ls-files", "--others", "--exclude-standard"])
+            .map_or(true, |files| !files.is_empty())
+    }
+
     /// The commit that the working tree is, if nothing in it differs from that commit.
     pub(crate) fn clean_commit(&self) -> Option<String> {
         let status = self

@@ -98,6 +98,13 @@ impl Chamber {
         differences.all(|it| of_the_tree(it.field))
     }
 
+    /// Whether the target is a word that a target triple can be: it becomes the name of a folder.
+    #[must_use]
+    pub fn has_plain_target(&self) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        !self.target.is_empty() && !self.target.starts_with('.') && self.target.bytes().all(plain)
+    }
+
     /// Baselines are kept per platform, such as `x86_64-linux-gnu`: the target without its vendor.
     #[must_use]
     pub fn platform(&self) -> String {
@@ -155,6 +162,28 @@ pub(crate) mod tests {
             );
         }
         assert_eq!(chamber().differences(&chamber()), []);
+    }
+
+    #[test]
+    fn a_target_names_a_folder_and_no_path() {
+        let plain = |target: &str| {
+            let target = target.to_owned();
+            Chamber {
+                target,
+                ..chamber()
+            }
+            .has_plain_target()
+        };
+        for good in [
+            "x86_64-unknown-linux-gnu",
+            "wasm32-wasip1",
+            "thumbv7em-none-eabi",
+        ] {
+            assert!(plain(good), "{good}");
+        }
+        for bad in ["", ".", "..", "../../x", "/etc", "a/b", "a\\b", "a\nb", "ä"] {
+            assert!(!plain(bad), "{bad}");
+        }
     }
 
     #[test]

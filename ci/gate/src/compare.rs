@@ -118,7 +118,7 @@ impl<'a> Comparison<'a> {
 mod tests {
     use super::*;
     use crate::baseline::Baseline;
-    use crate::baseline::tests::accepted;
+    use crate::baseline::tests::{accepted, measured};
     use crate::chamber::tests::chamber;
     use crate::run::RUN_FORMAT;
 
@@ -137,20 +137,7 @@ mod tests {
     }
 
     fn run(ids: &[&str], complete: bool) -> Run {
-        let benchmarks = ids
-            .iter()
-            .map(|id| {
-                let accepted = accepted(id, 1000);
-                Measurement {
-                    calls: crate::calls::CallGraph::default(),
-                    id: accepted.id,
-                    metrics: accepted.metrics,
-                    functions: accepted.functions,
-                    lines: vec![],
-                    floor: 0,
-                }
-            })
-            .collect();
+        let benchmarks = ids.iter().map(|id| measured(id, 1000)).collect();
         Run {
             format: RUN_FORMAT,
             commit: None,

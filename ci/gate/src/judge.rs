@@ -43,7 +43,8 @@ pub enum Verdict {
     Untrue,
     /// New, with its baseline.
     Added,
-    /// Its baseline was recorded anew in another chamber than base's, and says what was measured.
+    /// Its baseline was recorded anew in another chamber than base's, and says what was measured;
+    /// what the code did is not known until base is measured there too.
     Rerecorded,
     /// Gone, with its baseline.
     Removed,
@@ -157,7 +158,6 @@ impl Verdict {
             | Self::Accepted
             | Self::Banked
             | Self::Added
-            | Self::Rerecorded
             | Self::Removed => Outcome::Pass,
             Self::Improved => match on_improvement {
                 OnImprovement::Fail => Outcome::OutOfStep,
@@ -170,7 +170,7 @@ impl Verdict {
             | Self::Noisy
             | Self::Vacuous => Outcome::OutOfStep,
             Self::Regressed => Outcome::Regressed,
-            Self::Incomparable => Outcome::Incomparable,
+            Self::Rerecorded | Self::Incomparable => Outcome::Incomparable,
         }
     }
 }

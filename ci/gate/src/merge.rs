@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::bench_id::BenchId;
-use crate::run::{CiRun, Part, Run};
+use crate::run::{CiRun, Failed, Part, Run};
 use crate::shard::Shard;
 
 /// At most this many ids are named in a message.
@@ -319,7 +319,17 @@ fn join(pieces: Vec<Piece>) -> Result<Run, MergeError> {
     let Some(Piece { mut run, part, .. }) = pieces.next() else {
         return Err(MergeError::Nothing);
     };
-    let is_missing = |id: &BenchId| !measured.contains_key(id);
+    let failed: Vec<Failed> = std::mem::take(&mut run.failed)
+        .into_iter()
+        .chain(
+            pieces
+                .as_slice()
+                .iter()
+                .flat_map(|piece| piece.run.failed.clone()),
+        )
+        .collect();
+    let has_failed = |id: &BenchId| failed.iter().any(|it| it.id == *id);
+    let is_missing = |id: &BenchId| !measured.contains_key(id) && !has_failed(id);
     let missing: Vec<BenchId> = part.listed.into_iter().filter(is_missing).collect();
     if !missing.is_empty() {
         return Err(MergeError::MissingBenchmarks { ids: missing });
@@ -327,7 +337,9 @@ fn join(pieces: Vec<Piece>) -> Result<Run, MergeError> {
     run.benchmarks
         .extend(pieces.flat_map(|piece| piece.run.benchmarks));
     run.benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
-    run.complete = part.whole;
+    run.complete = part.whole && failed.is_empty();
+    run.failed = failed;
+    run.failed.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(run)
 }
 

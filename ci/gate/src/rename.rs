@@ -69,7 +69,7 @@ fn traits(metrics: &Metrics) -> Option<Vec<u64>> {
 mod tests {
     use super::*;
     use crate::baseline::Accepted;
-    use crate::baseline::tests::accepted;
+    use crate::baseline::tests::{accepted, measured};
     use crate::run::Measurement;
 
     /// Renames among benchmarks that base has (`gone` at the end) and that were measured.
@@ -80,17 +80,7 @@ mod tests {
             .collect();
         let head: Vec<Measurement> = head
             .iter()
-            .map(|(id, count)| {
-                let accepted = accepted(id, *count);
-                Measurement {
-                    calls: crate::calls::CallGraph::default(),
-                    id: accepted.id,
-                    metrics: accepted.metrics,
-                    functions: accepted.functions,
-                    lines: vec![],
-                    floor: 0,
-                }
-            })
+            .map(|(id, count)| measured(id, *count))
             .collect();
         let ids = base
             .iter()

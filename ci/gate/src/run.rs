@@ -277,6 +277,12 @@ impl Run {
             id: id.clone(),
             what: what.to_owned(),
         };
+        if !self.chamber.has_plain_target() {
+            return Err(RunError::Part {
+                name: name.to_owned(),
+                what: "its chamber's `target` is no target triple",
+            });
+        }
         for pair in self.benchmarks.windows(2) {
             check_order(&pair[0].id, &pair[1].id).map_err(|what| untrue(&pair[1].id, what))?;
         }

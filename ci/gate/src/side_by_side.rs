@@ -40,7 +40,7 @@ fn baselines<'a>(measured: impl Iterator<Item = &'a Measurement>, chamber: &Cham
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::baseline::tests::accepted;
+    use crate::baseline::tests::measured;
     use crate::chamber::tests::chamber;
     use crate::compare::compare;
     use crate::judge::{Verdict, judge};
@@ -48,17 +48,7 @@ mod tests {
     use crate::run::RUN_FORMAT;
 
     fn run(counts: &[(&str, u64)]) -> Run {
-        let measured = |(id, count): &(&str, u64)| {
-            let accepted = accepted(id, *count);
-            Measurement {
-                calls: crate::calls::CallGraph::default(),
-                id: accepted.id,
-                metrics: accepted.metrics,
-                functions: accepted.functions,
-                lines: vec![],
-                floor: 0,
-            }
-        };
+        let all = |(id, count): &(&str, u64)| measured(id, *count);
         Run {
             format: RUN_FORMAT,
             commit: None,
@@ -66,7 +56,7 @@ mod tests {
             part: None,
             chamber: chamber(),
             failed: Vec::new(),
-            benchmarks: counts.iter().map(measured).collect(),
+            benchmarks: counts.iter().map(all).collect(),
         }
     }
 

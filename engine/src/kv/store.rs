@@ -273,7 +273,7 @@ impl Store {
     }
 
     /// Builds a store from the records of a log. Records of other types are passed over. Keys
-    /// and values stay where they are and keep their segments mapped.
+    /// and values are copied, so that the log can let go of its segments.
     ///
     /// # Errors
     /// - [`RebuildError::Read`]: the log could not be read.
@@ -283,7 +283,10 @@ impl Store {
     ) -> Result<Self, RebuildError> {
         let expected = entries.size_hint().1.unwrap_or(0).min(EXPECTED_MAX);
         let changes = entries.filter_map(|entry| match read(entry).transpose()? {
-            Ok(Change::Put(pair)) => Some(Ok(Slot { pair, gone: false })),
+            Ok(Change::Put(pair)) => Some(Ok(Slot {
+                pair: pair.detached(),
+                gone: false,
+            })),
             Ok(Change::Delete(key)) => Some(Ok(Slot {
                 pair: Pair::new(&key, b""),
                 gone: true,
@@ -302,8 +305,10 @@ impl Store {
         entries: impl Iterator<Item = Result<Entry, ReadError>>,
     ) -> Result<(), RebuildError> {
         for entry in entries {
-            if let Some(change) = read(entry)? {
-                self.apply(change);
+            match read(entry)? {
+                Some(Change::Put(pair)) => self.apply(Change::Put(pair.detached())),
+                Some(change) => self.apply(change),
+                None => {}
             }
         }
         Ok(())

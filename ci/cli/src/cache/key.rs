@@ -99,13 +99,18 @@ fn files_digest(directory: &Path) -> Option<Vec<u8>> {
         for entry in entries {
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
-            let kind = entry.file_type().ok()?;
-            if kind.is_dir() {
+            let inside = path.strip_prefix(directory).ok()?;
+            if entry.file_type().ok()?.is_dir() {
                 let is_read = !name.starts_with('.') && name != "target" && name != "baselines";
                 folders.extend(is_read.then_some(path));
-            } else if !is_source(&name) {
+            } else if !is_source(inside) {
+                let data = fs::metadata(&path).ok();
+                // What a link to a folder leads to, and what a pipe would give, is not known.
+                if data.as_ref().is_some_and(|data| !data.is_file()) {
+                    return None;
+                }
                 count += 1;
-                bytes += fs::metadata(&path).map_or(0, |data| data.len());
+                bytes += data.map_or(0, |data| data.len());
                 if count > FILES_MAX || bytes > FILES_BYTES_MAX {
                     return None;
                 }
@@ -124,13 +129,16 @@ fn files_digest(directory: &Path) -> Option<Vec<u8>> {
     Some(hasher.finalize().as_bytes().to_vec())
 }
 
-/// Files that have their effect when the executable is built, or none: sources, manifests, prose.
-fn is_source(name: &str) -> bool {
-    let prose = ["rs", "md", "adoc", "rst"];
-    let extension = Path::new(name).extension().and_then(|it| it.to_str());
-    matches!(name, "Cargo.toml" | "Cargo.lock" | "Makefile")
-        || name.starts_with('.')
-        || extension.is_some_and(|it| prose.contains(&it))
+/// Files that have their effect when the executable is built, or none: sources where cargo looks for
+/// them, manifests, and prose at the top of a package.
+fn is_source(inside: &Path) -> bool {
+    let name = inside.file_name().unwrap_or_default().to_string_lossy();
+    let is = |extension: &str| inside.extension().is_some_and(|it| it == extension);
+    let depth = inside.components().count();
+    let source = is("rs") && (inside.starts_with("src") || depth <= 2);
+    let prose = is("md") && depth == 1;
+    let manifest = matches!(&*name, "Cargo.toml" | "Cargo.lock" | "Makefile");
+    source || prose || manifest || name.starts_with('.')
 }
 
 #[cfg(test)]
@@ -147,6 +155,8 @@ mod tests {
             files_digest(directory.path()).unwrap()
         };
         let empty = files_digest(directory.path()).unwrap();
+        assert_ne!(put("benches/data/page.md", "x"), empty);
+        fs::remove_file(directory.path().join("benches/data/page.md")).unwrap();
         for ignored in [
             "src/lib.rs",
             "README.md",

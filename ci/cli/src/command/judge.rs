@@ -23,7 +23,7 @@ use crate::error::{CliError, GitError};
 use crate::git::{self, Base, Repository};
 use crate::history::{self, Budget};
 use crate::sources::Workspace;
-use crate::{beside, store};
+use crate::{beside, output, store};
 
 /// Policy and baselines of base, and head's own baselines.
 #[derive(Debug)]
@@ -144,6 +144,12 @@ impl Bench {
     /// Puts base's own code beside a run, if it was measured in that chamber before. A run of base
     /// itself has nothing to be told apart from.
     pub(crate) fn recall_base(&mut self, cache: Option<&Cache>, run: &Run) {
+        if let Some(given) = &self.base_run
+            && !given.chamber.surrounds_like(&run.chamber)
+        {
+            output::warn("the run of base comes from another chamber, so it is left aside");
+            self.base_run = None;
+        }
         if let (Some((_, base)), None) = (&self.at, &self.base_run)
             && run.commit.as_deref() != Some(&base.commit)
         {

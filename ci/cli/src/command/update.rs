@@ -208,7 +208,7 @@ impl Update<'_> {
             self.given_reason(measured).or(self.reason)
         } else {
             known
-                .filter(|_| again.is_none())
+                .filter(|_| !self.has_moved(measured))
                 .and_then(|known| known.reason.as_deref())
         };
         let reason = reason.map(str::to_owned);
@@ -222,11 +222,12 @@ impl Update<'_> {
             {
                 known.clone()
             }
-            (known, None) => Accepted::from_measurement(
-                measured,
-                known.map_or(0, |it| it.floor).max(measured.floor),
-                reason,
-            ),
+            (known, None) => {
+                // A floor that was found for other code says nothing of this.
+                let known = known.filter(|_| !self.has_moved(measured));
+                let floor = known.map_or(0, |it| it.floor).max(measured.floor);
+                Accepted::from_measurement(measured, floor, reason)
+            }
         }
     }
 }

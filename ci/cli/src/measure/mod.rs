@@ -75,6 +75,8 @@ pub(crate) struct Session<'a> {
     /// Whether Valgrind's output is kept for a replay.
     keep: bool,
     executables: Vec<BenchExecutable>,
+    /// The commit that was built, if the tree was one.
+    commit: Option<String>,
     /// Where measurements are kept, unless nothing is to be.
     cache: Option<Cache>,
     warnings: Vec<String>,
@@ -88,6 +90,7 @@ impl<'a> Session<'a> {
         measuring: &Measuring,
     ) -> Result<Self, CliError> {
         let patterns = patterns(&measuring.patterns)?;
+        let commit = clean_commit(project);
         let valgrind = Valgrind::find()?;
         let directory = ChamberDirectory::take()?;
         let mut warnings = Vec::new();
@@ -164,6 +167,7 @@ impl<'a> Session<'a> {
             jobs,
             keep: false,
             executables: built.executables,
+            commit,
             cache: project.cache(measuring).map(Cache::new),
             warnings,
         })
@@ -228,7 +232,12 @@ impl<'a> Session<'a> {
         run.benchmarks.extend_from_slice(&recalled.measurements);
         run.benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
         run.complete = self.completes(&measured.failures);
-        measured.warnings.extend(recalled.keep(cache, run));
+        // A file that git does not know of may have been built in: then it is not just the commit.
+        let repository = Repository::open(self.project.root());
+        let is_commit = repository.is_some_and(|it| !it.has_untracked());
+        measured
+            .warnings
+            .extend(recalled.keep(cache, run, is_commit));
         measured.warnings.extend(recalled.warnings);
         Ok(measured)
     }
@@ -270,7 +279,8 @@ impl<'a> Session<'a> {
         progress.finish();
         benchmarks.sort_by(|a, b| a.id.cmp(&b.id));
         failures.sort_by(|a, b| a.id.cmp(&b.id));
-        let commit = Repository::open(self.project.root()).and_then(|it| it.clean_commit());
+        // Only if it was that commit from the build on: a tree may be changed meanwhile.
+        let commit = clean_commit(self.project).filter(|it| Some(it) == self.commit.as_ref());
         let run = Run {
             format: RUN_FORMAT,
             commit,
@@ -292,6 +302,11 @@ impl<'a> Session<'a> {
             warnings: self.warnings.clone(),
         })
     }
+}
+
+/// The commit that a project's tree is, if it is one.
+fn clean_commit(project: &Project) -> Option<String> {
+    Repository::open(project.root())?.clean_commit()
 }
 
 /// Lets benchmarks run in a mirror of their directory, whose path has a fixed length.

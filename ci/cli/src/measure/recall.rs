@@ -79,13 +79,20 @@ impl Recalled {
         self.measurements.iter().map(|it| it.id.clone()).collect()
     }
 
-    /// Keeps what was measured now. What cannot be kept is measured again next time.
-    pub(super) fn keep(&self, cache: &Cache, run: &Run) -> Vec<String> {
+    /// Keeps what was measured now, and the run if it `is_commit`'s. What cannot be kept is measured
+    /// again next time.
+    pub(super) fn keep(&self, cache: &Cache, run: &Run, is_commit: bool) -> Vec<String> {
         let measured = run.benchmarks.iter();
         let mut kept = measured.filter_map(|it| Some((self.keys.get(&it.id)?, it)));
         let stored = kept
             .try_for_each(|(key, measurement)| cache.keep_measurement(key, measurement))
-            .and_then(|()| cache.keep_run(run));
+            .and_then(|()| {
+                if is_commit {
+                    cache.keep_run(run)
+                } else {
+                    Ok(())
+                }
+            });
         cache.prune();
         let failed = |error| format!("measurements are not kept: {error}");
         stored.err().map(failed).into_iter().collect()

@@ -74,9 +74,13 @@ impl Signals {
         let moved_from =
             |count: Option<u64>| movement(count.unwrap_or(0), head.unwrap_or(0), limit);
         let whole = moved_from(base.or(committed));
-        // Where head's tree says nothing new, its author answers for what was not on base already.
+        // Where head's tree says nothing new, its author answers for what was not on base already;
+        // and a gain is there to be banked only if the baseline has it too.
         let own = match standing.on_base {
-            Some(_) if listed == Listed::Same => moved_from(standing.on_base),
+            Some(_) if listed == Listed::Same => match moved_from(standing.on_base) {
+                Movement::BetterBeyond if whole != Movement::BetterBeyond => Movement::BetterWithin,
+                own => own,
+            },
             _ => whole,
         };
         Self {

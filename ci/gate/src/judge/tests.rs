@@ -329,7 +329,9 @@ fn an_author_answers_for_his_own_change_and_not_for_what_was_on_base() {
         Verdict::Regressed,
         "his own, though the budget bears it"
     );
-    assert_eq!(judged(10_300, 10_100), Verdict::Improved);
+    assert_eq!(judged(10_300, 10_100), Verdict::Within, "nothing to bank");
+    assert_eq!(judged(10_500, 10_300), Verdict::Drifted, "nothing to bank");
+    assert_eq!(judged(10_300, 9_800), Verdict::Improved);
     assert_eq!(
         judged(10_040, 10_040),
         Verdict::Unchanged,

@@ -136,7 +136,10 @@ fn verdict_meaning(row: &Row) -> Option<String> {
             row.committed.or(row.base).map_or_else(String::new, grouped),
         ),
         Verdict::Added => "new, with its baseline".to_owned(),
-        Verdict::Rerecorded => "recorded anew in this chamber; base's was another".to_owned(),
+        Verdict::Rerecorded => {
+            "recorded anew in this chamber; base's was another, and base was not measured here"
+                .to_owned()
+        }
         Verdict::Removed => "gone, with its baseline".to_owned(),
         Verdict::Unlisted => "has no baseline".to_owned(),
         Verdict::Missing => "has a baseline, but is no longer measured".to_owned(),
