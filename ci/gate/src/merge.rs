@@ -348,21 +348,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::baseline::tests::accepted;
+    use crate::baseline::tests::measured;
     use crate::chamber::tests::chamber;
     use crate::run::{Measurement, RUN_FORMAT};
     use crate::shard::select;
 
     fn measurement(id: &BenchId, instructions: u64) -> Measurement {
-        let accepted = accepted(id.as_str(), instructions);
-        Measurement {
-            calls: crate::calls::CallGraph::default(),
-            id: accepted.id,
-            metrics: accepted.metrics,
-            functions: accepted.functions,
-            lines: vec![],
-            floor: 0,
-        }
+        measured(id.as_str(), instructions)
     }
 
     /// What one machine measures.
@@ -540,6 +532,25 @@ mod tests {
             merged.warnings,
             ["shard 2/3 was measured more than once: attempt 2 counts, attempt 1 does not"]
         );
+    }
+
+    #[test]
+    fn a_benchmark_that_failed_is_named_and_the_others_are_kept() {
+        let mut runs = shards(&suite(), 3);
+        let lost = runs[1].1.benchmarks.remove(0).id;
+        runs[1].1.failed.push(Failed {
+            id: lost.clone(),
+            why: "it panicked".to_owned(),
+        });
+        let run = merge(runs).unwrap().run;
+        assert_eq!(run.benchmarks.len(), suite().len() - 1);
+        assert!(!run.complete);
+        let failed: Vec<_> = run
+            .failed
+            .iter()
+            .map(|it| (&it.id, it.why.as_str()))
+            .collect();
+        assert_eq!(failed, [(&lost, "it panicked")]);
     }
 
     #[test]

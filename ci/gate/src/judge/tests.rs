@@ -1,6 +1,6 @@
 use super::*;
 use crate::baseline::Accepted;
-use crate::baseline::tests::accepted;
+use crate::baseline::tests::{accepted, measured};
 use crate::bench_id::BenchId;
 use crate::run::Measurement;
 
@@ -92,17 +92,7 @@ fn check(base: Option<u64>, committed: Option<u64>, measured: Option<u64>, expec
     let id: BenchId = "a/b/c".parse().unwrap();
     let of = |count: Option<u64>| count.map(|count| accepted("a/b/c", count));
     let (base, committed) = (of(base), of(committed));
-    let measured = measured.map(|count| {
-        let accepted = accepted("a/b/c", count);
-        Measurement {
-            calls: crate::calls::CallGraph::default(),
-            id: id.clone(),
-            metrics: accepted.metrics,
-            functions: accepted.functions,
-            lines: vec![],
-            floor: 0,
-        }
-    });
+    let measured = measured.map(|count| self::measured("a/b/c", count));
     let facts = Facts {
         id: &id,
         base: base.as_ref(),
@@ -188,15 +178,7 @@ fn a_benchmark_that_moves_by_itself_is_noisy_and_not_regressed() {
 
 /// The verdict for a measurement of 10,000 instructions, whatever base and head's tree say.
 fn judge_edit(base: &Accepted, committed: &Accepted, policy: &str, rerecorded: bool) -> Verdict {
-    let measured = accepted("a/b/c", 10_000);
-    let measured = Measurement {
-        calls: crate::calls::CallGraph::default(),
-        id: measured.id,
-        metrics: measured.metrics,
-        functions: measured.functions,
-        lines: vec![],
-        floor: 0,
-    };
+    let measured = measured("a/b/c", 10_000);
     let facts = Facts {
         id: &measured.id,
         base: Some(base),
@@ -260,18 +242,6 @@ fn a_base_of_another_chamber_is_no_measure() {
     assert_eq!(judge_edit(&base, &base, "", true), Verdict::Untrue);
 }
 
-fn measured(instructions: u64) -> Measurement {
-    let accepted = accepted("a/b/c", instructions);
-    Measurement {
-        calls: crate::calls::CallGraph::default(),
-        id: accepted.id,
-        metrics: accepted.metrics,
-        functions: accepted.functions,
-        lines: vec![],
-        floor: 0,
-    }
-}
-
 /// Where a baseline was recorded: in the run's chamber or in another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recorded {
@@ -286,7 +256,7 @@ fn judge_beside(
     on_base: u64,
     head: u64,
 ) -> Verdict {
-    let (on_base, head) = (measured(on_base), measured(head));
+    let (on_base, head) = (measured("a/b/c", on_base), measured("a/b/c", head));
     let (accepted_base, accepted_head) =
         (accepted("a/b/c", base.0), accepted("a/b/c", committed.0));
     let facts = Facts {
