@@ -406,6 +406,10 @@ mod tests {
         let moved = update.has_moved(&head);
         let again = moved.then_some(&head);
         let entry = update.check_reasons().map(|()| update.entry(&head, again));
+        if let Ok(entry) = &entry {
+            // A stored run has no second look; the reason does not depend on it.
+            assert_eq!(update.entry(&head, None).reason, entry.reason);
+        }
         (moved, entry.map_err(|error| error.to_string()))
     }
 

@@ -94,6 +94,10 @@ fn a_disk_that_fills_up_is_named() {
         );
     }
     // The chamber's own: everything else has to lie elsewhere.
+    if Path::new(env!("CARGO_MANIFEST_DIR")).starts_with("/tmp") {
+        println!("skipped: the project itself lies in /tmp");
+        return;
+    }
     let elsewhere = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("small-disk");
     fs::create_dir_all(elsewhere.join(PLATFORM)).unwrap();
     let steady = format!("{PLATFORM}/steady.json");

@@ -26,20 +26,14 @@ pub(crate) fn headline(report: &Report) -> String {
                 "execute"
             },
         ),
-        Outcome::Incomparable => format!(
-            "not comparable: {} {of} {} measured in another chamber than {}",
-            report.count(Verdict::Incomparable),
-            if report.count(Verdict::Incomparable) == 1 {
-                "was"
-            } else {
-                "were"
-            },
-            if report.count(Verdict::Incomparable) == 1 {
-                "its baseline"
-            } else {
-                "their baselines"
-            },
-        ),
+        Outcome::Incomparable => {
+            let count = report.count(Verdict::Incomparable) + report.count(Verdict::Rerecorded);
+            format!(
+                "not comparable: {} {of} {} no base in this chamber",
+                count,
+                if count == 1 { "has" } else { "have" },
+            )
+        }
         Outcome::Unmeasured => format!(
             "no verdict: {} could not be measured",
             plural(report.failed.len(), "benchmark")
@@ -56,7 +50,9 @@ pub(crate) fn action(report: &Report) -> &'static str {
         Outcome::Pass => "Nothing to do.",
         Outcome::OutOfStep => "Bring the baselines into step and commit them.",
         Outcome::Regressed => "Make them cheaper, or accept the cost and say why.",
-        Outcome::Incomparable => "Record the baselines in this chamber, or go back to theirs.",
+        Outcome::Incomparable => {
+            "Measure base in this chamber too, record the baselines in it, or go back to theirs."
+        }
         Outcome::Unmeasured => "Mend what could not be measured.",
     }
 }
@@ -244,6 +240,8 @@ pub(crate) fn next_steps(report: &Report) -> Vec<(&'static str, String)> {
         Outcome::Pass | Outcome::Unmeasured => {}
         Outcome::Regressed => steps.push(("accept, saying why", update.clone())),
         Outcome::OutOfStep => steps.push(("bring the baselines into step", update.clone())),
+        // What was recorded here already lacks a base that was measured here too.
+        Outcome::Incomparable if report.count(Verdict::Incomparable) == 0 => {}
         Outcome::Incomparable => steps.push(("record in this chamber", update.clone())),
     }
     steps
