@@ -31,6 +31,14 @@ pub struct UnreadableChange {
 }
 
 impl Change {
+    /// The same in memory of its own: the log can let go of what it was read from.
+    pub(super) fn detached(self) -> Self {
+        match self {
+            Self::Put(pair) => Self::Put(pair.detached()),
+            Self::Delete(key) => Self::Delete(key),
+        }
+    }
+
     /// Writes a put into `payload`, which is emptied first, and gives the record around it.
     #[must_use]
     pub fn put<'a>(payload: &'a mut Vec<u8>, key: &[u8], value: &[u8]) -> Record<'a> {

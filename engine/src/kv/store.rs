@@ -305,10 +305,8 @@ impl Store {
         entries: impl Iterator<Item = Result<Entry, ReadError>>,
     ) -> Result<(), RebuildError> {
         for entry in entries {
-            match read(entry)? {
-                Some(Change::Put(pair)) => self.apply(Change::Put(pair.detached())),
-                Some(change) => self.apply(change),
-                None => {}
+            if let Some(change) = read(entry)? {
+                self.apply(change.detached());
             }
         }
         Ok(())
