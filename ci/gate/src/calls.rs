@@ -115,6 +115,18 @@ impl CallGraph {
             && self.sites.iter().all(is_known)
     }
 
+    /// The functions, by the numbers that sites name them with: name and file.
+    #[must_use]
+    pub fn functions(&self) -> &[(Interned, Interned)] {
+        &self.functions
+    }
+
+    /// The sites, dearest first.
+    #[must_use]
+    pub fn sites(&self) -> &[CallSite] {
+        &self.sites
+    }
+
     /// From where a function is called, dearest first.
     pub fn callers(&self, name: &str, file: &str) -> impl Iterator<Item = Neighbour<'_>> {
         let callee = self.number(name, file);

@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! split     where head's instructions are spent                     every benchmark
-//! stacks    file → source function → library function or line       those that moved
+//! stacks    costs by who called whom, in base and head              those that moved
 //! excerpts  the source around the culprits, with counts by line     those that moved
 //! ```
 //!
-//! A stack is grouped by where code stands, not by who called it: a run knows costs by source
-//! function and line, and the caller of library functions only. Lines are a level of their own
-//! where base's run is at hand; a baseline has none.
-//!
 //! Invariant: a benchmark's stacks add up to its instructions, in base and in head.
+
+mod paths;
+mod stacks;
 
 use std::collections::{BTreeMap, HashMap};
 
+use self::stacks::stacks;
 use crate::attribute::Culprit;
 use crate::baseline::Baselines;
 use crate::bench_id::BenchId;
@@ -27,8 +27,6 @@ const SPLIT_MAX: usize = 8;
 const SPLIT_UNCHANGED_MAX: usize = 5;
 /// At most this many changed benchmarks get stacks and source.
 const CHANGED_MAX: usize = 60;
-/// At most this many lines of a function are stacks of their own.
-const LINES_MAX: usize = 12;
 
 /// Details by benchmark.
 #[derive(Debug, Clone, Default)]
@@ -42,8 +40,10 @@ pub struct Details {
 pub struct Detail {
     /// The dearest functions with their instructions, and what remains.
     pub split: Vec<Share>,
-    /// Costs in base and head by place in the source; empty where nothing moved.
+    /// Costs in base and head; empty where nothing moved.
     pub stacks: Vec<Stack>,
+    /// What a stack's frames are.
+    pub grouping: Grouping,
     /// The source around the culprits, where it could be read.
     pub excerpts: Vec<Excerpt>,
 }
@@ -57,10 +57,20 @@ pub struct Share {
     pub instructions: u64,
 }
 
-/// A place in the source with its cost.
+/// What the frames of stacks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grouping {
+    /// Functions, from the benchmark inwards: each called the next, or had it inlined.
+    Calls,
+    /// File, function, and what ran for it: all that a run without a call graph can say.
+    #[default]
+    Places,
+}
+
+/// Frames with the cost of the innermost one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stack {
-    /// From the file inwards.
+    /// From the outermost inwards.
     pub frames: Vec<String>,
     /// Instructions in base.
     pub base: u64,
@@ -139,7 +149,7 @@ pub fn details(report: &Report, run: &Run, base: Base<'_>, sources: &mut dyn Sou
         if row.verdict != Verdict::Unchanged && row.base.is_some() && changed_left > 0 {
             changed_left -= 1;
             let base_run = base.run.and_then(|it| it.benchmark(&row.id));
-            detail.stacks = stacks(base, &row.id, head);
+            (detail.stacks, detail.grouping) = stacks(base, &row.id, head);
             let base_run = base_run.map(|it| (it, base.in_head));
             detail.excerpts = excerpts(row, base_run, head, sources);
         }
@@ -172,28 +182,6 @@ fn split(functions: &FunctionTable, most: usize) -> Vec<Share> {
     shares
 }
 
-/// Base's and head's costs by place, biggest in either first.
-fn stacks(base: Base<'_>, id: &BenchId, head: &Measurement) -> Vec<Stack> {
-    let mut costs: BTreeMap<Vec<String>, (u64, u64)> = BTreeMap::new();
-    if let Some(base_run) = base.run.and_then(|it| it.benchmark(id)) {
-        push(
-            &mut costs,
-            &base_run.functions,
-            Some((base_run, base.in_head)),
-            false,
-        );
-        push(&mut costs, &head.functions, Some((head, &same)), true);
-    } else if let Some(accepted) = base.baselines.accepted(id) {
-        push(&mut costs, &accepted.functions, None, false);
-        // A baseline keeps what can matter; the rest of head would look new.
-        push(&mut costs, &head.functions.condensed(), None, true);
-    }
-    let stack = |(frames, (base, head))| Stack { frames, base, head };
-    let mut stacks: Vec<Stack> = costs.into_iter().map(stack).collect();
-    stacks.sort_by_key(|it| std::cmp::Reverse(it.base.max(it.head)));
-    stacks
-}
-
 /// A measurement's lines, and where each is in head.
 type Lines<'a> = (&'a Measurement, &'a Places<'a>);
 
@@ -201,53 +189,6 @@ type Lines<'a> = (&'a Measurement, &'a Places<'a>);
 #[expect(clippy::unnecessary_wraps, reason = "the type of all places")]
 fn same(file: &str, line: u32) -> Option<(String, u32)> {
     Some((file.to_owned(), line))
-}
-
-fn push(
-    costs: &mut BTreeMap<Vec<String>, (u64, u64)>,
-    functions: &FunctionTable,
-    lines: Option<Lines<'_>>,
-    is_head: bool,
-) {
-    let mut add = |frames: Vec<String>, instructions: u64| {
-        let cost = costs.entry(frames).or_default();
-        let side = if is_head { &mut cost.1 } else { &mut cost.0 };
-        *side = side.saturating_add(instructions);
-    };
-    let files: HashMap<&str, &str> = functions.rows().iter().map(FunctionCost::key).collect();
-    for row in functions.rows() {
-        let mut frames = match &row.caller {
-            Some(caller) => {
-                let file = files.get(caller.as_str()).copied().unwrap_or(&row.file);
-                vec![file.to_owned(), caller.to_string(), row.name.to_string()]
-            }
-            None => vec![row.file.to_string(), row.name.to_string()],
-        };
-        let own_lines = lines.filter(|_| row.caller.is_none());
-        let mut rest = row.instructions;
-        if let Some((measured, in_head)) = own_lines {
-            for line in measured
-                .lines_of(&row.name, &row.file)
-                .iter()
-                .take(LINES_MAX)
-            {
-                let Some(left) = rest.checked_sub(line.instructions) else {
-                    break;
-                };
-                rest = left;
-                frames.push(match in_head(&line.file, line.line) {
-                    Some((_, line)) => format!("line {line}"),
-                    None => "lines of base".to_owned(),
-                });
-                add(frames.clone(), line.instructions);
-                frames.pop();
-            }
-        }
-        add(frames, rest);
-    }
-    if functions.other() > 0 {
-        add(vec!["other functions".to_owned()], functions.other());
-    }
 }
 
 fn excerpts(

@@ -114,35 +114,3 @@ fn a_line_of_base_counts_where_it_is_in_head() {
     assert!(gone.stacks.iter().any(|it| it.frames[2] == "lines of base"));
     assert_eq!(gone.stacks.iter().map(|it| it.base).sum::<u64>(), 236_000);
 }
-
-#[test]
-fn a_library_function_stands_under_whom_it_ran_for() {
-    use crate::functions::{FunctionCost, FunctionTable};
-    let row = |name: &str, file: &str, caller: Option<&str>| FunctionCost {
-        name: name.into(),
-        file: file.into(),
-        instructions: 10,
-        calls: None,
-        caller: caller.map(Into::into),
-    };
-    let table = FunctionTable::new(
-        vec![
-            row("f", "src/f.rs", None),
-            row("memcpy", "libc", Some("f")),
-            row("hash", "core", Some("gone")),
-        ],
-        5,
-    );
-    let mut costs = BTreeMap::new();
-    push(&mut costs, &table, None, true);
-    let frames: Vec<String> = costs.keys().map(|it| it.join(";")).collect();
-    assert_eq!(
-        frames,
-        [
-            "core;gone;hash",
-            "other functions",
-            "src/f.rs;f",
-            "src/f.rs;f;memcpy"
-        ]
-    );
-}

@@ -134,18 +134,23 @@ fn look_closely(text: &mut String, closely: &Closely, colour: Colour) {
     let cost = &function.cost;
     let name = words::function(&cost.name, cost.caller.as_deref());
     let _ = writeln!(text, "{}", colour.paint(BOLD, &tail(&name, WIDTH)));
-    let mut facts = vec![format!("{} instructions", grouped(cost.instructions))];
+    let plain = |text: String| (text.clone(), text);
+    let mut facts = vec![plain(format!(
+        "{} instructions",
+        grouped(cost.instructions)
+    ))];
     match (&function.change, cost.calls) {
         (Some(it), _) => {
             let difference = it.difference();
-            facts.push(moved(difference, &signed(difference), colour));
-            facts.push(visible(&words::kind(it)));
+            let number = signed(difference);
+            facts.push((number.clone(), moved(difference, &number, colour)));
+            facts.push(plain(tail(&words::kind(it), WIDTH)));
         }
-        (None, Some(1)) => facts.push("one call".to_owned()),
-        (None, Some(calls)) => facts.push(format!("{} calls", grouped(calls))),
-        (None, None) => facts.push("inlined".to_owned()),
+        (None, Some(1)) => facts.push(plain("one call".to_owned())),
+        (None, Some(calls)) => facts.push(plain(format!("{} calls", grouped(calls)))),
+        (None, None) => facts.push(plain("inlined".to_owned())),
     }
-    let _ = writeln!(text, "{}", facts.join(" · "));
+    let _ = writeln!(text, "{}", in_lines(&facts));
     for (what, calls) in [("called by", &closely.callers), ("calls", &closely.callees)] {
         for (place, call) in calls.iter().enumerate() {
             let what = if place == 0 { what } else { "" };
@@ -162,6 +167,26 @@ fn look_closely(text: &mut String, closely: &Closely, colour: Colour) {
         annotated(text, line, closely, colour);
         before = Some(line);
     }
+}
+
+/// Facts with dots between them, in lines of the terminal's width. Each is given without colours,
+/// which take no columns, and as it is shown.
+fn in_lines(facts: &[(String, String)]) -> String {
+    let mut text = String::new();
+    let mut used = 0;
+    for (plain, shown) in facts {
+        let width = plain.width();
+        if used > 0 && used + 3 + width > WIDTH {
+            text.push('\n');
+            used = 0;
+        } else if used > 0 {
+            text.push_str(" · ");
+            used += 3;
+        }
+        text.push_str(shown);
+        used += width;
+    }
+    text
 }
 
 /// `called by  engine::encode   frame.rs:95   1,000×   206,000`.

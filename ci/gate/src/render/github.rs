@@ -100,7 +100,8 @@ pub(crate) fn message(row: &Row) -> String {
         .iter()
         .map(|culprit| words::culprit(row, culprit));
     let causes = causes.take_while(|_| row.change.is_some_and(|change| change != 0));
-    for line in words::meaning(row).into_iter().chain(causes) {
+    let reach = words::reach_note(row).map(str::to_owned);
+    for line in words::meaning(row).into_iter().chain(causes).chain(reach) {
         if !message.is_empty() {
             message.push('\n');
         }

@@ -126,7 +126,9 @@ fn explanation(row: &Row) -> String {
             words::place(culprit)
         )
     });
-    let lines: Vec<String> = words::meaning(row).into_iter().chain(culprits).collect();
+    let reach = words::reach_note(row).map(str::to_owned);
+    let lines = words::meaning(row).into_iter().chain(culprits).chain(reach);
+    let lines: Vec<String> = lines.collect();
     lines.join("\n")
 }
 

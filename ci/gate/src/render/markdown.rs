@@ -111,6 +111,9 @@ fn head(report: &Report) -> String {
         grouped(report.known as u64),
         words::counts(report)
     );
+    if let Some(cause) = &report.main_cause {
+        let _ = writeln!(text, "Cause: {}.\n", words::main_cause(cause, code));
+    }
     let mut notes = Vec::new();
     for failed in &report.failed {
         let why = failed.why.lines().next().unwrap_or_default();
@@ -170,8 +173,9 @@ fn accepted(report: &Report) -> Option<Table> {
     let is_accepted = |row: &&Row| matches!(row.verdict, Verdict::Accepted | Verdict::Banked);
     let rows = report.rows.iter().filter(is_accepted).map(|row| {
         let reason = row.reason.as_deref().map_or_else(|| "–".to_owned(), code);
+        let blame = words::blame(row).map_or_else(String::new, |it| format!("<br>{it}"));
         format!(
-            "| {} | {} | {} → {} | {} | {} | {reason} |\n",
+            "| {} | {} | {} → {} | {} | {} | {reason}{blame} |\n",
             code(row.id.as_str()),
             row.verdict.word(),
             row.base.map_or_else(|| "–".to_owned(), grouped),
@@ -327,8 +331,7 @@ fn trend(row: &Row) -> String {
 fn cause(row: &Row) -> String {
     let moved = row.change.is_some_and(|change| change != 0);
     let culprits = row.culprits.iter().filter(|_| moved);
-    // A verdict's meaning is ours; only accepted rows quote somebody, and they stand elsewhere.
-    let parts: Vec<_> = words::meaning(row)
+    let parts: Vec<_> = words::meaning_in(row, code)
         .into_iter()
         .chain(culprits.map(|culprit| {
             let place = words::place(culprit);
@@ -339,6 +342,7 @@ fn cause(row: &Row) -> String {
             };
             format!("{}{at}", code(&words::culprit(row, culprit)))
         }))
+        .chain(words::reach_note(row).map(str::to_owned))
         .collect();
     parts.join("<br>")
 }
@@ -348,11 +352,36 @@ mod hostile;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reach::Reach;
+    use crate::report::OnBase;
     use crate::report::tests::sample;
 
     #[test]
     fn a_red_comment() {
         insta::assert_snapshot!(render(&sample()));
+    }
+
+    #[test]
+    fn what_the_terminal_says_of_a_cause_the_comment_says_as_well() {
+        let mut report = sample();
+        let row = &mut report.rows[0];
+        row.reach = Some(Reach::Unreachable);
+        row.on_base = Some(OnBase {
+            count: 232_000,
+            before: Some(8_696),
+            own: Some(17_242),
+            other_chamber: false,
+        });
+        row.attribution.functions[0].moved_with = Some("engine::frame::neighbour".into());
+        row.attribution.functions[0].moved = 500;
+        let text = render(&report);
+        for said in [
+            words::reach(Reach::Unreachable),
+            "already on base +0.86 %, by this change +1.72 %",
+            "+500 of it moved from engine::frame::neighbour",
+        ] {
+            assert!(text.contains(said), "{said} in {text}");
+        }
     }
 
     #[test]

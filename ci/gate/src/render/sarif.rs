@@ -81,7 +81,8 @@ fn result(report: &Report, row: &Row, rules: &[Verdict]) -> Value {
         );
     }
     let causes = row.culprits.iter().map(|it| words::culprit(row, it));
-    for line in words::meaning(row).into_iter().chain(causes) {
+    let reach = words::reach_note(row).map(str::to_owned);
+    for line in words::meaning(row).into_iter().chain(causes).chain(reach) {
         text.push('\n');
         text.push_str(&line);
     }

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::judge::{Outcome, Verdict};
-use crate::reach::Reach;
 use crate::render::number::{grouped, percent};
 use crate::render::words;
 use crate::report::{Report, Row};
@@ -42,6 +41,10 @@ pub fn render(report: &Report, colour: Colour) -> String {
     let mut text = String::new();
     let headline = format!("icgate: {}", words::headline(report));
     let _ = writeln!(text, "{}", colour.outcome(report.outcome, &headline));
+    if let Some(cause) = &report.main_cause {
+        let cause = words::main_cause(cause, str::to_owned);
+        let _ = writeln!(text, "cause: {cause}");
+    }
     for failed in &report.failed {
         let said = failed.why.replace('\n', "\n  | ");
         let _ = writeln!(
@@ -121,16 +124,16 @@ fn push_row(text: &mut String, row: &Row, width: usize, colour: Colour) {
                 let _ = writeln!(text, "             at {}{note}", colour.paint("4", &place));
             }
         }
-        // That the diff changes what is executed is what everybody expects.
-        if let Some(reach @ (Reach::Reachable | Reach::Unreachable)) = row.reach {
-            let _ = writeln!(text, "             {}", words::reach(reach));
-        }
+    }
+    if let Some(reach) = words::reach_note(row) {
+        let _ = writeln!(text, "             {reach}");
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reach::Reach;
     use crate::report::tests::sample;
     use crate::run::Failed;
 

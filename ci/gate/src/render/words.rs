@@ -5,7 +5,7 @@ use crate::bench_id::BenchId;
 use crate::judge::{Outcome, Verdict};
 use crate::reach::Reach;
 use crate::render::number::{grouped, percent, signed};
-use crate::report::{Report, Row};
+use crate::report::{MainCause, Report, Row};
 
 /// The verdict of the run in one sentence, with what to do.
 pub(crate) fn headline(report: &Report) -> String {
@@ -90,7 +90,12 @@ pub(crate) fn denominator(report: &Report) -> String {
 
 /// What a verdict means for this row, and whose doing it is, where the numbers alone do not say it.
 pub(crate) fn meaning(row: &Row) -> Option<String> {
-    let parts: Vec<String> = [verdict_meaning(row), renamed(row), blame(row)]
+    meaning_in(row, str::to_owned)
+}
+
+/// The same where a name from outside is not harmless as it is: `name` makes it so.
+pub(crate) fn meaning_in(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
+    let parts: Vec<String> = [verdict_meaning(row, &name), renamed(row, &name), blame(row)]
         .into_iter()
         .flatten()
         .collect();
@@ -98,8 +103,8 @@ pub(crate) fn meaning(row: &Row) -> Option<String> {
 }
 
 /// That it is not new or lost, but called otherwise.
-fn renamed(row: &Row) -> Option<String> {
-    let other = row.other_name.as_ref()?;
+fn renamed(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
+    let other = name(row.other_name.as_ref()?.as_str());
     Some(match row.head {
         Some(_) => format!("seems to be {other} renamed: its counts are the same"),
         None => format!("seems to be renamed to {other}: its counts are the same"),
@@ -107,7 +112,7 @@ fn renamed(row: &Row) -> Option<String> {
 }
 
 /// What of a change was there before this one, where base's own code was measured.
-fn blame(row: &Row) -> Option<String> {
+pub(crate) fn blame(row: &Row) -> Option<String> {
     let on_base = row.on_base.filter(|_| row.verdict != Verdict::Unchanged)?;
     let (before, own) = (percent(on_base.before?), percent(on_base.own?));
     match (on_base.other_chamber, on_base.before) {
@@ -117,7 +122,7 @@ fn blame(row: &Row) -> Option<String> {
     }
 }
 
-fn verdict_meaning(row: &Row) -> Option<String> {
+fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
     let head = row.head.map_or_else(String::new, grouped);
     Some(match row.verdict {
         Verdict::Unchanged | Verdict::Within | Verdict::Regressed => return None,
@@ -125,7 +130,7 @@ fn verdict_meaning(row: &Row) -> Option<String> {
         Verdict::Improved => {
             "better than its baseline: bank it, or the gain can be lost unseen".to_owned()
         }
-        Verdict::Accepted | Verdict::Banked => format!("reason: {}", row.reason.as_ref()?),
+        Verdict::Accepted | Verdict::Banked => format!("reason: {}", name(row.reason.as_ref()?)),
         Verdict::Unexplained => "the new baseline is worse and gives no reason".to_owned(),
         Verdict::Untrue => format!(
             "the baseline was changed to {}, but {head} was measured",
@@ -150,6 +155,15 @@ fn verdict_meaning(row: &Row) -> Option<String> {
     })
 }
 
+/// Whether the diff can have moved a row, where that is not what everybody expects: that it changes
+/// what is executed. Within the limit nobody has to look for a cause.
+pub(crate) fn reach_note(row: &Row) -> Option<&'static str> {
+    let is_moved = row.change.is_some_and(|change| change != 0);
+    let asks_why = is_moved && row.verdict != Verdict::Within;
+    let told = row.reach.filter(|it| asks_why && *it != Reach::Touched);
+    told.map(reach)
+}
+
 /// Whether the diff can have moved a benchmark, in words.
 pub(crate) const fn reach(reach: Reach) -> &'static str {
     match reach {
@@ -161,8 +175,21 @@ pub(crate) const fn reach(reach: Reach) -> &'static str {
     }
 }
 
-/// Why a function's cost moved, in words.
+/// Why a function's cost moved, in words, with how much of that only moved.
 pub(crate) fn kind(change: &FunctionChange) -> String {
+    let kind = kind_alone(change);
+    let with = change.moved_with.as_ref();
+    let with = with.filter(|_| change.kind != Kind::Moved || change.inlining.is_some());
+    with.map_or_else(
+        || kind.clone(),
+        |with| {
+            let way = if change.moved < 0 { "to" } else { "from" };
+            format!("{kind}; {} of it moved {way} {with}", signed(change.moved))
+        },
+    )
+}
+
+fn kind_alone(change: &FunctionChange) -> String {
     match (change.kind, change.calls) {
         (Kind::Calls, Some((base, head))) => {
             format!("calls {} → {}", grouped(base), grouped(head))
@@ -203,7 +230,7 @@ pub(crate) fn culprit(row: &Row, culprit: &Culprit) -> String {
         "{} in {} ({})",
         signed(culprit.instructions),
         function(&culprit.name, culprit.caller.as_deref()),
-        change.map_or_else(String::new, kind)
+        change.map_or_else(String::new, kind_alone)
     )
 }
 
@@ -214,10 +241,35 @@ pub(crate) fn function(name: &str, caller: Option<&str>) -> String {
 
 /// `file:line`, or the file alone.
 pub(crate) fn place(culprit: &Culprit) -> String {
-    match culprit.line {
-        Some(line) => format!("{}:{line}", culprit.file),
-        None => culprit.file.to_string(),
+    at(&culprit.file, culprit.line)
+}
+
+fn at(file: &str, line: Option<u32>) -> String {
+    match line {
+        Some(line) => format!("{file}:{line}"),
+        None => file.to_owned(),
     }
+}
+
+/// What most regressions have in common, in one sentence; `name` makes names from outside harmless.
+pub(crate) fn main_cause(cause: &MainCause, name: impl Fn(&str) -> String) -> String {
+    let place = at(&cause.file, cause.line);
+    let place = match (place.is_empty(), cause.in_diff) {
+        (true, _) => String::new(),
+        (false, false) => format!(" at {}", name(&place)),
+        (false, true) => format!(" at {} (changed here)", name(&place)),
+    };
+    let share = match (cause.benchmarks, cause.of) {
+        (_, 1) => "most of the regression".to_owned(),
+        (count, of) if count == of => format!("most of all {} regressions", grouped(of as u64)),
+        (count, of) => format!(
+            "most of {} of {} regressions",
+            grouped(count as u64),
+            grouped(of as u64)
+        ),
+    };
+    let function = function(&cause.name, cause.caller.as_deref());
+    format!("{}{place}, {share}", name(&function))
 }
 
 /// `1 benchmark`, `2 benchmarks`.

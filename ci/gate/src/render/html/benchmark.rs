@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::{chart, flamegraph};
 use crate::attribute::FunctionChange;
-use crate::detail::{Detail, Excerpt};
+use crate::detail::{Detail, Excerpt, Grouping};
 use crate::judge::{Outcome, Verdict};
 use crate::metric::Metric;
 use crate::render::number::{grouped, percent, signed};
@@ -61,20 +61,21 @@ pub(super) fn summary(row: &Row, index: usize) -> Markup {
 }
 
 fn cause(row: &Row) -> Markup {
-    if let Some(meaning) = words::meaning(row) {
-        return html! { (meaning) };
-    }
-    let culprit = row
-        .culprits
-        .first()
-        .filter(|_| row.change.is_some_and(|it| it != 0));
+    let culprit = row.culprits.first().filter(|_| has_moved(row));
     html! {
+        @if let Some(meaning) = words::meaning(row) { div { (meaning) } }
         @if let Some(culprit) = culprit {
-            code { (culprit.name) }
-            @let place = words::place(culprit);
-            @if !place.is_empty() { " " span class="place" { (place) } }
+            div {
+                code { (words::function(&culprit.name, culprit.caller.as_deref())) }
+                @let place = words::place(culprit);
+                @if !place.is_empty() { " " span class="place" { (place) } }
+            }
         }
     }
+}
+
+fn has_moved(row: &Row) -> bool {
+    row.change.is_some_and(|it| it != 0)
 }
 
 /// The row with the details.
@@ -82,6 +83,7 @@ pub(super) fn details(report: &Report, row: &Row, detail: Option<&Detail>, index
     html! {
         tr class="detail" id=(format!("detail-{index}")) hidden { td colspan=(COLUMNS) {
             div class="panels" {
+                (why(report, row))
                 @if let Some(detail) = detail.filter(|it| !it.stacks.is_empty()) {
                     (flame(row, detail))
                 }
@@ -97,6 +99,32 @@ pub(super) fn details(report: &Report, row: &Row, detail: Option<&Detail>, index
     }
 }
 
+/// Why it moved, in whole sentences.
+fn why(report: &Report, row: &Row) -> Markup {
+    if !has_moved(row) {
+        return html! {};
+    }
+    html! {
+        section class="wide" {
+            h3 { "Why it moved" }
+            ul class="why" {
+                @if let Some(meaning) = words::meaning(row) { li { (meaning) } }
+                @for culprit in &row.culprits {
+                    li {
+                        code { (words::culprit(row, culprit)) }
+                        @let place = words::place(culprit);
+                        @if !place.is_empty() {
+                            " at " span class="place" { (visible(&report.prefix)) (place) }
+                            @if culprit.in_diff { " (changed here)" }
+                        }
+                    }
+                }
+                @if let Some(reach) = row.reach { li { (words::reach(reach)) } }
+            }
+        }
+    }
+}
+
 fn flame(row: &Row, detail: &Detail) -> Markup {
     let Some(drawn) = flamegraph::draw(row.id.as_str(), &detail.stacks) else {
         return html! {};
@@ -107,8 +135,13 @@ fn flame(row: &Row, detail: &Detail) -> Markup {
             h3 { "Flamegraph of the difference" }
             p class="note" {
                 "Wide: many instructions in head. " span class="grew" { "Red" } ": grew. "
-                span class="shrank" { "Blue" } ": shrank. From the top: benchmark, file, function, "
-                "and what ran for it. It is grouped by where code stands, not by who called it. "
+                span class="shrank" { "Blue" } ": shrank. "
+                @match detail.grouping {
+                    Grouping::Calls => "From the top: the benchmark, and who calls whom, as it is \
+                        written: what was inlined is a frame of its own. ",
+                    Grouping::Places => "From the top: benchmark, file, function, and what ran \
+                        for it. It is grouped by where code stands, not by who called it. ",
+                }
                 "Click a frame, or use the arrow keys and Enter, to enlarge it; Escape goes back."
             }
             div class="scroll flame" tabindex="0" role="application"

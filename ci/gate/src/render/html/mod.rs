@@ -100,6 +100,9 @@ fn verdict(report: &Report) -> Markup {
                 (words::denominator(report)) ": " (words::counts(report))
                 ". Compared with " (report.base) "."
             }
+            @if let Some(cause) = &report.main_cause {
+                p class="main-cause" { "Cause: " (words::main_cause(cause, str::to_owned)) "." }
+            }
             @if !words::next_steps(report).is_empty() {
                 dl class="steps" {
                     @for (purpose, command) in words::next_steps(report) {

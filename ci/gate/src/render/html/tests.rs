@@ -1,5 +1,7 @@
 use super::*;
 use crate::detail::tests::sample;
+use crate::reach::Reach;
+use crate::report::OnBase;
 
 /// The texts between `start` and `end`.
 fn between<'a>(page: &'a str, start: &str, end: &str) -> Vec<&'a str> {
@@ -90,4 +92,36 @@ fn details_are_left_out_before_rows_are() {
     let few = rows_of(2_000);
     assert!(few.rows > 0 && few.rows < report.rows.len(), "{few:?}");
     assert!(render_within(&report, &details, 2_000).contains("had no room here"));
+}
+
+#[test]
+fn what_the_terminal_says_of_a_cause_the_page_says_as_well() {
+    let (mut report, details) = sample(true);
+    let row = &mut report.rows[0];
+    row.reach = Some(Reach::Touched);
+    row.on_base = Some(OnBase {
+        count: 232_000,
+        before: Some(8_696),
+        own: Some(17_242),
+        other_chamber: false,
+    });
+    row.attribution.functions[0].moved_with = Some("engine::frame::neighbour".into());
+    row.attribution.functions[0].moved = 500;
+    let page = render(&report, &details);
+    let summary = between(&page, "<td class=\"cause\">", "</td>")[0];
+    for said in ["already on base +0.86 %", "engine::frame::encode", ":42"] {
+        assert!(summary.contains(said), "{said} in {summary}");
+    }
+    let why = between(&page, "Why it moved", "</section>")[0];
+    for said in [
+        words::reach(Reach::Touched),
+        "by this change +1.72 %",
+        "(changed here)",
+    ] {
+        assert!(why.contains(said), "{said} in {why}");
+    }
+    let functions = between(&page, "Functions that moved", "</section>")[0];
+    assert!(functions.contains("+500 of it moved from engine::frame::neighbour"));
+    let header = between(&page, "<header", "</header>")[0];
+    assert!(header.contains("Cause: engine::frame::encode at engine/src/frame.rs:42"));
 }

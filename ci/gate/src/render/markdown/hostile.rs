@@ -58,6 +58,7 @@ const CORPUS: [&str; 32] = [
 /// A report that says `text` wherever it can.
 fn report_saying(text: &str) -> Report {
     let mut report = sample();
+    assert!(report.main_cause.is_some());
     report.remember(&sample_history());
     report.base = text.to_owned();
     report.warn(text.to_owned());
@@ -80,6 +81,11 @@ fn report_saying(text: &str) -> Report {
     }
     text.clone_into(&mut report.commands.check);
     text.clone_into(&mut report.commands.update);
+    if let Some(cause) = &mut report.main_cause {
+        cause.name = text.into();
+        cause.file = text.into();
+        cause.caller = Some(text.into());
+    }
     for row in &mut report.rows {
         row.reason = Some(text.to_owned());
         for culprit in &mut row.culprits {
@@ -91,6 +97,8 @@ fn report_saying(text: &str) -> Report {
             function.name = text.into();
             function.file = text.into();
             function.caller = Some(text.into());
+            function.moved_with = Some(text.into());
+            function.moved = 1;
         }
     }
     report
@@ -203,12 +211,16 @@ fn a_benchmark_s_id_is_text_as_well() {
         "a/$x$",
         "a/';curl|sh;'",
     ] {
-        let mut report = report_saying("harmless");
-        for row in &mut report.rows {
-            row.id = id.parse().unwrap();
-        }
-        report.failed[0].id = id.parse().unwrap();
-        let (seen, harmless) = (seen(&render(&report)), harmless());
+        let renamed = |id: &str| {
+            let mut report = report_saying("harmless");
+            for row in &mut report.rows {
+                row.id = id.parse().unwrap();
+                row.other_name = Some(id.parse().unwrap());
+            }
+            report.failed[0].id = id.parse().unwrap();
+            seen(&render(&report))
+        };
+        let (seen, harmless) = (renamed(id), renamed("a/b"));
         assert_eq!(
             (seen.kinds, seen.html),
             (harmless.kinds, harmless.html),

@@ -1,0 +1,119 @@
+//! The main cause: the one function and line that most regressions have in common.
+//!
+//! A change in a hot helper turns many benchmarks red for one reason. Whoever reads the first line
+//! should know that reason, and not have to find it in fifteen equal rows.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Row;
+use crate::attribute::Culprit;
+use crate::interned::Interned;
+use crate::judge::Outcome;
+
+/// What explains more of the regressions than anything else does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MainCause {
+    /// The function's normalised name.
+    pub name: Interned,
+    /// For a library function: on whose behalf it ran.
+    pub caller: Option<Interned>,
+    /// File to look at.
+    pub file: Interned,
+    /// Line to look at.
+    pub line: Option<u32>,
+    /// Whether that line is one that the diff touches.
+    pub in_diff: bool,
+    /// Of how many regressed benchmarks it is the first culprit.
+    pub benchmarks: usize,
+    /// How many benchmarks regressed.
+    pub of: usize,
+}
+
+/// The first culprit of at least half of the regressed rows; `None` if there is none like that.
+pub(super) fn of(rows: &[Row]) -> Option<MainCause> {
+    let regressed = rows.iter().filter(|it| it.outcome == Outcome::Regressed);
+    let mut causes: BTreeMap<_, (usize, i128, &Culprit)> = BTreeMap::new();
+    let mut of = 0;
+    for row in regressed {
+        of += 1;
+        let Some(culprit) = row.culprits.first() else {
+            continue;
+        };
+        let key = (&culprit.name, &culprit.caller, &culprit.file, culprit.line);
+        let (count, weight, _) = causes.entry(key).or_insert((0, 0, culprit));
+        *count += 1;
+        *weight += culprit.instructions;
+    }
+    let causes = causes.into_values();
+    // Of equals the dearest, and of those the first by name.
+    let (benchmarks, _, culprit) = causes.min_by_key(|it| (Reverse(it.0), Reverse(it.1)))?;
+    (2 * benchmarks >= of).then(|| MainCause {
+        name: culprit.name.clone(),
+        caller: culprit.caller.clone(),
+        file: culprit.file.clone(),
+        line: culprit.line,
+        in_diff: culprit.in_diff,
+        benchmarks,
+        of,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::sample;
+
+    /// The sample's regressed row, with these first culprits.
+    fn rows(culprits: &[(&str, i128)]) -> Vec<Row> {
+        let row = &sample().rows[0];
+        let of = |&(name, instructions): &(&str, i128)| {
+            let mut row = row.clone();
+            row.culprits[0].name = name.into();
+            row.culprits[0].instructions = instructions;
+            row
+        };
+        culprits.iter().map(of).collect()
+    }
+
+    #[test]
+    fn it_is_what_most_regressions_begin_with() {
+        let cause = of(&rows(&[("a", 9), ("b", 1), ("b", 1)])).unwrap();
+        assert_eq!((&*cause.name, cause.benchmarks, cause.of), ("b", 2, 3));
+        let cause = of(&rows(&[("a", 1), ("b", 2)])).unwrap();
+        assert_eq!(&*cause.name, "b", "of equals the dearest");
+        assert_eq!(
+            (&*cause.file, cause.line),
+            ("engine/src/frame.rs", Some(42))
+        );
+        assert!(cause.in_diff);
+    }
+
+    #[test]
+    fn without_a_common_cause_none_is_named() {
+        assert_eq!(of(&rows(&[("a", 1), ("b", 2), ("c", 3)])), None);
+        assert_eq!(of(&[]), None);
+        let mut rows = rows(&[("a", 1)]);
+        rows[0].outcome = Outcome::OutOfStep;
+        assert_eq!(
+            of(&rows),
+            None,
+            "what only waits to be banked is no regression"
+        );
+        rows[0].outcome = Outcome::Regressed;
+        rows[0].culprits.clear();
+        assert_eq!(of(&rows), None);
+    }
+
+    #[test]
+    fn half_of_them_is_enough() {
+        assert_eq!(
+            of(&rows(&[("a", 1), ("a", 1), ("b", 1), ("c", 1)]))
+                .unwrap()
+                .of,
+            4
+        );
+    }
+}
