@@ -338,6 +338,8 @@ pub(crate) enum GitError {
     Unusable { directory: PathBuf, what: String },
     #[error("base `{revision}` is asked for, but git has no history of the baselines")]
     NoHistory { revision: String },
+    #[error("`{run}` is given as a run of base, but git has no history to say what base is")]
+    RunWithoutHistory { run: String },
     #[error("git has no history of the baselines")]
     NoBaselines,
     #[error("`{}` is not in the repository", path.display())]
@@ -367,7 +369,7 @@ impl GitError {
                 "git config --global --add safe.directory {}",
                 directory.display()
             )),
-            Self::NoHistory { .. } | Self::NoBaselines => {
+            Self::NoHistory { .. } | Self::RunWithoutHistory { .. } | Self::NoBaselines => {
                 Some("run icgate in a clone, with the baselines inside of it".to_owned())
             }
             Self::Outside { .. } => {

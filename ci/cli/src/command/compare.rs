@@ -16,7 +16,9 @@ pub(crate) fn compare(
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
     let run = store::read_run(path)?;
-    let bench = Bench::open(&project, against, &run.chamber.platform())?;
+    let mut bench = Bench::open(&project, against, &run.chamber.platform())?;
+    // Only a run that was given: what was measured here says nothing of a run from elsewhere.
+    bench.recall_base(None, &run);
     let report = bench.report(&run, &[]);
     let page = bench.page(&report, &run);
     output::finish(

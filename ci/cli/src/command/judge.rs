@@ -67,6 +67,10 @@ impl Bench {
             if let Some(revision) = against.base.clone().or(target) {
                 return Err(GitError::NoHistory { revision }.into());
             }
+            if let Some(run) = &against.base_run {
+                let run = run.to_string();
+                return Err(GitError::RunWithoutHistory { run }.into());
+            }
             return Ok(Self {
                 policy: own_policy,
                 base: committed.clone(),

@@ -22,7 +22,8 @@ pub(crate) fn merge(
         .map(|path| Ok((path.to_string(), store::read_run(path)?)))
         .collect();
     let merged = merge_shards(shards?)?;
-    let bench = Bench::open(&project, against, &merged.run.chamber.platform())?;
+    let mut bench = Bench::open(&project, against, &merged.run.chamber.platform())?;
+    bench.recall_base(None, &merged.run);
     let report = bench.report(&merged.run, &merged.warnings);
     let directory = project.output_directory(&output.directory);
     output::write_run(&directory, &merged.run)?;

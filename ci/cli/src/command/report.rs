@@ -4,7 +4,8 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::judge::Bench;
-use crate::args::{Against, OutputDirectory, Project as Selection};
+use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
+use crate::cache::Cache;
 use crate::cargo::Project;
 use crate::error::CliError;
 use crate::{output, store};
@@ -19,7 +20,10 @@ pub(crate) fn report(
     let directory = project.output_directory(output);
     let usual = || Utf8PathBuf::from(store::display(&directory.join("run.json")));
     let run = store::read_run(&run.map_or_else(usual, Utf8Path::to_owned))?;
-    let bench = Bench::open(&project, against, &run.chamber.platform())?;
+    let mut bench = Bench::open(&project, against, &run.chamber.platform())?;
+    // What `check` knew of base when it judged this run, the page shows.
+    let cache = project.cache(&Measuring::default()).map(Cache::new);
+    bench.recall_base(cache.as_ref(), &run);
     let report = bench.report(&run, &[]);
     let page = bench.page(&report, &run);
     output::write_report(&directory, &report)?;

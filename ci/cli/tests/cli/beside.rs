@@ -2,10 +2,9 @@
 //! base already.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
-use crate::sample::{Answer, PLATFORM, icgate, manifest};
+use crate::repository::Repository;
+use crate::sample::{PLATFORM, manifest};
 
 /// The sample's manifest, with one of its benches.
 const MANIFEST: &str = r#"[workspace]
@@ -33,66 +32,17 @@ benchmark = "steady/checksum/n1000"
 function = "sample::checksum"
 "#;
 
-/// A git repository with the sample project, built in a directory of its own.
-struct Repository {
-    directory: tempfile::TempDir,
-}
-
-impl Repository {
-    fn new() -> Self {
-        let repository = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
-        for file in ["Cargo.lock", "src/lib.rs", "benches/steady.rs"] {
-            let text = fs::read_to_string(manifest().with_file_name("").join(file)).unwrap();
-            repository.write(file, &text);
-        }
-        repository.write("Cargo.toml", MANIFEST);
-        repository.write(".gitignore", "target\n");
-        repository.git(&["init", "--quiet", "--initial-branch=main"]);
-        repository.commit("first");
-        repository
+/// The sample project, committed, and built in a directory of its own.
+fn project() -> Repository {
+    let repository = Repository::new().building_inside();
+    for file in ["Cargo.lock", "src/lib.rs", "benches/steady.rs"] {
+        let text = fs::read_to_string(manifest().with_file_name("").join(file)).unwrap();
+        repository.write(file, &text);
     }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    /// Replaces text in a file.
-    fn edit(&self, name: &str, from: &str, to: &str) {
-        let text = fs::read_to_string(self.path().join(name)).unwrap();
-        assert!(text.contains(from), "{text}");
-        self.write(name, &text.replace(from, to));
-    }
-
-    fn git(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(self.path());
-        command.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]);
-        command.args(["-c", "commit.gpgsign=false"]).args(arguments);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn commit(&self, message: &str) {
-        self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--message", message]);
-    }
-
-    fn icgate(&self, arguments: &[&str]) -> Answer {
-        let mut command = icgate();
-        command.args(arguments);
-        command.current_dir(self.path());
-        command.env("CARGO_TARGET_DIR", self.path().join("target"));
-        Answer::of(command.output().unwrap())
-    }
+    repository.write("Cargo.toml", MANIFEST);
+    repository.write(".gitignore", "target\n");
+    repository.commit("first");
+    repository
 }
 
 /// The function in which costs are planted.
@@ -108,7 +58,7 @@ fn planted(loops: &[u32]) -> String {
 
 #[test]
 fn base_is_measured_beside_head() {
-    let repository = Repository::new();
+    let repository = project();
     repository.icgate(&["update"]).says(0, &["written"]);
     repository.commit("baselines");
     side_by_side(&repository);

@@ -1,25 +1,31 @@
 //! Base comes from git: a pull request is judged by what it started from.
 
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::sample::{Answer, PLATFORM, Sample, icgate};
+use crate::repository::Repository;
+use crate::sample::{Answer, PLATFORM, Sample};
 
-/// A git repository with a project, the baselines of the sample, and a stored run.
-struct Repository {
-    directory: tempfile::TempDir,
+/// A repository with a project, the baselines of the sample, and a stored run.
+struct Project {
+    repository: Repository,
     run: PathBuf,
 }
 
-impl Repository {
+impl Deref for Project {
+    type Target = Repository;
+
+    fn deref(&self) -> &Repository {
+        &self.repository
+    }
+}
+
+impl Project {
     fn new() -> Self {
         let sample = Sample::with_baselines();
         sample.check("steady").says(0, &["3 unchanged"]);
-        let directory = tempfile::tempdir().unwrap();
-        let repository = Self {
-            run: directory.path().join("target/run.json"),
-            directory,
-        };
+        let repository = Repository::new();
         repository.write(
             "Cargo.toml",
             "[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
@@ -27,62 +33,20 @@ impl Repository {
         repository.write("src/lib.rs", "// nothing\n");
         repository.write(".gitignore", "target\nCargo.lock\n");
         repository.write("baselines/policy.toml", "format = 1\n");
-        repository.write(
-            &baseline(),
-            &std::fs::read_to_string(sample.steady()).unwrap(),
-        );
+        let steady = std::fs::read_to_string(sample.steady()).unwrap();
+        repository.write(&baseline(), &steady);
         let run = std::fs::read_to_string(sample.path().join("out/run.json")).unwrap();
         repository.write("target/run.json", &run);
-        repository.git(&["init", "--quiet", "--initial-branch=main"]);
         repository.commit("first");
-        repository
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path().join(name)).unwrap()
-    }
-
-    fn git(&self, arguments: &[&str]) {
-        let name = [
-            "-c",
-            "user.name=t",
-            "-c",
-            "user.email=t@example.com",
-            "-c",
-            "commit.gpgsign=false",
-        ];
-        let mut command = Command::new("git");
-        command
-            .arg("-C")
-            .arg(self.path())
-            .args(name)
-            .args(arguments);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-    }
-
-    fn commit(&self, message: &str) {
-        self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--message", message]);
+        Self {
+            run: repository.path().join("target/run.json"),
+            repository,
+        }
     }
 
     fn compare(&self, arguments: &[&str], set: impl FnOnce(&mut Command)) -> Answer {
-        let mut command = icgate();
-        command
-            .arg("compare")
-            .arg(&self.run)
-            .args(arguments)
-            .current_dir(self.path());
+        let run = self.run.to_str().unwrap();
+        let mut command = self.command(&[&["compare", run], arguments].concat());
         set(&mut command);
         Answer::of(command.output().unwrap())
     }
@@ -105,7 +69,7 @@ fn baseline() -> String {
 
 #[test]
 fn a_padded_baseline_is_untrue() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository
         .compare(&[], |_| {})
         .says(0, &["3 unchanged", "(the last commit)"]);
@@ -127,7 +91,7 @@ fn a_padded_baseline_is_untrue() {
 
 #[test]
 fn a_worsening_needs_its_reason_in_the_baseline() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let honest = repository.read(&baseline());
     repository.pad(0);
     // Base claims less than what is measured and what head's tree says.
@@ -165,7 +129,7 @@ fn a_worsening_needs_its_reason_in_the_baseline() {
 
 #[test]
 fn policy_is_read_from_base() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.pad(500);
     repository.commit("base claims more");
     repository.write(
@@ -183,7 +147,7 @@ fn policy_is_read_from_base() {
 
 #[test]
 fn base_is_where_the_branch_left_its_target() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.git(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
     repository.git(&["checkout", "--quiet", "-b", "work"]);
     repository.pad(500);
@@ -206,7 +170,7 @@ fn base_is_where_the_branch_left_its_target() {
 
 #[test]
 fn a_base_that_cannot_be_found_is_not_guessed() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let unknown = repository.compare(&["--base", "no-such-thing"], |_| {});
     unknown.says(2, &["there is no revision `no-such-thing`"]);
     let option = repository.compare(&["--base=--help"], |_| {});
@@ -233,7 +197,7 @@ fn a_base_that_cannot_be_found_is_not_guessed() {
 
 #[test]
 fn a_baseline_recorded_anew_in_another_chamber_waits_for_base_to_be_measured_there() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let honest = repository.read(&baseline());
     let older = honest.replacen("\"valgrind\": \"", "\"valgrind\": \"0.", 1);
     repository.write(&baseline(), &older);
@@ -251,7 +215,7 @@ fn a_baseline_recorded_anew_in_another_chamber_waits_for_base_to_be_measured_the
 
 #[test]
 fn a_whole_run_notices_what_is_gone_and_what_policy_misses() {
-    let repository = Repository::new();
+    let repository = Project::new();
     let run = repository.read("target/run.json");
     assert!(run.contains("\"complete\":false"));
     repository.write(
@@ -279,7 +243,7 @@ fn a_whole_run_notices_what_is_gone_and_what_policy_misses() {
 
 #[test]
 fn without_git_the_tree_does_not_judge_itself() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.pad(500);
     let programs = tempfile::tempdir().unwrap();
     let path = std::env::var_os("PATH").unwrap();
@@ -296,6 +260,15 @@ fn without_git_the_tree_does_not_judge_itself() {
     std::fs::remove_dir_all(repository.path().join(".git")).unwrap();
     let asked = repository.compare(&["--base", "main"], |_| {});
     asked.says(2, &["base `main` is asked for, but git has no history"]);
+    let run = repository.run.to_str().unwrap();
+    let given = repository.compare(&["--base-run", run], |_| {});
+    given.says(
+        2,
+        &[
+            "is given as a run of base, but git has no history",
+            "fix: run icgate in a clone",
+        ],
+    );
     repository
         .compare(&[], |_| {})
         .says(5, &["git has no history of them"]);
@@ -303,7 +276,7 @@ fn without_git_the_tree_does_not_judge_itself() {
 
 #[test]
 fn a_renamed_benchmark_is_said_to_be_renamed() {
-    let repository = Repository::new();
+    let repository = Project::new();
     // Base knows it by an older name; the run is of all benchmarks there are.
     let older = repository
         .read(&baseline())
@@ -328,20 +301,13 @@ fn a_renamed_benchmark_is_said_to_be_renamed() {
 
 #[test]
 fn a_file_that_git_does_not_know_yet_counts_as_changed() {
-    let repository = Repository::new();
+    let repository = Project::new();
     repository.write("src/lib.rs", include_str!("../sample/src/lib.rs"));
     repository.commit("the source");
     let explained = || {
-        let mut command = icgate();
-        command.args([
-            "explain",
-            "steady/checksum/n1000",
-            "--format",
-            "json",
-            "--run",
-        ]);
-        command.arg(&repository.run).current_dir(repository.path());
-        let answer = Answer::of(command.output().unwrap());
+        let explain = ["explain", "steady/checksum/n1000", "--format", "json"];
+        let run = ["--run", repository.run.to_str().unwrap()];
+        let answer = repository.icgate(&[&explain[..], &run].concat());
         answer.says(0, &["sample::mix"]);
         answer.stdout.contains("\"in_diff\": true")
     };

@@ -15,6 +15,7 @@ mod init;
 mod interruption;
 mod outputs;
 mod project;
+mod repository;
 mod sample;
 mod schemas;
 mod shards;
