@@ -4,6 +4,7 @@
 //! then starts in a third of the time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -133,8 +134,8 @@ pub(crate) fn run_probe(
         let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
         return Err(failed(format!("{}\n{}", output.status, log.trim())));
     }
-    let text = std::fs::read(&profile_path).map_err(|error| failed(error.to_string()))?;
-    let profile = callgrind::parse(&text).map_err(|error| failed(error.to_string()))?;
+    let profile = File::open(&profile_path).map_err(|error| failed(error.to_string()))?;
+    let profile = callgrind::read(profile).map_err(|error| failed(error.to_string()))?;
     let functions = profile
         .symbols()
         .map(|(_, symbol)| symbol.function.as_str());

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs;
+use std::fs::{self, File};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,7 +13,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use icgate_core::metric::{Metric, Metrics, add_estimated_cycles};
-use icgate_core::parse::{Profile, callgrind};
+use icgate_core::parse::Profile;
+use icgate_core::parse::callgrind::{self, ReadError};
 use icgate_core::run::{FunctionLines, Measurement};
 use icgate_core::source::{SourceRoots, source_functions};
 
@@ -165,7 +166,7 @@ fn run(
     };
     fs::create_dir_all(directory).map_err(file(directory))?;
     let printed = directory.join("printed");
-    let output = fs::File::create(&printed).map_err(file(&printed))?;
+    let output = File::create(&printed).map_err(file(&printed))?;
     let errors = output.try_clone().map_err(file(&printed))?;
     let mut command = command(planned, path, valgrind, directory, how);
     command.stdin(Stdio::null()).stdout(output).stderr(errors);
@@ -276,12 +277,15 @@ fn read_profile(directory: &Path) -> Result<Profile, MeasureError> {
     paths.sort();
     let mut sum: Option<Profile> = None;
     for path in paths {
-        let text = fs::read(&path).map_err(failed)?;
+        let file = File::open(&path).map_err(failed)?;
         // Callgrind leaves an empty file beside those of the threads.
-        if text.is_empty() {
+        if file.metadata().map_err(failed)?.len() == 0 {
             continue;
         }
-        let profile = callgrind::parse(&text)?;
+        let profile = callgrind::read(file).map_err(|error| match error {
+            ReadError::Source(source) => failed(source),
+            ReadError::Profile(error) => error.into(),
+        })?;
         match &mut sum {
             None => sum = Some(profile),
             Some(sum) => sum.merge(&profile)?,

@@ -1,6 +1,9 @@
+use std::num::NonZeroU64;
+
 use proptest::prelude::*;
 
-use super::super::Cost;
+use super::super::{Call, Cost};
+use super::tokens::number;
 use super::*;
 
 const COMPRESSED: &[u8] = include_bytes!("../../../tests/fixtures/callgrind/compressed.out");
@@ -340,13 +343,13 @@ fn sums_over_parts_and_calls_are_checked() {
 
 #[test]
 fn hexadecimal_numbers_fill_64_bits_and_no_more() {
-    assert_eq!(number(b"0xffffffffffffffff ", 0), Some((u64::MAX, 18)));
-    assert_eq!(number(b"0x10000000000000000", 0), None);
-    assert_eq!(number(b"18446744073709551615", 0), Some((u64::MAX, 20)));
-    assert_eq!(number(b"18446744073709551616", 0), None);
-    assert_eq!(number(b"0x", 0), None);
-    assert_eq!(number(b"aF", 0), None);
-    assert_eq!(number(b"0xaF", 0), Some((0xaf, 4)));
+    assert_eq!(number(b"0xffffffffffffffff "), Some((u64::MAX, &b" "[..])));
+    assert_eq!(number(b"0x10000000000000000"), None);
+    assert_eq!(number(b"18446744073709551615"), Some((u64::MAX, &b""[..])));
+    assert_eq!(number(b"18446744073709551616"), None);
+    assert_eq!(number(b"0x"), None);
+    assert_eq!(number(b"aF"), None);
+    assert_eq!(number(b"0xaF"), Some((0xaf, &b""[..])));
 }
 
 #[test]
@@ -395,6 +398,69 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
         }
         text
     })
+}
+
+/// Gives its text a few bytes at a time, and a word of the operating system's between.
+struct Trickle<'t> {
+    text: &'t [u8],
+    step: usize,
+    interrupted: bool,
+}
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.interrupted = !self.interrupted;
+        if self.interrupted {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let length = self.step.min(self.text.len()).min(buffer.len());
+        let (given, rest) = self.text.split_at(length);
+        buffer[..length].copy_from_slice(given);
+        self.text = rest;
+        Ok(length)
+    }
+}
+
+fn trickle(text: &[u8], step: usize) -> Result<Profile, ReadError> {
+    read(Trickle {
+        text,
+        step,
+        interrupted: false,
+    })
+}
+
+#[test]
+fn a_source_reads_like_its_text_however_it_comes_in() {
+    for text in [COMPRESSED, PLAIN, LINES, b"", &PLAIN[..PLAIN.len() - 1]] {
+        for step in [1, 7, 4096, usize::MAX] {
+            assert_eq!(trickle(text, step).unwrap(), parse(text).unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_line_may_be_longer_than_the_window() {
+    let name = "n".repeat(3 * WINDOW_BYTES);
+    let text = format!("events: Ir\nfn={name}\n1 5\n2 6");
+    let profile = trickle(text.as_bytes(), 100_000).unwrap();
+    assert_eq!(profile.symbols().next().unwrap().1.function, name);
+    assert_eq!(profile.instructions(), Ok(11));
+}
+
+#[test]
+fn an_error_of_a_source_is_its_own_and_one_of_the_text_keeps_its_line() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the cable is out"))
+        }
+    }
+    let error = read(PLAIN.chain(Broken)).unwrap_err();
+    assert_eq!(error.to_string(), "the cable is out");
+    let text = b"events: Ir\nfn=f\n1 5\n1 x\n";
+    let error = trickle(text, 3).unwrap_err().to_string();
+    assert_eq!(error, parse(text).unwrap_err().to_string());
+    assert!(error.starts_with("line 4: "), "{error}");
 }
 
 proptest! {
