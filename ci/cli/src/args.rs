@@ -350,6 +350,8 @@ pub(crate) enum HistoryFormat {
     Csv,
     /// A table for people
     Markdown,
+    /// A page with a picture of each trend
+    Html,
 }
 
 /// What to tell GitHub, and how.

@@ -83,8 +83,8 @@ pub struct Stack {
 pub struct Excerpt {
     /// The file, as seen from the workspace.
     pub file: String,
-    /// The line that a culprit points at.
-    pub culprit: u32,
+    /// The lines that culprits point at, the first culprit's first.
+    pub culprits: Vec<u32>,
     /// The lines, in order.
     pub lines: Vec<SourceLine>,
 }
@@ -197,39 +197,73 @@ fn excerpts(
     head: &Measurement,
     sources: &mut dyn Sources,
 ) -> Vec<Excerpt> {
-    let mut excerpts: Vec<Excerpt> = Vec::new();
-    for Culprit { file, line, .. } in &row.culprits {
-        let Some(line) = *line else { continue };
-        let covered =
-            |it: &Excerpt| it.file == **file && it.lines.iter().any(|shown| shown.number == line);
-        if excerpts.iter().any(covered) {
-            continue;
-        }
-        let first = line.saturating_sub(CONTEXT_LINES).max(1);
-        let texts = sources.lines(file, first, line.saturating_add(CONTEXT_LINES));
+    let (mut excerpts, mut in_base, mut in_head) = (Vec::new(), HashMap::new(), HashMap::new());
+    for Span {
+        file,
+        first,
+        last,
+        culprits,
+    } in spans(&row.culprits)
+    {
+        let texts = sources.lines(file, first, last);
         if texts.is_empty() {
             continue;
         }
-        let (in_base, in_head) = (
-            base.map(|it| by_line(it, file)),
-            by_line((head, &same), file),
-        );
+        let in_base = base.map(|it| &*in_base.entry(file).or_insert_with(|| by_line(it, file)));
+        let in_head = in_head
+            .entry(file)
+            .or_insert_with(|| by_line((head, &same), file));
         let lines = texts
             .into_iter()
             .zip(first..)
             .map(|(text, number)| SourceLine {
                 number,
                 text,
-                base: in_base.as_ref().and_then(|it| it.get(&number).copied()),
+                base: in_base.and_then(|it| it.get(&number).copied()),
                 head: in_head.get(&number).copied(),
             });
         excerpts.push(Excerpt {
-            file: file.to_string(),
-            culprit: line,
+            file: file.to_owned(),
+            culprits,
             lines: lines.collect(),
         });
     }
     excerpts
+}
+
+/// Lines of a file around some culprits.
+struct Span<'a> {
+    file: &'a str,
+    first: u32,
+    last: u32,
+    culprits: Vec<u32>,
+}
+
+/// The lines around each culprit; what would overlap is one.
+fn spans(culprits: &[Culprit]) -> Vec<Span<'_>> {
+    let mut spans: Vec<Span<'_>> = Vec::new();
+    for Culprit { file, line, .. } in culprits {
+        let Some(line) = *line else { continue };
+        let first = line.saturating_sub(CONTEXT_LINES).max(1);
+        let last = line.saturating_add(CONTEXT_LINES);
+        let touches = |it: &&mut Span<'_>| {
+            it.file == &**file
+                && first <= it.last.saturating_add(1)
+                && it.first <= last.saturating_add(1)
+        };
+        if let Some(span) = spans.iter_mut().find(touches) {
+            (span.first, span.last) = (span.first.min(first), span.last.max(last));
+            span.culprits.push(line);
+        } else {
+            spans.push(Span {
+                file,
+                first,
+                last,
+                culprits: vec![line],
+            });
+        }
+    }
+    spans
 }
 
 /// What the lines of `file` cost, whoever's they are. A library function's lines are where it was

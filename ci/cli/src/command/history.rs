@@ -2,6 +2,7 @@
 
 use icgate_core::chamber::platform as platform_of;
 use icgate_core::render::history::{HistoryView, as_csv, json, markdown, text};
+use icgate_core::render::html::render_history;
 
 use crate::args::{HistoryFormat, Project as ProjectArguments};
 use crate::cargo::Project;
@@ -46,6 +47,7 @@ pub(crate) fn history(
         HistoryFormat::Json => json(&view),
         HistoryFormat::Csv => as_csv(&view),
         HistoryFormat::Markdown => markdown(&view),
+        HistoryFormat::Html => render_history(&view),
     });
     Ok(if view.exceeded() > 0 { DRIFTED } else { 0 })
 }

@@ -31,8 +31,10 @@ pub(crate) const LOWEST: &str = r"
     const text = walker.currentNode.textContent.trim();
     if (!text || !element.checkVisibility() || /^(SCRIPT|STYLE|TITLE|title|OPTION)$/.test(element.nodeName)) continue;
     const style = getComputedStyle(element);
-    if (element.nodeName === 'text') {
-      const rect = element.parentElement.querySelector('rect');
+    const rect = element.nodeName === 'text' && element.parentElement.querySelector('rect');
+    if (element.nodeName === 'text' && !rect) {
+      see(text, parse(style.fill), background(element));
+    } else if (rect) {
       const fill = parse(getComputedStyle(rect).fill);
       fill[3] = Number(getComputedStyle(rect).opacity);
       see(text, parse(style.fill), over(fill, background(element.closest('.flame'))));

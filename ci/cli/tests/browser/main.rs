@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use chromium::Chromium;
-use pages::{Names, PLAIN, comment, judged};
+use pages::{Names, PLAIN, comment, judged, trends};
 
 /// A browser, or a line that says that there is none.
 fn browser() -> Option<Chromium> {
@@ -158,14 +158,47 @@ fn a_flamegraph_is_walked_by_keyboard() {
     assert_eq!(browser.eval(fits), true, "no name is wider than its frame");
 }
 
+/// What wants to be more than a name.
+const HOSTILE: Names = Names {
+    infix: "</code></script><script>window.pwned=1</script><img src=x onerror=pwned=1>\
+            <svg onload=pwned=1>\"'><style>*{display:none}</style><a href=//e.example>",
+};
+
+#[test]
+fn trends_have_a_page_of_the_same_kind() {
+    let Some(mut browser) = browser() else { return };
+    let page = written("history.html", &trends(60, PLAIN));
+    for (name, width, scheme) in LOOKS {
+        browser.look(width, 1_400, 1.0, scheme);
+        browser.open(&page);
+        assert_eq!(complaints(&mut browser), [Value::Null; 0]);
+        assert_readable(&mut browser, name);
+        browser.picture(&output(&format!("history-{name}.png")), width, 1_400);
+    }
+    browser.eval(
+        "document.getElementById('verdict').value = 'over the limit';
+         document.getElementById('verdict').dispatchEvent(new Event('change'))",
+    );
+    // Every third one climbs by twenty thousand eight times.
+    assert_eq!(column(&mut browser, "id").len(), 20);
+    browser.eval("document.querySelector('thead .change button').click()");
+    let marks = "document.querySelectorAll('.detail:not([hidden]) .step title').length";
+    assert_eq!(
+        browser.eval(marks),
+        8,
+        "the worst is open, with a mark a step"
+    );
+
+    browser.open(&written("history-hostile.html", &trends(3, HOSTILE)));
+    assert_eq!(complaints(&mut browser), [Value::Null; 0]);
+    assert_eq!(browser.eval("typeof window.pwned"), "undefined");
+    assert_eq!(browser.eval("document.images.length"), 0);
+}
+
 #[test]
 fn names_stay_text() {
     let Some(mut browser) = browser() else { return };
-    let hostile = Names {
-        infix: "</code></script><script>window.pwned=1</script><img src=x onerror=pwned=1>\
-                <svg onload=pwned=1>\"'><style>*{display:none}</style><a href=//e.example>",
-    };
-    let (_, page) = judged(20, hostile);
+    let (_, page) = judged(20, HOSTILE);
     browser.look(1_300, 900, 1.0, "light");
     browser.open(&written("hostile.html", &page));
     assert_eq!(complaints(&mut browser), [Value::Null; 0]);
@@ -189,31 +222,39 @@ fn names_stay_text() {
     assert!(!complaints(&mut browser).is_empty(), "and says so");
 }
 
+/// How a page is looked at: a name, a width and a colour scheme.
+const LOOKS: [(&str, u32, &str); 3] = [
+    ("light", 1_300, "light"),
+    ("dark", 1_300, "dark"),
+    ("narrow", 360, "light"),
+];
+
+#[track_caller]
+fn assert_readable(browser: &mut Chromium, name: &str) {
+    let overflow = "document.documentElement.scrollWidth - innerWidth";
+    assert_eq!(
+        browser.eval(overflow),
+        0,
+        "{name}: nothing makes the page scroll sideways"
+    );
+    let id = "document.querySelector('.summary .id').getBoundingClientRect().width";
+    assert!(
+        browser.eval(id).as_f64().unwrap() > 120.0,
+        "{name}: ids can be read"
+    );
+    let lowest = browser.eval(contrast::LOWEST);
+    let _ = writeln!(std::io::stderr(), "contrast in {name}: at least {lowest}");
+    assert!(lowest["ratio"].as_f64().unwrap() >= 4.5, "{name}: {lowest}");
+}
+
 #[test]
 fn the_page_can_be_read_in_light_in_dark_and_on_a_narrow_screen() {
     let Some(mut browser) = browser() else { return };
     let page = written("look.html", &judged(40, PLAIN).1);
-    for (name, width, scheme) in [
-        ("light", 1_300, "light"),
-        ("dark", 1_300, "dark"),
-        ("narrow", 360, "light"),
-    ] {
+    for (name, width, scheme) in LOOKS {
         browser.look(width, 1_400, 1.0, scheme);
         browser.open(&page);
-        let overflow = "document.documentElement.scrollWidth - innerWidth";
-        assert_eq!(
-            browser.eval(overflow),
-            0,
-            "{name}: nothing makes the page scroll sideways"
-        );
-        let id = "document.querySelector('.summary .id').getBoundingClientRect().width";
-        assert!(
-            browser.eval(id).as_f64().unwrap() > 120.0,
-            "{name}: ids can be read"
-        );
-        let lowest = browser.eval(contrast::LOWEST);
-        let _ = writeln!(std::io::stderr(), "contrast in {name}: at least {lowest}");
-        assert!(lowest["ratio"].as_f64().unwrap() >= 4.5, "{name}: {lowest}");
+        assert_readable(&mut browser, name);
         browser.picture(&output(&format!("report-{name}.png")), width, 1_400);
     }
 }

@@ -11,7 +11,8 @@ use icgate_core::functions::{FunctionCost, FunctionTable};
 use icgate_core::history::{Change, Commit, History, SuiteCounts};
 use icgate_core::judge::judge;
 use icgate_core::metric::Metric;
-use icgate_core::policy::Policy;
+use icgate_core::policy::{Limit, PartsPerMillion, Policy};
+use icgate_core::render::history::HistoryView;
 use icgate_core::render::{html, markdown};
 use icgate_core::report::{Report, report};
 use icgate_core::run::{FunctionLines, Measurement, RUN_FORMAT, Run};
@@ -43,9 +44,7 @@ impl Sources for Quoted {
 /// A report of so many benchmarks: one in twenty is worse, one in twenty better.
 pub(crate) fn judged(benchmarks: usize, names: Names) -> (Report, String) {
     let chamber = chamber(names);
-    let ids: Vec<String> = (0..benchmarks)
-        .map(|number| format!("suite/subject_{number:04}/case"))
-        .collect();
+    let ids: Vec<String> = (0..benchmarks).map(id).collect();
     let measured = |moved: bool| -> Vec<Measurement> {
         let of = |(number, id): (usize, &String)| measurement(id, number as u64, moved, names);
         ids.iter().enumerate().map(of).collect()
@@ -93,6 +92,22 @@ pub(crate) fn judged(benchmarks: usize, names: Names) -> (Report, String) {
 /// The comment of such a report.
 pub(crate) fn comment(benchmarks: usize, names: Names) -> String {
     markdown::render(&judged(benchmarks, names).0)
+}
+
+/// The page of the trends of so many benchmarks.
+pub(crate) fn trends(benchmarks: usize, names: Names) -> String {
+    let ids: Vec<String> = (0..benchmarks).map(id).collect();
+    let history = history(&ids, &chamber(names), names);
+    let limit = Limit {
+        share: PartsPerMillion(20_000),
+        floor: 50,
+    };
+    let since = Some(format!("v1{}", names.infix));
+    html::render_history(&HistoryView::new(&history, |_| true, since, Some(limit)))
+}
+
+fn id(number: usize) -> String {
+    format!("suite/subject_{number:04}/case")
 }
 
 fn measurement(id: &str, number: u64, moved: bool, names: Names) -> Measurement {

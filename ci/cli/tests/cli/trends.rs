@@ -62,6 +62,11 @@ fn each_step_has_its_commit_and_its_reason() {
             "10,310 → 20,000  +93.98 %  (another chamber)  fourth",
         ],
     );
+    let page = history(&repository, &["**/n100", "--format", "html"]);
+    page.says(
+        0,
+        &["<!DOCTYPE html>", "reason: it\\u{1b}[2J checks", "grew"],
+    );
     let csv = history(&repository, &["**/n100", "--format", "csv"]);
     assert_eq!(csv.stdout.lines().count(), 5, "{}", csv.stdout);
     let json = history(&repository, &["**/n100", "--format", "json"]);

@@ -85,6 +85,33 @@ fn a_culprit_s_source_has_counts_beside_its_lines() {
 }
 
 #[test]
+fn culprits_near_each_other_share_an_excerpt() {
+    let (report, ..) = sample_parts();
+    let at = |file: &str, line| Culprit {
+        file: file.into(),
+        line,
+        ..report.rows[0].culprits[0].clone()
+    };
+    let shown = |culprits: &[Culprit]| -> Vec<_> {
+        let spans = spans(culprits).into_iter();
+        spans
+            .map(|it| (it.file.to_owned(), it.first, it.last, it.culprits))
+            .collect()
+    };
+    let near = [at("a", Some(20)), at("a", Some(33)), at("b", Some(20))];
+    let (a, b) = ("a".to_owned(), "b".to_owned());
+    assert_eq!(
+        shown(&near),
+        [(a.clone(), 14, 39, vec![20, 33]), (b, 14, 26, vec![20])]
+    );
+    assert_eq!(
+        shown(&[at("a", Some(34)), at("a", Some(20)), at("a", None)]),
+        [(a.clone(), 28, 40, vec![34]), (a.clone(), 14, 26, vec![20])]
+    );
+    assert_eq!(shown(&[at("a", Some(3))]), [(a, 1, 9, vec![3])]);
+}
+
+#[test]
 fn a_line_of_base_counts_where_it_is_in_head() {
     let (report, run, baselines) = sample_parts();
     let place = |to: Option<u32>| {

@@ -83,7 +83,7 @@ impl<'a> HistoryView<'a> {
     }
 
     /// In one sentence; `name` makes a name from outside harmless.
-    fn headline(&self, name: impl Fn(&str) -> String) -> String {
+    pub(crate) fn headline(&self, name: impl Fn(&str) -> String) -> String {
         let mut text = format!(
             "{}, {} of baselines",
             plural(self.rows.len(), "benchmark"),

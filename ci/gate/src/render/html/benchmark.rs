@@ -2,8 +2,9 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{chart, flamegraph};
+use super::{chart, flamegraph, split};
 use crate::attribute::FunctionChange;
+use crate::bench_id::BenchId;
 use crate::detail::{Detail, Excerpt, Grouping};
 use crate::judge::{Outcome, Verdict};
 use crate::metric::Metric;
@@ -22,7 +23,7 @@ const STEPS_UNCHANGED_MAX: usize = 3;
 /// A line of source is cut after this many characters.
 const LINE_CHARS_MAX: usize = 160;
 
-fn count(count: Option<u64>) -> String {
+pub(super) fn count(count: Option<u64>) -> String {
     count.map_or_else(|| "–".to_owned(), grouped)
 }
 
@@ -34,17 +35,31 @@ fn class(row: &Row) -> &'static str {
     }
 }
 
+/// The cell that names a benchmark and opens its details.
+pub(super) fn opener(id: &BenchId, index: usize) -> Markup {
+    html! {
+        th scope="row" class="id" {
+            button type="button" class="open" aria-expanded="false"
+                aria-controls=(format!("detail-{index}")) { (id) }
+        }
+    }
+}
+
+/// The row with the details, shut.
+pub(super) fn detail_row(index: usize, panels: &Markup) -> Markup {
+    html! {
+        tr class="detail" id=(format!("detail-{index}")) hidden { td colspan=(COLUMNS) {
+            div class="panels" { (panels) }
+        } }
+    }
+}
+
 /// The summary row. The group stays open: [`details`] ends it, and so may whatever follows it.
 pub(super) fn summary(row: &Row, index: usize) -> Markup {
-    let detail = format!("detail-{index}");
     html! {
         (PreEscaped(format!("<tbody id=\"benchmark-{index}\" class=\"{}\">", class(row))))
         tr class="summary" {
-            th scope="row" class="id" {
-                button type="button" class="open" aria-expanded="false" aria-controls=(detail) {
-                    (row.id)
-                }
-            }
+            (opener(&row.id, index))
             td class="verdict" data-v=(index) { span class="word" { (row.verdict.word()) } }
             td class="base" data-v=[row.base] { (count(row.base)) }
             td class="head" data-v=[row.head] { (count(row.head)) }
@@ -53,7 +68,7 @@ pub(super) fn summary(row: &Row, index: usize) -> Markup {
             }
             td class="limit" data-v=(row.limit) { (row.limit_share()) }
             td class="trend" {
-                @if let Some(trend) = &row.trend { (chart::trend(trend, row.head, 104, 24)) }
+                @if let Some(trend) = &row.trend { (chart::small(trend, row.head)) }
             }
             td class="cause" { (cause(row)) }
         }
@@ -80,23 +95,22 @@ fn has_moved(row: &Row) -> bool {
 
 /// The row with the details.
 pub(super) fn details(report: &Report, row: &Row, detail: Option<&Detail>, index: usize) -> Markup {
-    html! {
-        tr class="detail" id=(format!("detail-{index}")) hidden { td colspan=(COLUMNS) {
-            div class="panels" {
-                (why(report, row))
-                @if let Some(detail) = detail.filter(|it| !it.stacks.is_empty()) {
-                    (flame(row, detail))
-                }
-                (functions(row))
-                @for excerpt in detail.iter().flat_map(|it| &it.excerpts) {
-                    (source(&report.prefix, excerpt))
-                }
-                (history(row))
-                @if let Some(detail) = detail { (split(detail)) }
-                (metrics(row))
-            }
-        } }
-    }
+    detail_row(
+        index,
+        &html! {
+                    (why(report, row))
+                    @if let Some(detail) = detail.filter(|it| !it.stacks.is_empty()) {
+                        (flame(row, detail))
+                    }
+                    (functions(row))
+                    @for excerpt in detail.iter().flat_map(|it| &it.excerpts) {
+                        (source(&report.prefix, excerpt))
+                    }
+                    (history(row))
+                    @if let Some(detail) = detail { (spent(detail)) }
+                    (metrics(row))
+        },
+    )
 }
 
 /// Why it moved, in whole sentences.
@@ -134,8 +148,8 @@ fn flame(row: &Row, detail: &Detail) -> Markup {
         section class="wide" {
             h3 { "Flamegraph of the difference" }
             p class="note" {
-                "Wide: many instructions in head. " span class="grew" { "Red" } ": grew. "
-                span class="shrank" { "Blue" } ": shrank. "
+                "Wide: many instructions in head. " span class="grew" { "Red" } ": costs more by itself, "
+                "without what it calls. " span class="shrank" { "Blue" } ": less. "
                 @match detail.grouping {
                     Grouping::Calls => "From the top: the benchmark, and who calls whom, as it is \
                         written: what was inlined is a frame of its own. ",
@@ -174,7 +188,7 @@ fn functions(row: &Row) -> Markup {
                     thead { tr {
                         th scope="col" { "function" } th scope="col" { "base" }
                         th scope="col" { "head" } th scope="col" { "difference" }
-                        th scope="col" { "how" }
+                        th scope="col" class="how" { "how" }
                     } }
                     tbody {
                         @for change in functions.iter().take(FUNCTIONS_MAX) {
@@ -188,7 +202,7 @@ fn functions(row: &Row) -> Markup {
                                 td class=(if change.difference() > 0 { "grew" } else { "shrank" }) {
                                     (signed(change.difference()))
                                 }
-                                td { (words::kind(change)) }
+                                td class="how" { (words::kind(change)) }
                             }
                         }
                         @if rest != 0 {
@@ -206,7 +220,8 @@ fn source(prefix: &str, excerpt: &Excerpt) -> Markup {
     let counted = |count: Option<u64>| count.filter(|it| *it > 0).map_or_else(String::new, grouped);
     html! {
         section class="wide" {
-            h3 { "Source: " code { (visible(prefix)) (visible(&excerpt.file)) ":" (excerpt.culprit) } }
+            @let lines: Vec<String> = excerpt.culprits.iter().map(u32::to_string).collect();
+            h3 { "Source: " code { (visible(prefix)) (visible(&excerpt.file)) ":" (lines.join(", ")) } }
             div class="scroll" tabindex="0" role="region" aria-label=(format!("source of {}", visible(&excerpt.file))) {
                 table class="source" {
                     thead { tr {
@@ -215,7 +230,7 @@ fn source(prefix: &str, excerpt: &Excerpt) -> Markup {
                         th scope="col" class="text" { "source" }
                     } }
                     tbody { @for line in &excerpt.lines {
-                        tr class=[(line.number == excerpt.culprit).then_some("culprit")] {
+                        tr class=[excerpt.culprits.contains(&line.number).then_some("culprit")] {
                             @if has_base { td { (counted(line.base)) } }
                             td { (counted(line.head)) }
                             th scope="row" { (line.number) }
@@ -251,7 +266,8 @@ fn history(row: &Row) -> Markup {
     html! {
         section {
             h3 { "Baselines so far" }
-            (chart::trend(trend, row.head, 460, 90))
+            (chart::large(trend, row.head))
+            p class="note" { (chart::words(trend)) @if let Some(head) = row.head { "; measured: " (grouped(head)) } }
             ol class="history" {
                 @for step in steps.iter().rev() {
                     li {
@@ -274,7 +290,7 @@ fn history(row: &Row) -> Markup {
     }
 }
 
-fn split(detail: &Detail) -> Markup {
+fn spent(detail: &Detail) -> Markup {
     if detail.split.is_empty() {
         return html! {};
     }
@@ -282,12 +298,12 @@ fn split(detail: &Detail) -> Markup {
     html! {
         section {
             h3 { "Where head's instructions go" }
-            (chart::split(&detail.split))
+            (split::bar(&detail.split))
             ul class="shares" {
                 @for (index, share) in detail.split.iter().enumerate() {
                     @let part = u128::from(share.instructions) * 1_000 / u128::from(total.max(1));
                     li {
-                        span class=(format!("swatch {}", chart::colour(index, share))) {}
+                        span class=(format!("swatch {}", split::colour(index, share))) {}
                         " " (format!("{}.{}", part / 10, part % 10)) " % "
                         @match &share.name {
                             Some(name) => code { (visible(name)) },

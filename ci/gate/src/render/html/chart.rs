@@ -1,98 +1,179 @@
-//! Small pictures: a trend as steps, a cost split as a bar. All sizes are attributes, since the
-//! page allows no style but its own.
+//! A trend as a picture: a line of steps, since a count stays until a commit changes it. All sizes are
+//! attributes, since the page allows no style but its own.
 
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use crate::detail::Share;
-use crate::history::Trend;
-use crate::render::number::grouped;
+use crate::history::{Step, Trend};
+use crate::render::number::{grouped, percent};
+use crate::render::words::plural;
+use crate::report::change;
 
-/// A trend as a line of steps, `width` by `height`; the measured count, if it is given, as a dot.
-pub(super) fn trend(trend: &Trend, measured: Option<u64>, width: u64, height: u64) -> Markup {
-    let mut counts: Vec<u64> = trend.counts().collect();
-    let (first, last) = (counts.first().copied(), counts.last().copied());
-    let baselines = counts.len();
-    counts.extend(measured);
-    let (Some(low), Some(high)) = (counts.iter().min(), counts.iter().max()) else {
+/// Steps of a large picture that are marked, the newest ones.
+const MARKS_MAX: usize = 40;
+/// Size of a large picture, and room in it for the highest and the lowest count.
+const LARGE: (u64, u64) = (560, 110);
+const LABELS: u64 = 92;
+
+/// Where counts are in a picture.
+struct Plot {
+    /// The baselines, and what was measured behind them.
+    counts: Vec<u64>,
+    baselines: usize,
+    left: u64,
+    size: (u64, u64),
+}
+
+impl Plot {
+    /// `None` without any count.
+    fn new(trend: &Trend, measured: Option<u64>, left: u64, size: (u64, u64)) -> Option<Self> {
+        let mut counts: Vec<u64> = trend.counts().collect();
+        let baselines = counts.len();
+        counts.extend(measured);
+        (!counts.is_empty()).then_some(Self {
+            counts,
+            baselines,
+            left,
+            size,
+        })
+    }
+
+    fn low(&self) -> u64 {
+        self.counts.iter().copied().min().unwrap_or(0)
+    }
+
+    fn high(&self) -> u64 {
+        self.counts.iter().copied().max().unwrap_or(0)
+    }
+
+    fn x(&self, index: usize) -> u64 {
+        let wide = self.size.0 - self.left - 8;
+        self.left + (index as u64) * wide / (self.counts.len().max(2) as u64 - 1) + 4
+    }
+
+    fn y(&self, count: u64) -> u128 {
+        let (low, high) = (self.low(), self.high());
+        // As in the sparkline: a tremble must not look like a doubling.
+        let span = (high - low).max(high / 50).max(1);
+        let inner = u128::from(self.size.1 - 6);
+        u128::from(self.size.1 - 3) - u128::from(count - low) * inner / u128::from(span)
+    }
+
+    fn path(&self) -> String {
+        let mut path = String::new();
+        let mut before = None;
+        for (index, count) in self.counts.iter().enumerate().take(self.baselines) {
+            // Only where it moves, so that a long flat line costs nothing.
+            let _ = match before {
+                None => write!(path, "M{} {}", self.x(index), self.y(*count)),
+                Some(before) if before != *count => {
+                    write!(path, "H{}V{}", self.x(index), self.y(*count))
+                }
+                Some(_) => Ok(()),
+            };
+            before = Some(*count);
+        }
+        if let Some(last) = self.baselines.checked_sub(1) {
+            let _ = write!(path, "H{}", self.x(last));
+        }
+        path
+    }
+
+    /// The line, and behind it what was measured.
+    fn lines(&self) -> Markup {
+        let measured = self.counts.get(self.baselines).copied();
+        let end = self.counts.len() - 1;
+        html! {
+            path d=(self.path()) {}
+            @if let Some(measured) = measured {
+                @if let Some(last) = self.baselines.checked_sub(1) {
+                    path class="measured" d=(format!(
+                        "M{} {}L{} {}",
+                        self.x(last), self.y(self.counts[last]), self.x(end), self.y(measured)
+                    )) {}
+                }
+                circle class="measured" cx=(self.x(end)) cy=(self.y(measured)) r="3" {}
+            }
+        }
+    }
+
+    fn picture(&self, trend: &Trend, content: &Markup) -> Markup {
+        let (width, height) = self.size;
+        html! {
+            svg class="trend" role="img" aria-label=(words(trend))
+                viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) { (content) }
+        }
+    }
+}
+
+/// A small picture; the measured count, if it is given, is a dot behind the baselines.
+pub(super) fn small(trend: &Trend, measured: Option<u64>) -> Markup {
+    let Some(plot) = Plot::new(trend, measured, 0, (104, 24)) else {
         return html! {};
     };
-    // As in the sparkline: a tremble must not look like a doubling.
-    let span = (high - low).max(high / 50).max(1);
-    let y = |count: u64| {
-        let inner = u128::from(height - 6);
-        u128::from(height - 3) - u128::from(count - low) * inner / u128::from(span)
+    plot.picture(trend, &plot.lines())
+}
+
+/// A large one, with the highest and the lowest count, and a mark at each step that says whose it is.
+pub(super) fn large(trend: &Trend, measured: Option<u64>) -> Markup {
+    let Some(plot) = Plot::new(trend, measured, LABELS, LARGE) else {
+        return html! {};
     };
-    let part = |index: usize| (index as u64) * (width - 8) / (counts.len().max(2) as u64 - 1) + 4;
-    let mut path = String::new();
-    let mut before = None;
-    for (index, count) in counts.iter().enumerate().take(baselines) {
-        // Only where it moves, so that a long flat line costs nothing.
-        match before {
-            None => {
-                let _ = write!(path, "M{} {}", part(index), y(*count));
-            }
-            Some(before) if before != *count => {
-                let _ = write!(path, "H{}V{}", part(index), y(*count));
-            }
-            Some(_) => {}
+    let mut marks: Vec<(usize, Step<'_>)> = Vec::new();
+    let mut at = 0;
+    let mut steps = trend.steps().peekable();
+    for point in &trend.points {
+        if let Some(step) = steps.next_if(|it| std::ptr::eq(it.after, point))
+            && step.before.is_some()
+            && point.instructions.is_some()
+        {
+            marks.push((at, step));
         }
-        before = Some(*count);
+        at += usize::from(point.instructions.is_some());
     }
-    if baselines > 0 {
-        let _ = write!(path, "H{}", part(baselines - 1));
-    }
-    let words = match (first, last) {
-        (Some(first), Some(last)) => format!(
-            "{baselines} baselines, from {} to {}",
+    let marks = &marks[marks.len().saturating_sub(MARKS_MAX)..];
+    let (low, high) = (plot.low(), plot.high());
+    let content = html! {
+        text x=(LABELS - 8) y=(plot.y(high) + 8) text-anchor="end" { (grouped(high)) }
+        @if low != high {
+            text x=(LABELS - 8) y=(plot.y(low)) text-anchor="end" { (grouped(low)) }
+        }
+        (plot.lines())
+        @for (index, step) in marks {
+            circle class=(if step.after.rerecorded { "step rerecorded" } else { "step" })
+                cx=(plot.x(*index)) cy=(plot.y(plot.counts[*index])) r="3.5" {
+                title { (mark(*step)) }
+            }
+        }
+    };
+    plot.picture(trend, &content)
+}
+
+/// What a step was, for whoever points at it.
+fn mark(step: Step<'_>) -> String {
+    let commit = &step.after.commit;
+    let share = step.before.zip(step.after.instructions);
+    let share = share.and_then(|(before, after)| change(before, after));
+    let share = share.map_or_else(String::new, |it| format!(" {}", percent(it)));
+    let why = step.after.reason.as_ref().unwrap_or(&commit.subject);
+    format!("{}{share}: {why}", commit.date)
+}
+
+/// What a trend's picture shows, in words.
+pub(super) fn words(trend: &Trend) -> String {
+    let mut counts = trend.counts();
+    let Some(first) = counts.next() else {
+        return "no baselines".to_owned();
+    };
+    match counts.next_back() {
+        Some(last) => format!(
+            "{}, from {} to {}",
+            plural(trend.counts().count(), "baseline"),
             grouped(first),
             grouped(last)
         ),
-        _ => "no baselines".to_owned(),
-    };
-    html! {
-        svg class="trend" role="img" aria-label=(words) viewBox=(format!("0 0 {width} {height}"))
-            width=(width) height=(height) {
-            path d=(path) {}
-            @if let Some(measured) = measured {
-                @if let Some(last) = last {
-                    path class="measured" d=(format!(
-                        "M{} {}L{} {}", part(baselines - 1), y(last), part(counts.len() - 1), y(measured)
-                    )) {}
-                }
-                circle cx=(part(counts.len() - 1)) cy=(y(measured)) r="3" {}
-            }
-        }
-    }
-}
-
-/// A cost split as one bar.
-pub(super) fn split(shares: &[Share]) -> Markup {
-    let total: u64 = shares.iter().map(|it| it.instructions).sum();
-    let part = |instructions: u64| {
-        let scaled = u128::from(instructions) * 10_000 / u128::from(total.max(1));
-        u64::try_from(scaled).unwrap_or(10_000)
-    };
-    let mut left = 0;
-    html! {
-        svg class="split" role="img" aria-label="cost split, as listed below"
-            viewBox="0 0 10000 10" preserveAspectRatio="none" width="100%" height="18" {
-            @for (index, share) in shares.iter().enumerate() {
-                @let from = left;
-                @let wide = part(share.instructions);
-                rect class=(colour(index, share)) x=(from) y="0" width=(wide) height="10" {}
-                ({ left += wide; "" })
-            }
-        }
-    }
-}
-
-/// The class that gives a part its colour.
-pub(super) fn colour(index: usize, share: &Share) -> String {
-    match share.name {
-        Some(_) => format!("part{}", index % 8),
-        None => "rest".to_owned(),
+        None => format!("1 baseline, {}", grouped(first)),
     }
 }
 
@@ -105,34 +186,35 @@ mod tests {
     fn a_trend_goes_in_steps_and_ends_in_what_was_measured() {
         let history = sample();
         let x = history.trend(&"a/f/x".parse().unwrap()).unwrap();
-        let drawn = trend(x, Some(1_000), 108, 26).into_string();
+        let drawn = small(x, Some(1_000)).into_string();
         assert!(
             drawn.contains("4 baselines, from 1,000 to 2,030"),
             "{drawn}"
         );
         // The highest is at the top, the lowest and the measured one at the bottom.
-        assert!(drawn.contains("<path d=\"M4 23H29V"), "{drawn}");
-        assert!(drawn.contains("V3H79\""), "{drawn}");
+        assert!(drawn.contains("<path d=\"M4 21H28V"), "{drawn}");
+        assert!(drawn.contains("V3H76\""), "{drawn}");
         assert!(
-            drawn.contains("<circle cx=\"104\" cy=\"23\" r=\"3\">"),
+            drawn.contains("<circle class=\"measured\" cx=\"100\" cy=\"21\" r=\"3\">"),
             "{drawn}"
         );
     }
 
     #[test]
-    fn the_parts_of_a_bar_fill_it() {
-        let share = |name: Option<&str>, instructions| Share {
-            name: name.map(str::to_owned),
-            instructions,
-        };
-        let drawn = split(&[share(Some("f"), 3), share(None, 1)]).into_string();
-        assert!(
-            drawn.contains(r#"class="part0" x="0" y="0" width="7500""#),
-            "{drawn}"
-        );
-        assert!(
-            drawn.contains(r#"class="rest" x="7500" y="0" width="2500""#),
-            "{drawn}"
-        );
+    fn a_large_trend_has_its_range_and_says_whose_each_step_is() {
+        let history = sample();
+        let x = history.trend(&"a/f/x".parse().unwrap()).unwrap();
+        let drawn = large(x, None).into_string();
+        for count in [">1,000</text>", ">2,030</text>"] {
+            assert!(drawn.contains(count), "{count} in {drawn}");
+        }
+        let steps = x.steps().filter(|it| it.before.is_some()).count();
+        assert_eq!(drawn.matches("<circle class=\"step").count(), steps);
+        assert_eq!(drawn.matches("step rerecorded").count(), 1, "{drawn}");
+        for step in x.steps().filter(|it| it.before.is_some()) {
+            let title = format!("<title>{}</title>", mark(step));
+            assert!(drawn.contains(&title), "{title} in {drawn}");
+        }
+        assert!(!drawn.contains("measured"));
     }
 }

@@ -1,3 +1,4 @@
+use super::document::ROWS_BYTES;
 use super::*;
 use crate::detail::tests::sample;
 use crate::reach::Reach;
@@ -82,15 +83,18 @@ fn names_stay_text() {
 #[test]
 fn details_are_left_out_before_rows_are() {
     let (report, details) = sample(false);
-    let rows_of = |bytes: usize| rows(&report, &details, bytes).1;
-    assert_eq!(rows_of(BYTES_MAX), LeftOut::default());
-    let no_details = rows_of(ROWS_BYTES);
-    assert_eq!(
-        (no_details.details, no_details.rows),
-        (report.rows.len(), 0)
-    );
-    let few = rows_of(2_000);
-    assert!(few.rows > 0 && few.rows < report.rows.len(), "{few:?}");
+    let left_out = |bytes: usize| {
+        let page = render_within(&report, &details, bytes);
+        let rows = page.matches("class=\"summary\"").count();
+        (
+            report.rows.len() - rows,
+            rows - page.matches("class=\"detail\"").count(),
+        )
+    };
+    assert_eq!(left_out(BYTES_MAX), (0, 0));
+    assert_eq!(left_out(ROWS_BYTES), (0, report.rows.len()));
+    let (rows, _) = left_out(2_000);
+    assert!(rows > 0 && rows < report.rows.len(), "{rows}");
     assert!(render_within(&report, &details, 2_000).contains("had no room here"));
 }
 
