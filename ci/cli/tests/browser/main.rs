@@ -176,7 +176,7 @@ fn trends_have_a_page_of_the_same_kind() {
         browser.picture(&output(&format!("history-{name}.png")), width, 1_400);
     }
     browser.eval(
-        "document.getElementById('verdict').value = 'over the limit';
+        "document.getElementById('verdict').value = 'over limit';
          document.getElementById('verdict').dispatchEvent(new Event('change'))",
     );
     // Every third one climbs by twenty thousand eight times.

@@ -43,6 +43,9 @@ struct Expect {
     benchmarks: Vec<String>,
     /// `regressed`, `improved` or `unchanged`.
     verdict: String,
+    /// How many benchmarks have to be measured for it, where what base measured is at hand. Where this
+    /// is not said, all are.
+    measured_anew: Option<usize>,
     /// What the first culprit has to be.
     cause: Option<Cause>,
 }
@@ -134,11 +137,14 @@ impl Case {
             .iter()
             .filter_map(|pattern| pattern.split('/').next())
             .collect();
-        let (report, diff) = checkout.with(&self.plant, || {
-            let mut arguments: Vec<String> =
-                ["check", "--format", "json", "--base", "HEAD", "--no-cache"]
-                    .map(String::from)
-                    .into();
+        let (report, diff, said) = checkout.with(&self.plant, || {
+            let mut arguments: Vec<String> = ["check", "--format", "json", "--base", "HEAD"]
+                .map(String::from)
+                .into();
+            match self.expect.measured_anew {
+                Some(_) => arguments.extend(checkout.cache()),
+                None => arguments.push("--no-cache".to_owned()),
+            }
             for suite in suites {
                 arguments.extend(["--bench".to_owned(), suite.to_owned()]);
             }
@@ -146,9 +152,18 @@ impl Case {
             let answer = checkout.icgate(&arguments)?;
             let report: Value = serde_json::from_slice(&answer.stdout)
                 .map_err(|_| format!("{}: {}", self.name, text(&answer.stderr)))?;
-            Ok((report, checkout.diff()?))
+            Ok((report, checkout.diff()?, text(&answer.stderr)))
         })?;
-        self.read(&report, &ChangedLines::from_unified_diff(&diff))
+        let mut finding = self.read(&report, &ChangedLines::from_unified_diff(&diff))?;
+        if let Some(expected) = self.expect.measured_anew {
+            let judged = report["rows"].as_array().map_or(0, Vec::len);
+            let anew = judged - recalled(&said).min(judged);
+            if anew != expected {
+                let wrong = format!("{anew} benchmarks were measured instead of {expected}");
+                finding.wrong.push(wrong);
+            }
+        }
+        Ok(finding)
     }
 
     fn read(&self, report: &Value, planted: &ChangedLines) -> Result<Finding, Failure> {
@@ -192,6 +207,14 @@ impl Case {
             causes: self.expect.cause.is_some().then_some(causes),
         })
     }
+}
+
+/// How many benchmarks were not measured again, by what icgate prints.
+fn recalled(said: &str) -> usize {
+    let is_it = |line: &&str| line.ends_with("are unchanged since they were measured");
+    let line = said.lines().find(is_it).unwrap_or_default();
+    let mut words = line.split(' ').skip(1);
+    words.next().and_then(|it| it.parse().ok()).unwrap_or(0)
 }
 
 impl Said {

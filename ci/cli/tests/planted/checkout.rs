@@ -11,6 +11,8 @@ use crate::case::{Case, Plant};
 pub(crate) struct Checkout {
     root: PathBuf,
     target: PathBuf,
+    /// What base measured; nothing that a plant did.
+    cache: PathBuf,
 }
 
 impl Checkout {
@@ -24,7 +26,9 @@ impl Checkout {
         let checkout = Self {
             root: place.join("checkout"),
             target: place.join("target"),
+            cache: place.join("cache"),
         };
+        let _ = fs::remove_dir_all(&checkout.cache);
         let listed = git(&source, &["ls-files", "-coz", "--exclude-standard"])?;
         let files: BTreeSet<&str> = listed.split('\0').filter(|it| !it.is_empty()).collect();
         checkout.remove_others(&files)?;
@@ -68,6 +72,7 @@ impl Checkout {
         // Without baselines first: none of an earlier state may be what the new ones are judged by.
         self.commit()?;
         let mut arguments = vec!["update".to_owned()];
+        arguments.extend(self.cache());
         let all: BTreeSet<_> = cases.iter().flat_map(|case| case.selection()).collect();
         arguments.extend(all);
         let answer = self.icgate(&arguments)?;
@@ -75,6 +80,11 @@ impl Checkout {
             return Err(format!("base cannot be measured: {}", text(&answer.stderr)).into());
         }
         self.commit()
+    }
+
+    /// The options that let icgate look for what base measured.
+    pub(crate) fn cache(&self) -> [String; 2] {
+        ["--cache".to_owned(), self.cache.display().to_string()]
     }
 
     fn commit(&self) -> Result<(), Failure> {

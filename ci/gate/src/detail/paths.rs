@@ -41,6 +41,15 @@ pub(super) struct Paths {
 }
 
 impl Path {
+    /// The way without the [`trunk`]; of what is a part of that, its own name.
+    pub(super) fn behind(&self, trunk: &[Interned]) -> &[Interned] {
+        let last = self.frames.len() - 1;
+        if trunk.starts_with(&self.frames) {
+            return &self.frames[last..];
+        }
+        self.frames.strip_prefix(trunk).unwrap_or(&self.frames)
+    }
+
     /// What each of `paths` gets of `instructions`, which are spread whole.
     pub(super) fn spread(paths: &[Self], instructions: u64) -> impl Iterator<Item = u64> {
         let all: u128 = paths.iter().map(|it| u128::from(it.share)).sum();

@@ -21,6 +21,8 @@ use crate::run::Measurement;
 
 /// At most this many lines of a function are stacks of their own.
 const LINES_MAX: usize = 12;
+/// Below one part in this many of a benchmark, a function is no reason to show who leads to it.
+const TRUNK_SHARE: u64 = 1_000;
 /// Under which a function stands that no call leads to, as far as calls are kept.
 const ELSEWHERE: &str = "elsewhere";
 /// All functions that are not named.
@@ -86,7 +88,12 @@ fn by_calls(
     let head_paths = Paths::new(&head.calls, in_total(in_head));
     let base_paths = base_run.map(|run| Paths::new(&run.calls, in_total(in_base)));
     let trunk = trunk([in_base, in_head].into_iter().flat_map(|table| {
-        let spent = table.rows().iter().filter(|row| row.instructions > 0);
+        // What leads to a benchmark may execute an instruction or two itself.
+        let least = in_total(table) / TRUNK_SHARE;
+        let spent = table
+            .rows()
+            .iter()
+            .filter(move |row| row.instructions > least);
         spent.flat_map(|row| head_paths.of(row.key()))
     }));
     let mut costs = Costs::new();
@@ -96,11 +103,8 @@ fn by_calls(
             add(&mut costs, frames, side, row.instructions);
         }
         for (path, instructions) in paths.iter().zip(Path::spread(paths, row.instructions)) {
-            let frames = path.frames.strip_prefix(trunk);
-            // Of base, something may run in the trunk that does not in head.
-            let frames = frames.filter(|it| !it.is_empty()).unwrap_or(&path.frames);
-            let frames = frames.iter().map(ToString::to_string).collect();
-            add(&mut costs, frames, side, instructions);
+            let frames = path.behind(trunk).iter().map(ToString::to_string);
+            add(&mut costs, frames.collect(), side, instructions);
         }
     };
     for row in in_head.rows() {

@@ -97,6 +97,23 @@ fn a_baseline_s_cost_is_spread_over_head_s_calls() {
 }
 
 #[test]
+fn what_leads_to_a_benchmark_may_execute_an_instruction() {
+    let calls = [("bench", "f", 3, 4_999), ("thread", "g", 4, 5)];
+    let with = |main| {
+        let costs = [("main", main), ("f", 4_999), ("g", 5)];
+        measured(&costs, &[&START[..], &calls].concat())
+    };
+    assert_eq!(
+        beside(&with(1), &with(2), true),
+        [
+            stack("f", 4_999, 4_999),
+            stack("main", 1, 2),
+            stack("thread g", 5, 5),
+        ]
+    );
+}
+
+#[test]
 fn with_base_s_run_one_more_call_is_seen_where_it_is_made() {
     let of = |by_f: u64, cost: u64| {
         let calls = [

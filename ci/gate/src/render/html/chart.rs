@@ -14,7 +14,7 @@ use crate::report::change;
 const MARKS_MAX: usize = 40;
 /// Size of a large picture, and room in it for the highest and the lowest count.
 const LARGE: (u64, u64) = (560, 110);
-const LABELS: u64 = 92;
+const LABELS: u64 = 110;
 
 /// Where counts are in a picture.
 struct Plot {

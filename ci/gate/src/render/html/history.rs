@@ -64,7 +64,7 @@ impl State {
 
     const fn word(self) -> &'static str {
         match self {
-            Self::OverTheLimit => "over the limit",
+            Self::OverTheLimit => "over limit",
             Self::Grew => "grew",
             Self::Shrank => "shrank",
             Self::Level => "level",
@@ -92,7 +92,11 @@ pub fn render(view: &HistoryView<'_>) -> String {
         detail: details(row, index).into_string(),
     });
     let fitted = fit(entries, BYTES_MAX);
-    let class = if view.exceeded() > 0 { "fail" } else { "pass" };
+    let class = match (view.limit, view.exceeded()) {
+        (None, _) => "plain",
+        (Some(_), 0) => "pass",
+        (Some(_), _) => "fail",
+    };
     let headline = view.headline(visible);
     let header = html! {
         header class=(class) {
@@ -129,7 +133,9 @@ fn summary(row: &HistoryRow<'_>, state: State, index: usize) -> Markup {
             td class="change" data-v=[share] { (share.map_or_else(|| "–".to_owned(), percent)) }
             td class="limit" data-v=(moves().count()) { (moves().count()) }
             td class="trend" { (chart::small(row.trend, None)) }
-            td class="cause" { @if let Some(step) = moves().last() { (said(step)) } }
+            td class="cause" {
+                @if let Some(step) = moves().last() { div class="clamp" { (said(step)) } }
+            }
         }
     }
 }
@@ -227,7 +233,7 @@ mod tests {
         let first = first.split_once("id=\"benchmark-0\"").unwrap().1;
         for said in [
             "a/f/x",
-            "over the limit",
+            "over limit",
             "+6.00 %",
             "reason: checked",
             "another chamber: change 3",
