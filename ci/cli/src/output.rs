@@ -5,6 +5,7 @@ use std::path::Path;
 
 use icgate_core::detail::Details;
 use icgate_core::judge::{Outcome, Verdict};
+use icgate_core::render::explain::Look;
 use icgate_core::render::text::Colour;
 use icgate_core::render::{csv, github, html, junit, markdown, sarif, text};
 use icgate_core::report::Report;
@@ -140,5 +141,17 @@ pub(crate) fn colour() -> Colour {
         Colour::Ansi
     } else {
         Colour::None
+    }
+}
+
+/// Colours, and as many columns as the terminal has; elsewhere as many as any has.
+pub(crate) fn look() -> Look {
+    /// What every terminal has.
+    const COLUMNS: usize = 80;
+    // Where standard output is no terminal, it has no size.
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    Look {
+        colour: colour(),
+        width: size.map_or(COLUMNS, |(width, _)| usize::from(width.0)),
     }
 }

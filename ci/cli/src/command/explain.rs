@@ -78,7 +78,7 @@ pub(crate) fn explain(
     let source = |file: &str| read_source(project.root(), file);
     let explanation = bench.explain(&run, head, asked.function.as_deref(), &source);
     match asked.format {
-        TextOrJson::Text => output::print(&render::render(&explanation, output::colour())),
+        TextOrJson::Text => output::print(&render::render(&explanation, output::look())),
         TextOrJson::Json => output::print(&render::json(&explanation)),
     }
     Ok(0)

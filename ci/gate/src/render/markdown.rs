@@ -373,12 +373,12 @@ mod tests {
             other_chamber: false,
         });
         row.attribution.functions[0].moved_with = Some("engine::frame::neighbour".into());
-        row.attribution.functions[0].moved = 500;
+        row.attribution.functions[0].moved = 600;
         let text = render(&report);
         for said in [
             words::reach(Reach::Unreachable),
             "already on base +0.86 %, by this change +1.72 %",
-            "+500 of it moved from engine::frame::neighbour",
+            "+600 of it moved from engine::frame::neighbour",
         ] {
             assert!(text.contains(said), "{said} in {text}");
         }

@@ -11,6 +11,7 @@ pub(crate) mod markup;
 mod number;
 pub mod sarif;
 mod separated;
+mod shorten;
 mod sparkline;
 pub mod text;
 pub(crate) mod words;

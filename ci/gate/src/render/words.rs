@@ -178,8 +178,10 @@ pub(crate) const fn reach(reach: Reach) -> &'static str {
 /// Why a function's cost moved, in words, with how much of that only moved.
 pub(crate) fn kind(change: &FunctionChange) -> String {
     let kind = kind_alone(change);
-    let with = change.moved_with.as_ref();
-    let with = with.filter(|_| change.kind != Kind::Moved || change.inlining.is_some());
+    // Less than a tenth is not worth a word.
+    let is_much = change.moved.abs() * 10 >= change.difference().abs();
+    let is_said = change.kind == Kind::Moved && change.inlining.is_none();
+    let with = change.moved_with.as_ref().filter(|_| is_much && !is_said);
     with.map_or_else(
         || kind.clone(),
         |with| {

@@ -110,7 +110,7 @@ fn what_the_terminal_says_of_a_cause_the_page_says_as_well() {
         other_chamber: false,
     });
     row.attribution.functions[0].moved_with = Some("engine::frame::neighbour".into());
-    row.attribution.functions[0].moved = 500;
+    row.attribution.functions[0].moved = 600;
     let page = render(&report, &details);
     let summary = between(&page, "<td class=\"cause\">", "</td>")[0];
     for said in ["already on base +0.86 %", "engine::frame::encode", ":42"] {
@@ -125,7 +125,7 @@ fn what_the_terminal_says_of_a_cause_the_page_says_as_well() {
         assert!(why.contains(said), "{said} in {why}");
     }
     let functions = between(&page, "Functions that moved", "</section>")[0];
-    assert!(functions.contains("+500 of it moved from engine::frame::neighbour"));
+    assert!(functions.contains("+600 of it moved from engine::frame::neighbour"));
     let header = between(&page, "<header", "</header>")[0];
     assert!(header.contains("Cause: engine::frame::encode at engine/src/frame.rs:42"));
 }
