@@ -45,6 +45,16 @@ impl Pair {
         }
     }
 
+    /// A key without a value.
+    #[must_use]
+    pub(crate) fn key_alone(key: Bytes) -> Self {
+        let key_len = u32::try_from(key.len()).expect("a key is below 4 GiB");
+        Self {
+            bytes: key,
+            key_len,
+        }
+    }
+
     /// Takes the first `key_len` bytes as the key and the rest as the value; `None` where there
     /// are fewer.
     #[must_use]

@@ -155,9 +155,27 @@ impl Generation {
                 }
             }
         }
-        let slots = made.points.iter().map(|point| point.slot);
-        made.order = Order::build(slots, key_of(&made.slots));
+        made.order = Order::build(made.taken(), key_of(&made.slots));
         Ok(made)
+    }
+
+    /// Copies all pairs to memory of their own: what they were slices of is let go.
+    pub(super) fn detach(&mut self) {
+        for slot in &mut self.slots {
+            slot.pair = slot.pair.detached();
+        }
+    }
+
+    /// The slots that keys have, as they lie in memory: where the table has them, each would be a
+    /// wait for memory.
+    fn taken(&self) -> impl Iterator<Item = u32> + use<> {
+        let mut taken = vec![true; self.slots.len()];
+        for slot in &self.free {
+            taken[*slot as usize] = false;
+        }
+        (0..)
+            .zip(taken)
+            .filter_map(|(slot, taken)| taken.then_some(slot))
     }
 
     /// Takes `key` away, and answers with what was known of it.

@@ -283,17 +283,16 @@ impl Store {
     ) -> Result<Self, RebuildError> {
         let expected = entries.size_hint().1.unwrap_or(0).min(EXPECTED_MAX);
         let changes = entries.filter_map(|entry| match read(entry).transpose()? {
-            Ok(Change::Put(pair)) => Some(Ok(Slot {
-                pair: pair.detached(),
-                gone: false,
-            })),
+            Ok(Change::Put(pair)) => Some(Ok(Slot { pair, gone: false })),
             Ok(Change::Delete(key)) => Some(Ok(Slot {
-                pair: Pair::new(&key, b""),
+                pair: Pair::key_alone(key),
                 gone: true,
             })),
             Err(error) => Some(Err(error)),
         });
-        Ok(Self::of(Generation::build(expected, changes)?))
+        let mut base = Generation::build(expected, changes)?;
+        base.detach();
+        Ok(Self::of(base))
     }
 
     /// Applies the records of a log to what is there. Records of other types are passed over.

@@ -22,7 +22,7 @@ const MAGIC: [u8; 10] = *b"ENGINESNAP";
 /// The version of the snapshot format.
 const VERSION: u32 = 1;
 
-/// How many snapshots are kept.
+/// How many good snapshots are kept.
 const KEPT: usize = 2;
 
 /// What a snapshot says about itself.
@@ -168,8 +168,9 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 #[error("no snapshot was taken")]
 pub struct SaveError(#[from] IoError);
 
-/// Saves the snapshot that `write` writes durably in `dir`, removes all but the newest two, and
-/// answers with the LSN of the older one that is left: the log must reach back to it.
+/// Saves the snapshot that `write` writes durably in `dir`, removes what is older than the newest
+/// two that can be believed, and answers with the LSN of the older of these: the log must reach
+/// back to it. A rotten one is no snapshot to go back to, so the earlier ones are read.
 ///
 /// # Errors
 /// [`SaveError`] where the system refused.
@@ -186,7 +187,6 @@ pub fn save<V: Vfs>(
     file.sync_data().doing("sync", &draft)?;
     vfs.rename(&draft, &path).doing("rename", &draft)?;
     vfs.sync_dir(dir).doing("sync", dir)?;
-    let mut snapshots = snapshots(vfs, dir)?;
     for name in vfs.list(dir).doing("list", dir)? {
         // The remains of a snapshot that was never finished.
         if name.ends_with(".snap.tmp") {
@@ -194,11 +194,15 @@ pub fn save<V: Vfs>(
             vfs.remove(&path).doing("remove", &path)?;
         }
     }
-    let outdated = snapshots.len().saturating_sub(KEPT);
-    for (_, path) in snapshots.drain(..outdated) {
-        vfs.remove(&path).doing("remove", &path)?;
+    let (mut good, mut oldest) = (0, lsn);
+    for (at, path) in snapshots(vfs, dir)?.into_iter().rev() {
+        if good == KEPT {
+            vfs.remove(&path).doing("remove", &path)?;
+        } else if at == lsn || read(&vfs.map(&path).doing("map", &path)?).is_ok() {
+            (good, oldest) = (good + 1, at);
+        }
     }
-    Ok(snapshots.first().map_or(lsn, |(oldest, _)| *oldest))
+    Ok(oldest)
 }
 
 /// The snapshots in a directory, oldest first.
@@ -342,6 +346,25 @@ mod tests {
             passed_over,
         } = load_newest(&vfs, dir).unwrap();
         assert_eq!((older.unwrap().meta.lsn, passed_over.len()), (Lsn(20), 1));
+    }
+
+    #[test]
+    fn a_rotten_snapshot_is_not_one_of_the_two_that_are_kept() {
+        let (vfs, dir) = (Memory::default(), Path::new("d"));
+        save_all(&vfs, dir, 10).unwrap();
+        save_all(&vfs, dir, 20).unwrap();
+        let path = dir.join("00000000000000000020.snap");
+        let mut rotten = vfs.read(&path).unwrap();
+        rotten[20] ^= 1;
+        vfs.write(&path, rotten);
+        assert_eq!(save_all(&vfs, dir, 30).unwrap(), Lsn(10));
+        assert_eq!(vfs.list(dir).unwrap().len(), 3);
+        assert_eq!(save_all(&vfs, dir, 40).unwrap(), Lsn(30));
+        let names = vfs.list(dir).unwrap();
+        assert_eq!(
+            names,
+            ["00000000000000000030.snap", "00000000000000000040.snap"]
+        );
     }
 
     #[test]
