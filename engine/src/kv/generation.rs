@@ -225,6 +225,7 @@ impl Generation {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::convert::Infallible;
 
     use super::*;
 
@@ -255,6 +256,19 @@ mod tests {
         assert_eq!(generation.get(&one).unwrap().pair.value(), b"one");
         assert_eq!(generation.remove(&one).unwrap().pair.value(), b"one");
         assert_eq!(generation.get(&other).unwrap().pair.value(), b"other");
+    }
+
+    #[test]
+    fn a_key_that_went_while_building_is_not_in_order() {
+        let gone = |key: &[u8]| Slot {
+            gone: true,
+            ..slot(key, b"")
+        };
+        let changes = [slot(b"a", b"1"), slot(b"b", b"2"), gone(b"a"), gone(b"c")];
+        let built: Result<_, Infallible> = Generation::build(4, changes.into_iter().map(Ok));
+        let Ok(built) = built;
+        let keys: Vec<_> = built.from(b"").map(|slot| slot.pair.key()).collect();
+        assert_eq!(keys, [b"b"]);
     }
 
     #[test]
