@@ -134,7 +134,7 @@ fn nothing_is_lost_by_a_failure_of_any_call() {
 }
 
 /// The long run: scripts of further seeds until the budget is spent. Without a budget it tries
-/// one, so that it cannot rot.
+/// one, so that it cannot rot. A seed that fails becomes a test of its own, named for what it found.
 #[test]
 fn further_seeds_until_the_budget_is_spent() {
     let number = |name: &str| {
