@@ -3,7 +3,7 @@
 # Every target sets up what it needs, and is quick when nothing is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: selftest parser-speed help setup gate test planted test-github check update-baseline bench doctor speed scale determinism bench-engine torture peers verify fuzz report pictures
+.PHONY: selftest parser-speed report-speed help setup gate test planted test-github check update-baseline bench doctor speed scale determinism bench-engine torture peers verify fuzz report pictures
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
 # Handed on through the environment, so that no quoting is needed whatever the text.
@@ -80,6 +80,11 @@ selftest: setup $(ICGATE) ## prove the gate on this machine, and write the READM
 parser-speed: setup $(ICGATE) ## reading a large profile, against callgrind_annotate and the file system
 	@cargo build --release --quiet --package icgate --example parse_profile
 	@.ci/parser-speed $(dir $(ICGATE))examples/parse_profile
+
+report-speed: setup $(ICGATE) ## `icgate history` over 1,000 commits, and a page of 1,000 benchmarks in Chromium
+	@.ci/setup browser
+	@.ci/history-speed $(ICGATE)
+	@cargo test --quiet --package icgate --test browser a_thousand_benchmarks 2>&1 | grep '^1,000 benchmarks'
 
 pictures: setup $(ICGATE) ## docs/pictures: the comment and the page of a planted change
 	@.ci/setup browser
