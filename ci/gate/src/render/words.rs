@@ -262,16 +262,15 @@ pub(crate) fn main_cause(cause: &MainCause, name: impl Fn(&str) -> String) -> St
         (false, true) => format!(" at {} (changed here)", name(&place)),
     };
     let share = match (cause.benchmarks, cause.of) {
-        (_, 1) => "most of the regression".to_owned(),
-        (count, of) if count == of => format!("most of all {} regressions", grouped(of as u64)),
+        (_, 1) => "it".to_owned(),
         (count, of) => format!(
-            "most of {} of {} regressions",
+            "{} of {} regressions",
             grouped(count as u64),
             grouped(of as u64)
         ),
     };
     let function = function(&cause.name, cause.caller.as_deref());
-    format!("{}{place}, {share}", name(&function))
+    format!("{}{place}, the largest part of {share}", name(&function))
 }
 
 /// `1 benchmark`, `2 benchmarks`.
