@@ -156,6 +156,17 @@ fn a_flamegraph_is_walked_by_keyboard() {
     let fits = "[...document.querySelectorAll('.flame g')].slice(0, 60).every((it) =>
         it.querySelector('text').getComputedTextLength() <= it.querySelector('rect').getBBox().width + 1)";
     assert_eq!(browser.eval(fits), true, "no name is wider than its frame");
+    let labels = "[...document.querySelectorAll('.flame')[0].querySelectorAll('text')]
+        .map((it) => it.textContent).filter((it) => it.startsWith('…'))";
+    let labels: Vec<String> = serde_json::from_value(browser.eval(labels)).unwrap();
+    assert!(!labels.is_empty());
+    for label in labels {
+        let end = label.trim_start_matches('…');
+        assert!(
+            "append".ends_with(end) || label.ends_with("append"),
+            "{label}"
+        );
+    }
 }
 
 /// What wants to be more than a name.

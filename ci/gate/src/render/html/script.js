@@ -11,6 +11,16 @@
 
   // Flamegraphs: a frame fills the width when it is chosen, and the readout says what it is.
   const CHARACTER = 6.7;
+  // Of a name that is too long the end says most: outer modules are left out first.
+  const fitted = (name, room) => {
+    let rest = name;
+    while (rest.length + (rest === name ? 0 : 1) > room) {
+      const at = rest.indexOf("::");
+      if (at < 0) return `…${rest.slice(1 - room)}`;
+      rest = rest.slice(at + 2);
+    }
+    return rest === name ? name : `…${rest}`;
+  };
   const flame = (box) => {
     const svg = box.querySelector("svg");
     const readout = box.parentElement.querySelector(".frame");
@@ -38,7 +48,7 @@
         it.rect.setAttribute("width", `${w}%`);
         const room = Math.floor((w * 10 - 6) / CHARACTER);
         it.label.setAttribute("x", `${x + 0.3}%`);
-        it.label.textContent = room < 3 ? "" : it.name.length <= room ? it.name : `${it.name.slice(0, room - 1)}…`;
+        it.label.textContent = room < 3 ? "" : fitted(it.name, room);
       }
     };
     const choose = (frame) => {
