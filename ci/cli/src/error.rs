@@ -412,6 +412,9 @@ pub(crate) enum CiError {
     #[cfg(feature = "github")]
     #[error("the environment variable {name} is {value:?}, which GitHub would not write there")]
     Text { name: &'static str, value: String },
+    #[cfg(feature = "github")]
+    #[error("the numbers are of {measured:?}, which {why}")]
+    Foreign { measured: String, why: &'static str },
 }
 
 impl CiError {
@@ -420,6 +423,11 @@ impl CiError {
             Self::Number { name, .. } => format!("leave {name} as GitHub sets it, or unset it"),
             #[cfg(feature = "github")]
             Self::Text { name, .. } => format!("leave {name} as GitHub sets it"),
+            #[cfg(feature = "github")]
+            Self::Foreign { .. } => {
+                "run the gate again; it measures the pull request as it would be merged now"
+                    .to_owned()
+            }
         }
     }
 }

@@ -211,6 +211,17 @@ impl Repository {
         self.relative(path)
     }
 
+    /// Whether `commit` lies in the history of `tip`, or is it.
+    #[cfg(feature = "github")]
+    pub(crate) fn is_ancestor(&self, commit: &str, tip: &str) -> bool {
+        // Resolved first: what is no commit here must not be taken for an option.
+        let Ok(tip) = self.commit(tip) else {
+            return false;
+        };
+        self.ask(&["merge-base", "--is-ancestor", commit, &tip])
+            .is_ok()
+    }
+
     /// The files of a commit's folder, by name, with git's names of their contents.
     #[cfg(feature = "github")]
     pub(crate) fn blob_names(

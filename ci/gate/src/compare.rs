@@ -101,6 +101,17 @@ pub fn compare<'a>(base: &'a Baselines, committed: &'a Baselines, run: &'a Run) 
 }
 
 impl<'a> Comparison<'a> {
+    /// The same with the difference of the chambers named and not minded: for asking what another
+    /// chamber does to the counts of code that is known to be the same.
+    #[must_use]
+    pub fn across_chambers(mut self) -> Self {
+        for facts in &mut self.benchmarks {
+            facts.comparable = true;
+            facts.rerecorded = false;
+        }
+        self
+    }
+
     /// The same with base's code beside head's, as measured in the same chamber. A run of another
     /// chamber is left out: it would say nothing.
     #[must_use]

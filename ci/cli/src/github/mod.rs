@@ -4,6 +4,7 @@
 //! command/publish ── what to say (icgate-core's `publish`)
 //!        │
 //!        ├─ trial      what GitHub knows of the pull request, to judge by
+//!        │    └─ commits   which commits were measured
 //!        ├─ publisher  look, plan, write one thing, look again
 //!        └─ client     one request at a time; pauses and gives up by the core's table
 //! ```
@@ -13,6 +14,7 @@
 
 mod answers;
 mod client;
+mod commits;
 mod error;
 mod publisher;
 #[cfg(test)]

@@ -13,12 +13,13 @@ use icgate_core::diff::ChangedLines;
 use icgate_core::publish::pull_request::{Pull, Triggering, encoded};
 use serde::Deserialize;
 
-use super::answers::{Commit, Entry, read};
+use super::answers::{Entry, read};
 use super::client::{Client, Request};
+use super::commits::{Commits, foreign};
 use super::error::GithubError;
 use crate::command::judge::Bench;
 use crate::error::{CliError, GitError};
-use crate::git::{self, Base, Repository};
+use crate::git::{self, Repository};
 use crate::store;
 
 /// The most bytes of a baseline file, and the most of them.
@@ -32,13 +33,6 @@ pub(crate) struct Trial<'a> {
     /// The trusted checkout's workspace, and its baselines.
     pub(crate) root: &'a Path,
     pub(crate) baselines: PathBuf,
-}
-
-/// Which commits are compared.
-struct Commits {
-    base: Base,
-    /// The commit whose tree is head's.
-    head: String,
 }
 
 impl Trial<'_> {
@@ -63,15 +57,7 @@ impl Trial<'_> {
     ) -> Result<(Bench, Vec<String>), CliError> {
         let mut warnings = Vec::new();
         let repository = repository(self.root, &self.baselines)?;
-        let commits = self.commits(&repository, pull, &mut warnings)?;
-        if let Some(measured) = measured.filter(|it| *it != commits.head) {
-            let short = |text: &str| text.chars().take(10).collect::<String>();
-            warnings.push(format!(
-                "measured was {}, judged against {}: the target branch may have moved on",
-                short(measured),
-                short(&commits.head)
-            ));
-        }
+        let commits = self.commits(&repository, pull, measured, &mut warnings)?;
         let own = store::read_baselines(&self.baselines, platform)?;
         let base = repository.baselines(&commits.base, &self.baselines, platform, &own)?;
         let committed = self.committed(&repository, &commits, platform, &base)?;
@@ -113,69 +99,6 @@ impl Trial<'_> {
         ))
     }
 
-    /// GitHub's trial merge has base and head as its parents, and its tree is what was measured.
-    fn commits(
-        &self,
-        repository: &Repository,
-        pull: Option<&Pull>,
-        warnings: &mut Vec<String>,
-    ) -> Result<Commits, CliError> {
-        let head_sha = self.triggering.head_sha.as_str();
-        let at_hand = |commit: &str, found: &str| {
-            let commit = repository.commit(commit).ok()?;
-            let found = found.to_owned();
-            Some(Base { commit, found })
-        };
-        let checkout = || -> Result<Base, CliError> {
-            Ok(Base {
-                commit: repository.commit("HEAD")?,
-                found: "the default branch".to_owned(),
-            })
-        };
-        let Some(pull) = pull else {
-            return Ok(Commits {
-                base: checkout()?,
-                head: head_sha.to_owned(),
-            });
-        };
-        let merge = match &pull.merge_commit_sha {
-            Some(merge) => self
-                .parents(merge)?
-                .filter(|it| it[1] == head_sha)
-                .map(|it| (merge, it)),
-            None => None,
-        };
-        let target = format!("the tip of `{}`", pull.base.branch);
-        let (base, head) = if let Some((merge, [base, _])) = merge {
-            (base, merge.clone())
-        } else {
-            warnings
-                .push("the pull request has no trial merge, so its own tree is judged".to_owned());
-            (pull.base.sha.clone(), head_sha.to_owned())
-        };
-        let base = if let Some(base) = at_hand(&base, &target) {
-            base
-        } else {
-            warnings.push(format!(
-                    "{target} is not in this checkout (fetch-depth: 0 brings it); judged by the default branch"
-                ));
-            checkout()?
-        };
-        Ok(Commits { base, head })
-    }
-
-    /// The two parents of a merge; `None` if it is none, or gone.
-    fn parents(&self, commit: &str) -> Result<Option<[String; 2]>, GithubError> {
-        let path = self.path(&format!("/commits/{}", encoded(commit)));
-        let reply = match self.client.ask(&Request::get(&path)) {
-            Err(error) if matches!(error.status(), Some(404 | 422)) => return Ok(None),
-            reply => reply?,
-        };
-        let commit: Commit = read("the trial merge", &reply.text)?;
-        let parents: Vec<String> = commit.parents.into_iter().map(|it| it.sha).collect();
-        Ok(parents.try_into().ok())
-    }
-
     /// What head's tree accepts. Only files that differ from base's are asked for.
     fn committed(
         &self,
@@ -188,8 +111,16 @@ impl Trial<'_> {
             return Ok(Baselines::default());
         };
         let known: BTreeMap<String, String> = repository.blob_names(&commits.base, &folder)?;
+        let entries = self.entries(&folder, &commits.head)?;
+        if !commits.is_vouched {
+            let own = self.entries(&folder, self.triggering.head_sha.as_str())?;
+            if !is_merged_from(&entries, &known, &own) {
+                let why = "has baselines that neither of its parents has";
+                return Err(foreign(&commits.head, why));
+            }
+        }
         let mut suites: Vec<Arc<Baseline>> = Vec::new();
-        for entry in self.entries(&folder, &commits.head)? {
+        for entry in entries {
             let path = Path::new(&entry.name);
             let suite = path
                 .file_stem()
@@ -271,9 +202,23 @@ impl Trial<'_> {
         )
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         format!("/repos/{}{rest}", self.triggering.base.as_str())
     }
+}
+
+/// Whether each suite of a merge is base's or head's: the same file, or none.
+fn is_merged_from(merge: &[Entry], base: &BTreeMap<String, String>, head: &[Entry]) -> bool {
+    let of = |entries: &[Entry], name: &str| {
+        let entry = entries.iter().find(|it| it.name == name);
+        entry.map(|it| it.sha.clone())
+    };
+    let suites = base.keys().filter(|name| store::is_suite(Path::new(name)));
+    let named = merge.iter().chain(head).map(|it| &it.name);
+    suites.chain(named).all(|name| {
+        let merged = of(merge, name);
+        merged == base.get(name).cloned() || merged == of(head, name)
+    })
 }
 
 /// The checkout. Without its history nothing says what is base's.

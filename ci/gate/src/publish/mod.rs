@@ -13,6 +13,7 @@
 pub mod artifact;
 pub mod body;
 pub mod check_run;
+pub mod drift;
 pub mod marker;
 pub mod pull_request;
 pub mod retry;

@@ -8,7 +8,7 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 pub(crate) mod markup;
-mod number;
+pub(crate) mod number;
 pub mod sarif;
 mod separated;
 mod shorten;

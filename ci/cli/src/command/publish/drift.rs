@@ -1,21 +1,19 @@
 //! `icgate publish --drift`: keeps one issue about counts that moved though nobody touched the
 //! code, because a compiler, a Valgrind or a machine did; closes it when none do.
 
-use std::path::Path;
-
-use icgate_core::publish::body::{RunLink, is_worth_a_comment, without_verdict};
+use icgate_core::publish::body::{RunLink, without_verdict};
+use icgate_core::publish::drift::drift;
 use icgate_core::publish::marker::{Marker, Sha, State};
 use icgate_core::publish::pull_request::Repository;
 use icgate_core::publish::sticky::Content;
-use icgate_core::render::markdown;
 use icgate_core::run::CiRun;
 
 use super::told;
-use crate::args::{Format, Publishing};
+use crate::args::Publishing;
 use crate::command::runs::read_runs;
 use crate::error::{CiError, CliError};
-use crate::github::{Board, Client, Publisher, Trial, variable};
-use crate::output;
+use crate::github::{Board, Client, Publisher, variable};
+use crate::{output, store};
 
 const TITLE: &str = "Instruction counts have drifted";
 
@@ -39,23 +37,24 @@ pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
     };
     let found = match read_runs(&arguments.runs, Some(ci)) {
         Ok((run, warnings)) => {
+            for warning in warnings {
+                output::warn(warning);
+            }
             let root = arguments.workspace.as_std_path();
             let baselines = arguments.baselines.as_ref();
             let baselines = baselines.map_or_else(|| root.join("baselines"), Into::into);
-            let bench = Trial::bench_of_checkout(root, &baselines, &run.chamber.platform())?;
-            let report = bench.report(&run, &warnings);
-            let directory = arguments.output.directory.as_ref();
-            let directory = directory.map_or(Path::new("target/icgate"), |it| it.as_std_path());
-            output::write_report(directory, &report)?;
-            output::print_report(&report, Format::Github)?;
-            is_worth_a_comment(&report).then(|| markdown::render(&report))
+            let accepted = store::read_baselines(&baselines, &run.chamber.platform())?;
+            drift(&accepted, &run, &store::read_policy(&baselines)?)
         }
-        Err(it) => {
-            let text = without_verdict(&it.why, &it.fix);
-            output::guarded(&text);
-            Some(text)
-        }
+        Err(it) => Some(without_verdict(&it.why, &it.fix)),
     };
+    let found = found.map(|text| format!("{text}\n{}", link.line()));
+    output::guarded(
+        found
+            .as_deref()
+            .unwrap_or("icgate: no count has left its limit"),
+    );
+    output::summary(found.as_deref().unwrap_or_default())?;
     let client = Client::from_environment()?;
     let publisher = Publisher {
         client: &client,
@@ -70,7 +69,6 @@ pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
                 state: State::Judged,
                 sha,
             };
-            let text = format!("{text}\n{}", link.line());
             let content = Content::Text { text, create: true };
             publisher.post(Board::Issues(TITLE), &marker, &content)?
         }

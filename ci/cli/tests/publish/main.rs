@@ -1,0 +1,12 @@
+//! `icgate publish` as a workflow meets it: a trusted checkout, an event, hostile numbers, and a
+//! stand-in for GitHub. Needs neither Valgrind nor a build.
+
+#![cfg(feature = "github")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod drift;
+mod hostile;
+mod merges;
+mod scene;
+mod telling;
+mod update;

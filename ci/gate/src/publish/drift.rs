@@ -1,0 +1,276 @@
+//! What a newer chamber does to the counts of main, whose code nobody touched.
+//!
+//! Elsewhere counts of two chambers are never compared: what differs between them could be the
+//! code's doing or the chamber's. Here the code is main's own, accepted as it is, and what another
+//! compiler, Valgrind or C library does to its counts is just what is asked. So the difference of
+//! the chambers is named, and not held against anything; what stays within its limit is no news.
+
+use std::fmt::Write as _;
+
+use crate::baseline::Baselines;
+use crate::compare::compare;
+use crate::diff::ChangedLines;
+use crate::judge::{Verdict, judge};
+use crate::policy::Policy;
+use crate::render::markup::code;
+use crate::render::number::{grouped, percent};
+use crate::render::words;
+use crate::report::{Report, Row, report};
+use crate::run::Run;
+
+/// What the rows of the table may take.
+const TABLE_BYTES_MAX: usize = 40_000;
+/// Benchmarks that could not be measured, and differences of the chamber: so many are named.
+const NAMED_MAX: usize = 20;
+
+/// What to tell of a run of main in a chamber of today, as Markdown; `None` if no count left its
+/// limit, and some could be compared, and none failed.
+#[must_use]
+pub fn drift(baselines: &Baselines, run: &Run, policy: &Policy) -> Option<String> {
+    let comparison = compare(baselines, baselines, run).across_chambers();
+    let judgements = judge(&comparison, policy);
+    let unchanged = ChangedLines::default();
+    let report = report(run, &comparison, &judgements, policy, &unchanged, "");
+    let moved: Vec<&Row> = report.rows.iter().filter(|row| has_moved(row)).collect();
+    let compared = report
+        .rows
+        .iter()
+        .filter(|it| it.base.and(it.head).is_some())
+        .count();
+    if moved.is_empty() && report.failed.is_empty() && compared > 0 {
+        return None;
+    }
+    let mut text = format!(
+        "### 📈 icgate: {} of {} {} by more than the limit\n\n",
+        moved.len(),
+        words::plural(compared, "benchmark"),
+        if moved.len() == 1 {
+            "leaves its baseline"
+        } else {
+            "leave their baselines"
+        },
+    );
+    text.push_str(&surroundings(&report));
+    if compared == 0 {
+        text.push_str("> ⚠️ No benchmark has both a baseline and a measurement.\n\n");
+    }
+    text.push_str(&table(&moved));
+    let more = report
+        .rows
+        .iter()
+        .filter(|it| it.verdict == Verdict::Within)
+        .count();
+    if more > 0 {
+        let _ = writeln!(
+            text,
+            "{} more moved within the limit.\n",
+            grouped(more as u64)
+        );
+    }
+    let update = code(&report.commands.update);
+    let _ = writeln!(
+        text,
+        "- to move to this chamber: pin what is new, record with {update}, commit both\n\
+         - to stay: nothing; pull requests are measured in the pinned chamber"
+    );
+    Some(text)
+}
+
+/// Beyond its limit, in whichever direction. What has no baseline or no measurement is main's own
+/// gate's to tell.
+const fn has_moved(row: &Row) -> bool {
+    matches!(row.verdict, Verdict::Regressed | Verdict::Improved)
+}
+
+/// What is new, and what could not be measured there.
+fn surroundings(report: &Report) -> String {
+    let mut text = String::new();
+    match report.chamber_differences.as_slice() {
+        [] => text.push_str(
+            "The chamber is that of the baselines: it is main's own code that has left them.\n\n",
+        ),
+        differences => {
+            text.push_str("Main's code in a chamber that differs from the baselines' in:\n\n");
+            for it in differences.iter().take(NAMED_MAX) {
+                let field = it.field.replace('_', " ");
+                let (base, head) = (code(&it.base), code(&it.head));
+                let _ = writeln!(text, "- {field}: {base} → {head}");
+            }
+            text.push('\n');
+        }
+    }
+    for failed in report.failed.iter().take(NAMED_MAX) {
+        let why = failed.why.lines().next().unwrap_or_default();
+        let id = code(failed.id.as_str());
+        let _ = writeln!(text, "> 💥 {id} was not measured: {}\n", code(why));
+    }
+    text
+}
+
+fn table(moved: &[&Row]) -> String {
+    if moved.is_empty() {
+        return String::new();
+    }
+    let mut text = "| benchmark | baseline | today | change | limit | most of it |\n\
+                    |---|--:|--:|--:|--:|---|\n"
+        .to_owned();
+    let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
+    let mut left = TABLE_BYTES_MAX;
+    for (shown, row) in moved.iter().enumerate() {
+        let culprit = row.culprits.first();
+        let line = format!(
+            "| {} | {} | {} | {} | {} | {} |\n",
+            code(row.id.as_str()),
+            count(row.base),
+            count(row.head),
+            row.change.map_or_else(|| "–".to_owned(), percent),
+            row.limit_share(),
+            culprit.map_or_else(|| "–".to_owned(), |it| code(&words::culprit(row, it))),
+        );
+        if line.len() > left {
+            let _ = writeln!(text, "\n… and {} more.", moved.len() - shown);
+            break;
+        }
+        left -= line.len();
+        text.push_str(&line);
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::Baseline;
+    use crate::baseline::tests::{accepted, measured};
+    use crate::chamber::Chamber;
+    use crate::chamber::tests::chamber;
+    use crate::run::{Failed, RUN_FORMAT};
+
+    fn baselines(count: u64) -> Baselines {
+        let ids = ["a/x/1", "a/x/2", "a/x/3"];
+        Baselines::new([Baseline {
+            suite: "a".to_owned(),
+            chamber: chamber(),
+            benchmarks: ids.map(|id| accepted(id, count)).into(),
+        }])
+    }
+
+    fn run(chamber: Chamber, counts: &[(&str, u64)]) -> Run {
+        Run {
+            format: RUN_FORMAT,
+            commit: None,
+            complete: true,
+            part: None,
+            chamber,
+            failed: Vec::new(),
+            benchmarks: counts
+                .iter()
+                .map(|(id, count)| measured(id, *count))
+                .collect(),
+        }
+    }
+
+    fn today() -> Chamber {
+        Chamber {
+            valgrind: "3.99.0".to_owned(),
+            ..chamber()
+        }
+    }
+
+    fn told(run: &Run) -> Option<String> {
+        drift(&baselines(10_000), run, &Policy::default())
+    }
+
+    #[test]
+    fn another_chamber_alone_is_no_news() {
+        for chamber in [chamber(), today()] {
+            let still = run(
+                chamber.clone(),
+                &[("a/x/1", 10_000), ("a/x/2", 10_000), ("a/x/3", 10_000)],
+            );
+            assert_eq!(told(&still), None);
+            // Equal to the limit is within it.
+            let within = run(
+                chamber,
+                &[("a/x/1", 10_100), ("a/x/2", 9_900), ("a/x/3", 10_001)],
+            );
+            assert_eq!(told(&within), None);
+        }
+    }
+
+    #[test]
+    fn counts_beyond_their_limit_are_told_with_what_is_new() {
+        let text = told(&run(
+            today(),
+            &[("a/x/1", 10_101), ("a/x/2", 9_000), ("a/x/3", 10_050)],
+        ));
+        let text = text.unwrap();
+        for part in [
+            "2 of 3 benchmarks leave their baselines by",
+            "- valgrind: `3.19.0` → `3.99.0`\n",
+            "| `a/x/1` | 10,000 | 10,101 | +1.01 % | 1 % |",
+            "| `a/x/2` | 10,000 | 9,000 | −10.00 % | 1 % |",
+            "1 more moved within the limit",
+        ] {
+            assert!(text.contains(part), "`{part}` is not in {text}");
+        }
+        assert!(!text.contains("`a/x/3`"), "{text}");
+        let here = told(&run(chamber(), &[("a/x/1", 12_000)])).unwrap();
+        assert!(
+            here.contains("The chamber is that of the baselines"),
+            "{here}"
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_measured_is_told_even_if_nothing_moved() {
+        let mut broken = run(today(), &[("a/x/1", 10_000)]);
+        broken.failed.push(Failed {
+            id: "a/x/2".parse().unwrap(),
+            why: "it panics\nat length".to_owned(),
+        });
+        let text = told(&broken).unwrap();
+        assert!(
+            text.contains("`a/x/2` was not measured: `it panics`\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn benchmarks_that_come_or_go_are_not_drift() {
+        assert_eq!(
+            told(&run(today(), &[("a/x/1", 10_000), ("b/new/1", 5)])),
+            None
+        );
+    }
+
+    #[test]
+    fn nothing_compared_is_not_taken_for_nothing_moved() {
+        let text = told(&run(today(), &[("b/new/1", 10_000)])).unwrap();
+        assert!(
+            text.contains("0 of 0 benchmarks") && text.contains("No benchmark has both"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_issue_stays_below_githubs_limit() {
+        let id = |number: u32| format!("a/x/{number:0190}");
+        let benchmarks: Vec<_> = (0..1_000).map(|it| accepted(&id(it), 10_000)).collect();
+        let suite = "a".to_owned();
+        let many = Baselines::new([Baseline {
+            suite,
+            chamber: chamber(),
+            benchmarks,
+        }]);
+        let mut moved = run(today(), &[]);
+        moved.benchmarks = (0..1_000).map(|it| measured(&id(it), 20_000)).collect();
+        let text = drift(&many, &moved, &Policy::default()).unwrap();
+        assert!(text.len() < 50_000, "{}", text.len());
+        assert!(
+            text.contains("\n… and ") && text.contains("- to stay"),
+            "{text}"
+        );
+    }
+}
