@@ -1,99 +1,25 @@
 #!/usr/bin/env python3
-"""Runs the real workflow files through every kind of pull request, and says what came of each.
+"""Runs the real workflow files through everything that may happen to them, and says what came of it.
 
     pull_request ─ act: gate.yml ─→ run.json of the shards ─→ act: publish.yml ─→ prism ─→ the fake
+    push         ─ act: gate.yml ─→ main's own numbers, for the pull requests that follow
+    a comment    ─ act: baseline.yml ─→ prism ─→ the fake; a commit on the branch
+    every week   ─ act: drift.yml ─→ prism ─→ the fake: one issue
 
-One thing about the files is changed: `container:` is taken out, since act has no Docker here. So
-the jobs run in this machine's system, and the repository that they run in is the sample project.
+    scenarios.py RIG BINARIES [SCENARIO …]
 """
 
-import json
-import os
-import pathlib
-import re
-import shutil
-import socket
-import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-RIG = pathlib.Path(sys.argv[1])
-BIN = pathlib.Path(sys.argv[2])
-WORK = RIG / "work"
-PLATFORM = "baselines/x86_64-linux-gnu"
-REPOSITORY = "owner/engine"
-BOT = "github-actions[bot]"
-TOKEN = "ghs_only-a-stand-in"
+from rig import (
+    BIN, PLATFORM, TOKEN, WORK, Change, GitHub, Main, comment, gate, git, make_repository, publish, push, run,
+    specification, weekly,
+)
 
-CALM = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
-GIT = ["git", "-c", "user.name=rig", "-c", "user.email=rig@example.com", "-c", "init.defaultBranch=main"]
+ARTIFACTS = WORK / "artifacts"
 
-
-def run(command, cwd, **options):
-    done = subprocess.run(command, cwd=cwd, env=CALM, capture_output=True, text=True, **options)
-    if done.returncode:
-        sys.exit(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout.strip()
-
-
-def git(*arguments, cwd):
-    return run([*GIT, *arguments], cwd)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port, process):
-    for _ in range(600):
-        if process.poll() is not None:
-            sys.exit(f"{process.args[0]} ended with {process.returncode}")
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    sys.exit(f"nobody listens at {port}")
-
-
-# The repository
-
-
-def make_repository():
-    """The sample project with this repository's workflows, and its baselines."""
-    shutil.rmtree(WORK, ignore_errors=True)
-    project = WORK / "engine"
-    sample = ROOT / "ci/cli/tests/sample"
-    (project / "benches").mkdir(parents=True)
-    shutil.copytree(sample / "src", project / "src")
-    shutil.copy(sample / "Cargo.lock", project)
-    shutil.copy(sample / "benches/steady.rs", project / "benches")
-    shutil.copy(ROOT / "rust-toolchain.toml", project)
-    head = (sample / "Cargo.toml").read_text().split("[[bench]]")[0].replace("broken = []", "")
-    (project / "Cargo.toml").write_text(head + '[[bench]]\nname = "steady"\nharness = false\n')
-    (project / ".gitignore").write_text("/target\n")
-    shutil.copytree(ROOT / ".ci", project / ".ci")
-    shutil.copytree(ROOT / ".github", project / ".github")
-    CALM["CARGO_TARGET_DIR"] = str(RIG / "target")
-    # act copies the whole of it for each step: so only the action, without icgate's sources.
-    shutil.copytree(ROOT / ".github/actions", WORK / "action/.github/actions")
-    git("init", "--quiet", cwd=project)
-    # What somebody who adopts icgate gets, beside this repository's own; the baselines too.
-    run([BIN / "icgate", "init", "--action", ACTION], project)
-    for path in (project / ".github/workflows").iterdir():
-        text = path.read_text()
-        path.write_text(re.sub(r"^ +container: .*\n", "", text, flags=re.M))
-    git("init", "--quiet", cwd=project)
-    git("add", ".", cwd=project)
-    git("commit", "--quiet", "--message", "base", cwd=project)
-    git("clone", "--quiet", "--bare", ".", "../origin.git", cwd=project)
-    git("remote", "add", "origin", "../origin.git", cwd=project)
-    git("fetch", "--quiet", "origin", cwd=project)
-    return project
+# What a change may do.
 
 
 def icgate(project, *arguments):
@@ -104,6 +30,26 @@ def slower(project):
     source = project / "src/lib.rs"
     text = source.read_text()
     source.write_text(text.replace("wrapping_mul(0x9e37_79b9)", "wrapping_mul(0x9e37_79b9).rotate_left(sum % 7)"))
+
+
+LOOP = "    for round in 0..38 { std::hint::black_box(round); }\n"
+CHECKSUM = "pub fn checksum(data: &[u8]) -> u32 {\n"
+
+
+def looping(project):
+    """Less than the limit by itself; twice is more."""
+    source = project / "src/lib.rs"
+    text = source.read_text()
+    assert CHECKSUM in text
+    source.write_text(text.replace(CHECKSUM, CHECKSUM + LOOP))
+
+
+def of_another_valgrind(project):
+    """The baselines say that they come from another machine than this."""
+    for path in (project / PLATFORM).iterdir():
+        text = path.read_text()
+        assert '"valgrind": "' in text
+        path.write_text(text.replace('"valgrind": "', '"valgrind": "0.'))
 
 
 def accepted(project):
@@ -127,220 +73,7 @@ def hostile(project):
     script.write_text("\n".join(lines) + "\n")
 
 
-class Change:
-    """A pull request: its head, and GitHub's trial merge, which is what is measured."""
-
-    def __init__(self, project, change, fork):
-        self.project = project
-        self.base = git("rev-parse", "origin/main", cwd=project)
-        git("checkout", "--quiet", "--force", "-B", "change", "origin/main", cwd=project)
-        git("clean", "--quiet", "--force", "-d", cwd=project)
-        change(project)
-        git("add", ".", cwd=project)
-        git("commit", "--quiet", "--allow-empty", "--message", "change", cwd=project)
-        self.head = git("rev-parse", "HEAD", cwd=project)
-        git("checkout", "--quiet", "--detach", "origin/main", cwd=project)
-        git("merge", "--quiet", "--no-ff", "--message", "trial merge", self.head, cwd=project)
-        self.merge = git("rev-parse", "HEAD", cwd=project)
-        self.owner = "fork/engine" if fork else REPOSITORY
-        self.branch = "main" if fork else "change"
-
-    def world(self):
-        """What GitHub knows of it."""
-        files = {}
-        for path in git("ls-tree", "--name-only", "-r", self.merge, PLATFORM, cwd=self.project).splitlines():
-            shown = subprocess.run(["git", "show", f"{self.merge}:{path}"], cwd=self.project, capture_output=True)
-            files[f"*:{path}"] = shown.stdout.decode()
-        pull = {
-            "number": 12,
-            "head_branch": self.branch,
-            "head_sha": self.head,
-            "head_repository": self.owner,
-            "base_branch": "main",
-            "base_sha": self.base,
-            "base_repository": REPOSITORY,
-            "merge_commit_sha": self.merge,
-        }
-        diff = git("diff", f"{self.base}...{self.head}", cwd=self.project) + "\n"
-        return {
-            "repository": REPOSITORY,
-            "token": TOKEN,
-            "login": BOT,
-            "pulls": [pull],
-            "commits": {self.merge: [self.base, self.head]},
-            "files": files,
-            "diffs": {"12": diff},
-        }
-
-
-# GitHub
-
-
-class GitHub:
-    """The fake, and prism before it."""
-
-    def __init__(self, world, spec):
-        self.port, self.fake_port = free_port(), free_port()
-        path = WORK / "world.json"
-        path.write_text(json.dumps(world))
-        self.fake = subprocess.Popen([BIN / "github-fake", str(self.fake_port), path], stdout=subprocess.DEVNULL)
-        wait_for(self.fake_port, self.fake)
-        self.log = WORK / "prism.log"
-        prism = [RIG / "npm/node_modules/.bin/prism", "proxy", "--port", str(self.port), "--errors", spec]
-        with self.log.open("w") as log:
-            self.prism = subprocess.Popen(
-                [*prism, f"http://127.0.0.1:{self.fake_port}"], stdout=log, stderr=subprocess.STDOUT
-            )
-        wait_for(self.port, self.prism)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in (self.prism, self.fake):
-            process.terminate()
-            process.wait()
-
-    def world(self):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.fake_port}/_world") as answer:
-            return json.load(answer)
-
-
-USED = {
-    "/pulls": ["get"],
-    "/pulls/{pull_number}": ["get"],
-    "/commits/{ref}": ["get"],
-    "/commits/{ref}/check-runs": ["get"],
-    "/contents/{path}": ["get"],
-    "/git/blobs/{file_sha}": ["get"],
-    "/issues/{issue_number}/comments": ["get", "post"],
-    "/issues/comments/{comment_id}": ["patch"],
-    "/check-runs": ["post"],
-    "/check-runs/{check_run_id}": ["patch"],
-}
-
-
-def specification():
-    """What icgate uses of GitHub's description; the whole of it takes prism half a minute to read."""
-    whole = json.loads((RIG / "npm/node_modules/@octokit/openapi/generated/api.github.com.json").read_text())
-    paths = {}
-    for tail, methods in USED.items():
-        name = "/repos/{owner}/{repo}" + tail
-        paths[name] = {method: whole["paths"][name][method] for method in methods}
-    # Of a file's contents prism takes the path for one segment; it may have several.
-    folder = paths.pop("/repos/{owner}/{repo}/contents/{path}")
-    paths["/repos/{owner}/{repo}/contents/{path}/{folder}"] = folder
-    folder["get"]["parameters"].append({"name": "folder", "in": "path", "required": True, "schema": {"type": "string"}})
-    # The form of a diff is documented in words and not in the schema.
-    answers = paths["/repos/{owner}/{repo}/pulls/{pull_number}"]["get"]["responses"]
-    answers["200"]["content"]["application/vnd.github.diff"] = {"schema": {"type": "string"}}
-    cut = {"openapi": whole["openapi"], "info": whole["info"], "servers": whole["servers"], "paths": paths}
-    kept, todo = {}, [cut]
-    while todo:
-        for kind, name in set(re.findall(r'"#/components/([^/"]+)/([^"]+)"', json.dumps(todo.pop()))):
-            if name not in kept.setdefault(kind, {}):
-                kept[kind][name] = whole["components"][kind][name]
-                todo.append(kept[kind][name])
-    cut["components"] = kept
-    path = WORK / "github.json"
-    path.write_text(json.dumps(cut))
-    return path
-
-
-# act
-
-
-# A commit of icgate's repository, as far as anybody who adopts it is concerned.
-ACTION = f"owner/icgate@{'1' * 40}"
-
-
-def act(event, workflow, payload, project, artifacts, environment):
-    """Runs a workflow; answers whether it passed, and all that it printed."""
-    payload_path = WORK / "event.json"
-    payload_path.write_text(json.dumps(payload))
-    stubs = {
-        "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f": "upload",
-        "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c": "download",
-    }
-    command = [RIG / "venv/bin/act", event, "--json", "--pull=false"]
-    command += ["-W", f".github/workflows/{workflow}", "-e", payload_path, "-P", "ubuntu-24.04=-self-hosted"]
-    for name, folder in stubs.items():
-        command += ["--local-repository", f"{name}={ROOT / '.ci/rig' / folder}"]
-    command += ["--local-repository", f"{ACTION}={WORK / 'action'}"]
-    given = {
-        "ICGATE": BIN / "icgate",
-        "RIG_ARTIFACTS": artifacts,
-        "CARGO_TARGET_DIR": RIG / "target",
-        "GITHUB_REPOSITORY": REPOSITORY,
-        "PATH": f"{shims()}:{CALM['PATH']}",
-        **environment,
-    }
-    for name, value in given.items():
-        command += ["--env", f"{name}={value}"]
-    command += ["-s", f"GITHUB_TOKEN={TOKEN}"]
-    calm = {**CALM, "XDG_CACHE_HOME": str(RIG / "cache")}
-    done = subprocess.run(command, cwd=project, env=calm, capture_output=True, text=True, timeout=900)
-    (WORK / f"act-{event}.log").write_text(done.stdout + done.stderr)
-    return done.returncode == 0, done.stdout + done.stderr
-
-
-def shims():
-    """Programs that would install something on this machine, and do not."""
-    folder = WORK / "shims"
-    folder.mkdir(exist_ok=True)
-    nothing = "#!/bin/sh\nexit 0\n"
-    texts = {"apt-get": nothing, "curl": "#!/bin/sh\nprintf '#!/bin/sh\\n' >/tmp/rustup-init\n"}
-    for name, text in texts.items():
-        path = folder / name
-        path.write_text(text)
-        path.chmod(0o755)
-    return folder
-
-
-def gate(change, event, artifacts, attempt=1, workflow="gate.yml"):
-    shutil.rmtree(artifacts, ignore_errors=True)
-    artifacts.mkdir()
-    payloads = {
-        "pull_request": {
-            "action": "synchronize",
-            "number": 12,
-            "pull_request": {
-                "number": 12,
-                "head": {"ref": change.branch, "sha": change.head},
-                "base": {"ref": "main", "sha": change.base},
-            },
-        },
-        "merge_group": {"action": "checks_requested", "merge_group": {"base_sha": change.base}},
-    }
-    environment = {"GITHUB_RUN_ID": 77, "GITHUB_RUN_ATTEMPT": attempt}
-    payload = {**payloads[event], "repository": {"full_name": REPOSITORY, "default_branch": "main"}}
-    return act(event, workflow, payload, change.project, artifacts, environment)
-
-
-def publish(change, event, passed, artifacts, github, attempt=1, action="completed", workflow="publish.yml"):
-    project = WORK / "trusted"
-    shutil.rmtree(project, ignore_errors=True)
-    git("clone", "--quiet", "origin.git", "trusted", cwd=WORK)
-    done = action == "completed"
-    payload = {
-        "action": action,
-        "workflow_run": {
-            "id": 77,
-            "run_attempt": attempt,
-            "event": event,
-            "status": action,
-            "conclusion": ("success" if passed else "failure") if done else None,
-            "head_sha": change.head,
-            "head_branch": change.branch,
-            "head_repository": {"id": 5, "full_name": change.owner},
-        },
-        "repository": {"full_name": REPOSITORY, "default_branch": "main"},
-    }
-    environment = {"GITHUB_API_URL": f"http://127.0.0.1:{github.port}"}
-    return act("workflow_run", workflow, payload, project, artifacts, environment)
-
-
-# Scenarios: what changes, of whom, and what has to come of it.
+# What has to come of it.
 
 FAILED = []
 
@@ -352,59 +85,214 @@ def expect(scenario, what, found, wanted):
     return good
 
 
+def say(scenario, started, text):
+    print(f"{scenario}: {text} ({time.monotonic() - started:.0f} s)", flush=True)
+
+
 def judged(
     name, project, spec, change, *, passes, conclusion, says, fork=False, comments=1, again=False,
     workflows=("gate.yml", "publish.yml"),
 ):
     started = time.monotonic()
     change = Change(project, change, fork)
-    artifacts = WORK / "artifacts"
-    passed, log = gate(change, "pull_request", artifacts, workflow=workflows[0])
-    measured = time.monotonic()
+    passed, log = gate(change, "pull_request", ARTIFACTS, workflow=workflows[0])
     expect(name, "the gate passes", passed, passes)
     for text in says:
         expect(name, f"the gate's log says {text!r}", text in log, True)
     with GitHub(change.world(), spec) as github:
-        published, log = publish(change, "pull_request", passed, artifacts, github, workflow=workflows[1])
+        published, log = publish(change, "pull_request", passed, ARTIFACTS, github, workflow=workflows[1])
         expect(name, "publishing passes", published or log[-3000:], True)
-        world = github.world()
         if again:
             # Somebody runs it again: the run is the same, the attempt is not.
-            gate(change, "pull_request", artifacts, attempt=2)
-            publish(change, "pull_request", passed, artifacts, github, attempt=2, action="requested")
-            publish(change, "pull_request", passed, artifacts, github, attempt=2)
-            world = github.world()
-            expect(name, "the comment is of the second attempt", world["comments"][0]["body"][:60], lambda it: "attempt=2" in it)
+            gate(change, "pull_request", ARTIFACTS, attempt=2)
+            publish(change, "pull_request", passed, ARTIFACTS, github, attempt=2, action="requested")
+            said = github.world()["comments"][0]["body"]
+            expect(name, "the comment says that it is measured anew", said, lambda it: "state=measuring" in it)
+            publish(change, "pull_request", passed, ARTIFACTS, github, attempt=2)
+            said = github.world()["comments"][0]["body"]
+            expect(name, "the comment is of the second attempt", said, lambda it: "attempt=2 state=judged" in it)
+        world = github.world()
         expect(name, "conclusion", world["check_runs"][-1]["conclusion"] if world["check_runs"] else None, conclusion)
         expect(name, "comments", len(world["comments"]), comments)
-        for comment in world["comments"]:
+        for told in world["comments"]:
             for text in says:
-                expect(name, f"the comment says {text!r}", text in comment["body"], True)
-        expect(name, "requests outside of GitHub's description", world["violations"], [])
-        prism = github.log.read_text()
-        complaints = [line for line in prism.splitlines() if "iolation" in line or "NO_PATH_MATCHED" in line]
-        expect(name, "prism's complaints", complaints, [])
+                expect(name, f"the comment says {text!r}", text in told["body"], True)
+        expect(name, "complaints", github.complaints(), [])
         expect(name, "the token is nowhere", TOKEN in log, False)
-        asked = len(world["log"])
-    print(f"{name}: gate {measured - started:.0f} s, {asked} requests, {conclusion}", flush=True)
+    say(name, started, f"{conclusion}, {len(world['log'])} requests")
 
 
-def queued(project, spec):
+def queued(name, project, spec):
     """A merge queue has no pull request to tell, and a required check all the same."""
-    change = Change(project, slower, fork=False)
-    artifacts = WORK / "artifacts"
-    passed, log = gate(change, "merge_group", artifacts)
-    expect("merge_group", "the gate passes", passed, False)
-    expect("merge_group", "the gate's log", "regressed" in log, True)
+    started = time.monotonic()
+    change = Change(project, slower)
+    passed, log = gate(change, "merge_group", ARTIFACTS)
+    expect(name, "the gate passes", passed, False)
+    expect(name, "the gate's log", "regressed" in log, True)
     with GitHub(change.world(), spec) as github:
-        publish(change, "merge_group", passed, artifacts, github)
-        expect("merge_group", "requests", github.world()["log"], [])
-    print("merge_group: red, and nobody is told", flush=True)
+        publish(change, "merge_group", passed, ARTIFACTS, github)
+        expect(name, "requests", github.world()["log"], [])
+    say(name, started, "red, and nobody is told")
+
+
+def blamed(name, project, spec):
+    """Main has used up most of the limit. Its own job says so to the next pull request's."""
+    started = time.monotonic()
+    with Main(project, looping) as main:
+        passed, log = push(main, ARTIFACTS)
+        expect(name, "main passes", passed or log[-3000:], True)
+        kept = WORK / "cache" / f"icgate-base-{main.tip}" / "run.json"
+        expect(name, "main's numbers are kept", kept.exists(), True)
+        say(name, started, "main is green")
+        judged(
+            name, project, spec, looping, passes=True, conclusion="success",
+            says=["drifted", "already on base +", "by this change +"],
+        )
+        # Without them, the author would be blamed for both.
+        kept.unlink()
+        judged(name, project, spec, looping, passes=False, conclusion="failure", says=["steady/checksum/n1000"])
+
+
+def elsewhere(name, project, spec):
+    """The baselines are another machine's: each shard measures its part of base beside head."""
+    with Main(project, of_another_valgrind):
+        said = ["by the toolchain 0 %, by this change +"]
+        judged(name, project, spec, slower, passes=False, conclusion="failure", says=said)
+
+
+def moved_on(name, project, spec):
+    """The target moves on between the gate and its publishing: what was measured is judged."""
+    started = time.monotonic()
+    change = Change(project, lambda _: None)
+    passed, _ = gate(change, "pull_request", ARTIFACTS)
+    expect(name, "the gate passes", passed, True)
+    measured = change.world()
+    with Main(project, accepted):
+        change.take(change.head)
+        later = change.world()
+        world = {**later, "commits": {**measured["commits"], **later["commits"]}}
+        # The tree of each merge has the baselines of its own base.
+        world["files"] = {
+            **{path.replace("*", change.head): text for path, text in measured["files"].items()},
+            **{path.replace("*", change.merge): text for path, text in later["files"].items()},
+            **measured["files"],
+        }
+        with GitHub(world, spec) as github:
+            published, log = publish(change, "pull_request", passed, ARTIFACTS, github)
+            expect(name, "publishing passes", published or log[-3000:], True)
+            expect(name, "it says by what", "when it was measured" in log, True)
+            told = github.world()["check_runs"]
+            expect(name, "conclusion", [it["conclusion"] for it in told], ["success"])
+            expect(name, "complaints", github.complaints(), [])
+    say(name, started, "judged by the base that was measured")
+
+
+def tip(branch):
+    return git("rev-parse", branch, cwd=WORK / "origin.git")
+
+
+def updated(name, project, spec):
+    """`/update-baseline`: whom it obeys, and what it writes."""
+    started = time.monotonic()
+    change = Change(project, slower)
+    for branch in ("refs/heads/change", "refs/pull/12/head"):
+        git("push", "--quiet", "--force", "origin", f"{change.head}:{branch}", cwd=project)
+    passed, _ = gate(change, "pull_request", ARTIFACTS)
+    expect(name, "the gate passes", passed, False)
+    text = "/update-baseline checksums are spread\r\nmore words"
+    with GitHub(change.world(), spec) as github:
+        for what, words, options in [
+            ("a stranger", None, {"association": "NONE"}),
+            ("another comment", None, {"text": "what does /update-baseline do?"}),
+            ("who may not write", "somebody may not write here", {"actor": "somebody"}),
+            ("no reason", "say why", {"text": "/update-baseline  "}),
+        ]:
+            said, options = options.pop("text", text), options
+            done, log = comment(said, ARTIFACTS, github, **options)
+            expect(name, f"{what} is obeyed", tip("change"), change.head)
+            if words is None:
+                expect(name, f"{what} starts something", github.world()["log"], [])
+            else:
+                expect(name, f"{what} is told why", (done, words in log), (False, True))
+        done, log = comment(text, ARTIFACTS, github)
+        expect(name, "a maintainer is obeyed", done or log[-3000:], True)
+        expect(name, "complaints", github.complaints(), [])
+        expect(name, "the token is nowhere", TOKEN in log, False)
+    git("fetch", "--quiet", "origin", cwd=project)
+    after = tip("change")
+    expect(name, "one commit on top", git("rev-parse", f"{after}^", cwd=project), change.head)
+    files = git("diff", "--name-only", change.head, after, cwd=project).splitlines()
+    expect(name, "its files", files, [f"{PLATFORM}/steady.json"])
+    reason = git("show", f"{after}:{PLATFORM}/steady.json", cwd=project)
+    expect(name, "the reason", "checksums are spread" in reason and "more words" not in reason, True)
+    # The gate measures once more what was written.
+    change.take(after)
+    passed, log = gate(change, "pull_request", ARTIFACTS)
+    expect(name, "the gate passes then", passed, True)
+    expect(name, "as accepted", "2 accepted" in log, True)
+    with GitHub(change.world(), spec) as github:
+        publish(change, "pull_request", passed, ARTIFACTS, github)
+        expect(name, "conclusion", github.world()["check_runs"][0]["conclusion"], "neutral")
+        # Once more there is nothing to write.
+        git("push", "--quiet", "origin", f"{after}:refs/pull/12/head", cwd=project)
+        done, log = comment(text, ARTIFACTS, github)
+        expect(name, "a second time", (done, "say already" in log, tip("change")), (True, True, after))
+    say(name, started, "a maintainer's comment became one commit, and it is accepted")
+
+
+def forked(name, project, spec):
+    """A fork's branch cannot be written to: the patch is in the summary. Numbers of another head: none."""
+    started = time.monotonic()
+    change = Change(project, slower, fork=True)
+    git("push", "--quiet", "--force", "origin", f"{change.head}:refs/pull/12/head", cwd=project)
+    gate(change, "pull_request", ARTIFACTS)
+    before = git("for-each-ref", cwd=WORK / "origin.git")
+    with GitHub(change.world(), spec) as github:
+        done, log = comment("/update-baseline checksums are spread", ARTIFACTS, github)
+        expect(name, "it ends well", done or log[-3000:], True)
+        expect(name, "the patch is shown", "nobody but its author may write to it" in log, True)
+    unmeasured = change.world()
+    unmeasured["gate_runs"][0]["head_sha"] = "0" * 40
+    late = change.world()
+    late["gate_runs"][0]["created_at"] = "2026-01-03T00:00:00Z"
+    for world in (unmeasured, late):
+        with GitHub(world, spec) as github:
+            done, log = comment("/update-baseline checksums are spread", ARTIFACTS, github)
+            expect(name, "without numbers", (done, "has not measured" in log), (False, True))
+    expect(name, "nothing is written", git("for-each-ref", cwd=WORK / "origin.git"), before)
+    say(name, started, "a fork is shown its patch, and nothing is written")
+
+
+def drifted(name, project, spec):
+    """One issue, opened, kept up to date and closed."""
+    started = time.monotonic()
+    world = Change(project, lambda _: None).world()
+    with GitHub(world, spec) as github:
+        def week(number, change):
+            git("checkout", "--quiet", "--force", "--detach", "origin/main", cwd=project)
+            change(project)
+            git("commit", "--quiet", "--all", "--allow-empty", "--message", "a week", cwd=project)
+            done, log = weekly(project, number, ARTIFACTS, github)
+            expect(name, f"week {number} ends well", done or log[-3000:], True)
+            return [(issue["state"], issue["body"]) for issue in github.world()["issues"]]
+
+        expect(name, "nothing moved", week(1, lambda _: None), [])
+        # Another chamber with the same counts is no news.
+        expect(name, "another chamber", week(2, of_another_valgrind), [])
+        both = lambda it: (slower(it), of_another_valgrind(it))
+        opened = week(3, both)
+        expect(name, "opened", [state for state, _ in opened], ["open"])
+        for text in ("2 of 3 benchmarks leave", "- valgrind: `0.", "steady/checksum/n1000", "/actions/runs/3)"):
+            expect(name, f"the issue says {text!r}", text in opened[0][1], True)
+        kept = week(4, both)
+        expect(name, "kept up to date", [(state, "/actions/runs/4)" in body) for state, body in kept], [("open", True)])
+        expect(name, "closed", [state for state, _ in week(5, lambda _: None)], ["closed"])
+        expect(name, "complaints", github.complaints(), [])
+    say(name, started, "one issue: opened, kept, closed")
 
 
 def main():
-    project = make_repository()
-    every = (project, specification())
+    every = (make_repository(), specification())
     red = {"passes": False, "conclusion": "failure"}
     slow = ["steady/checksum/n1000"]
     adopted = ("icgate.yml", "icgate-publish.yml")
@@ -412,7 +300,7 @@ def main():
         "green": lambda name: judged(
             name, *every, lambda _: None, passes=True, conclusion="success", says=["pass"], comments=0
         ),
-        "red": lambda name: judged(name, *every, slower, **red, says=[*slow, "src/lib.rs"], again=True),
+        "red": lambda name: judged(name, *every, slower, **red, says=[*slow, "src/lib.rs"]),
         "accepted": lambda name: judged(
             name, *every, accepted, passes=True, conclusion="neutral", says=["checksums are spread"]
         ),
@@ -420,9 +308,16 @@ def main():
         "missing shard": lambda name: judged(
             name, *every, without_second_shard, **red, says=["shard 2/2 is missing"]
         ),
+        "merge_group": lambda name: queued(name, *every),
+        "re-run": lambda name: judged(name, *every, slower, **red, says=slow, again=True),
         "hostile": lambda name: judged(name, *every, hostile, **red, says=["unknown field"], fork=True),
-        "merge_group": lambda _: queued(*every),
         "adopted": lambda name: judged(name, *every, slower, **red, says=slow, fork=True, workflows=adopted),
+        "blame": lambda name: blamed(name, *every),
+        "another chamber": lambda name: elsewhere(name, *every),
+        "moved on": lambda name: moved_on(name, *every),
+        "update": lambda name: updated(name, *every),
+        "update of a fork": lambda name: forked(name, *every),
+        "drift": lambda name: drifted(name, *every),
     }
     chosen = sys.argv[3:] or list(scenarios)
     for name in chosen:

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use camino::Utf8PathBuf;
 use icgate_core::baseline::Baselines;
 use icgate_core::run::Run;
+use icgate_core::shard::Shard;
 
 use crate::args::{Measuring, Project as Selection};
 use crate::cache::{Cache, Found};
@@ -39,13 +40,13 @@ pub(crate) fn stored(cache: Option<&Cache>, base: &Base, head: &Run) -> Option<R
     }
 }
 
-/// Builds and measures base.
+/// Builds and measures base, or a shard of it: base's own benchmarks, divided as head's are.
 pub(crate) fn measure(
     project: &Project,
     selection: &Selection,
     repository: &Repository,
     base: &Base,
-    measuring: &Measuring,
+    (measuring, shard): (&Measuring, Option<Shard>),
     toolchain: &Toolchain,
     baselines: &Baselines,
 ) -> Result<Run, CliError> {
@@ -77,7 +78,10 @@ pub(crate) fn measure(
             .and_then(|it| Utf8PathBuf::from_path_buf(it).ok()),
         ..measuring.clone()
     };
-    let session = Session::open(&base_project, &toolchain, &measuring)?;
+    let mut session = Session::open(&base_project, &toolchain, &measuring)?;
+    if let Some(shard) = shard {
+        session.take_shard(shard, baselines)?;
+    }
     let measured = session.measure(baselines)?;
     match measured.failures.into_iter().next() {
         Some(failure) => Err(failure.error.into()),

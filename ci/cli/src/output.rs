@@ -15,9 +15,30 @@ use crate::args::Format;
 use crate::error::StoreError;
 use crate::store;
 
+/// The file of what was measured.
+pub(crate) const RUN_FILE: &str = "run.json";
+
+/// The file beside it: base's own code, measured in the same chamber.
+pub(crate) const BASE_FILE: &str = "base.json";
+
 /// Writes `run.json`.
 pub(crate) fn write_run(directory: &Path, run: &Run) -> Result<(), StoreError> {
-    store::write(&directory.join("run.json"), &run.to_json()).map(drop)
+    store::write(&directory.join(RUN_FILE), &run.to_json()).map(drop)
+}
+
+/// Writes `base.json`, so that whoever judges the run later does so beside the same base; without a
+/// run of base, none is left there.
+pub(crate) fn write_base(directory: &Path, base: Option<&Run>) -> Result<(), StoreError> {
+    let path = directory.join(BASE_FILE);
+    match base {
+        Some(base) => store::write(&path, &base.to_json()).map(drop),
+        None => match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::Write { path, source })
+            }
+            _ => Ok(()),
+        },
+    }
 }
 
 /// The file of the page.

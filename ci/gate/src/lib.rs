@@ -36,6 +36,8 @@ pub mod merge;
 pub mod rename;
 pub mod side_by_side;
 
+pub mod base_run;
+
 pub mod policy;
 
 pub mod history;

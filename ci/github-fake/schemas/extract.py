@@ -31,6 +31,8 @@ ANSWERS = {
     "check_run": ("post", "/check-runs", "201", None),
     "comment": ("post", "/issues/{issue_number}/comments", "201", None),
     "issue": ("post", "/issues", "201", None),
+    "permission": ("get", "/collaborators/{username}/permission", "200", None),
+    "workflow_run": ("get", "/actions/workflows/{workflow_id}/runs", "200", "workflow_runs"),
 }
 
 
@@ -75,6 +77,8 @@ def main(path):
             )
         elif pick is None:
             value = values[0]
+        elif isinstance(pick, str):
+            value = values[0][pick][0]
         else:
             value = values[0][pick]
         answers[name] = value

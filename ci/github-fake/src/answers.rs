@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::world::{CheckRun, Comment, Issue, Pull};
+use crate::world::{CheckRun, Comment, GateRun, Issue, Pull};
 
 fn example(kind: &str) -> Value {
     static EXAMPLES: OnceLock<BTreeMap<String, Value>> = OnceLock::new();
@@ -121,5 +121,23 @@ pub(crate) fn blob(sha: &str, text: &str) -> Value {
     answer["content"] = json!(lines.join("\n") + "\n");
     answer["sha"] = json!(sha);
     answer["size"] = json!(text.len());
+    answer
+}
+
+pub(crate) fn permission(login: &str, permission: &str) -> Value {
+    let mut answer = example("permission");
+    answer["permission"] = json!(permission);
+    answer["role_name"] = json!(permission);
+    answer["user"]["login"] = json!(login);
+    answer
+}
+
+pub(crate) fn gate_run(run: &GateRun) -> Value {
+    let mut answer = example("workflow_run");
+    answer["id"] = json!(run.id);
+    answer["head_sha"] = json!(run.head_sha);
+    answer["created_at"] = json!(run.created_at);
+    answer["event"] = json!("pull_request");
+    answer["status"] = json!("completed");
     answer
 }

@@ -13,4 +13,4 @@ mod world;
 
 pub use fault::{Fault, Kind, Meanwhile};
 pub use server::Fake;
-pub use world::{CheckRun, Comment, Issue, Logged, Pull, World};
+pub use world::{CheckRun, Comment, GateRun, Issue, Logged, Pull, World};

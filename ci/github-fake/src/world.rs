@@ -33,6 +33,10 @@ pub struct World {
     pub check_runs: Vec<CheckRun>,
     /// Issues.
     pub issues: Vec<Issue>,
+    /// What people may do here: `write`, `read` and so on, by login. Others may read.
+    pub permissions: BTreeMap<String, String>,
+    /// Runs of the gate that pull requests have triggered and that have ended.
+    pub gate_runs: Vec<GateRun>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
     /// What was asked.
@@ -58,6 +62,16 @@ pub struct Pull {
     pub base_sha: String,
     pub base_repository: String,
     pub merge_commit_sha: Option<String>,
+}
+
+/// A run of a workflow.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "GitHub's own names")]
+pub struct GateRun {
+    pub id: u64,
+    pub head_sha: String,
+    pub created_at: String,
 }
 
 /// A comment.
@@ -238,6 +252,11 @@ impl World {
                     |text| Answer::json(200, &answers::blob(sha, text)),
                 )
             }
+            ("GET", ["collaborators", login, "permission"]) => {
+                let permission = self.permissions.get(*login).map_or("read", String::as_str);
+                Answer::json(200, &answers::permission(login, permission))
+            }
+            ("GET", ["actions", "workflows", "gate.yml", "runs"]) => self.list_gate_runs(asked),
             ("GET", ["issues"]) => self.list_issues(asked),
             ("GET", ["issues", number, "comments"]) => {
                 let hidden = self.hidden();
@@ -410,6 +429,22 @@ impl World {
         asked.page(
             runs,
             |page| json!({ "total_count": count, "check_runs": page }),
+        )
+    }
+
+    fn list_gate_runs(&self, asked: &Asked<'_>) -> Answer {
+        let head = asked.query.get("head_sha");
+        let fits = |it: &&GateRun| head.is_none_or(|head| it.head_sha == *head);
+        let runs: Vec<Value> = self
+            .gate_runs
+            .iter()
+            .filter(fits)
+            .map(answers::gate_run)
+            .collect();
+        let count = runs.len();
+        asked.page(
+            runs,
+            |page| json!({ "total_count": count, "workflow_runs": page }),
         )
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn ab(
             selection,
             &repository,
             &base,
-            measuring,
+            (measuring, None),
             &toolchain,
             &bench.committed,
         )?,

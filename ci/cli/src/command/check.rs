@@ -35,9 +35,9 @@ pub(crate) fn check(
     let cache = project.cache(measuring).map(Cache::new);
     bench.recall_base(cache.as_ref(), &measured.run);
     let mut report = bench.report(&measured.run, &warnings);
-    if report.needs_base() && sharding.shard.is_none() {
+    if report.needs_base() {
         // Its baselines are of another chamber: only its code, measured here, can be compared with.
-        match bench.measure_base(&project, selection, measuring, &toolchain) {
+        match bench.measure_base(&project, selection, measuring, sharding.shard, &toolchain) {
             Ok(()) => {}
             Err(error) => warnings.push(format!("base cannot be measured here: {error}")),
         }
@@ -47,6 +47,7 @@ pub(crate) fn check(
         report = bench.report(&measured.run, &warnings);
     }
     output::write_run(&directory, &measured.run)?;
+    output::write_base(&directory, bench.base_run())?;
     let page = bench.page(&report, &measured.run);
     output::finish(&directory, &report, &page, output.format)?;
     print_remedies(&measured.failures);

@@ -17,9 +17,11 @@ pub(crate) fn compare(
     let project = Project::open(selection)?;
     let run = store::read_run(path)?;
     let mut bench = Bench::open(&project, against, &run.chamber.platform())?;
-    // Only a run that was given: what was measured here says nothing of a run from elsewhere.
+    // Only a run that was given, or that lies beside: what was measured here says nothing of a run
+    // from elsewhere.
     bench.recall_base(None, &run);
-    let report = bench.report(&run, &[]);
+    let warning = bench.take_base_beside(&[path.to_owned()], &run)?;
+    let report = bench.report(&run, warning.as_slice());
     let page = bench.page(&report, &run);
     output::finish(
         &project.output_directory(&output.directory),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use icgate_core::baseline::Baselines;
 use icgate_core::compare::compare;
 use icgate_core::detail::{self, details};
@@ -14,7 +14,9 @@ use icgate_core::policy::Policy;
 use icgate_core::render::html;
 use icgate_core::report::{Report, report};
 use icgate_core::run::{Measurement, Run};
+use icgate_core::shard::Shard;
 
+use super::runs::{BroughtBase, base_beside};
 use crate::args::{Against, Measuring, Project as Selection};
 use crate::cache::Cache;
 use crate::cargo::Project;
@@ -161,12 +163,56 @@ impl Bench {
         }
     }
 
-    /// Builds and measures base's own code here, if there is a base.
+    /// Puts base's own code beside a run, as it came with that run's numbers; `commit` is base. What
+    /// is at hand already stays, and a run of base itself needs none. Says why, if what came is of no
+    /// use.
+    pub(crate) fn take_base(
+        &mut self,
+        brought: BroughtBase,
+        commit: &str,
+        run: &Run,
+    ) -> Option<String> {
+        let is_base = run.commit.as_deref() == Some(commit);
+        let brought = match brought {
+            Ok(brought) => brought.filter(|_| self.base_run.is_none() && !is_base)?,
+            Err(error) => return Some(format!("base's own run is left aside: {error}")),
+        };
+        if brought.commit.as_deref() != Some(commit) {
+            return Some("base's own run is of another commit, so it is left aside".to_owned());
+        }
+        if !brought.chamber.surrounds_like(&run.chamber) {
+            return Some("base's own run is of another chamber, so it is left aside".to_owned());
+        }
+        self.base_run = Some(brought);
+        None
+    }
+
+    /// The same for what lies beside stored runs.
+    pub(super) fn take_base_beside(
+        &mut self,
+        runs: &[Utf8PathBuf],
+        run: &Run,
+    ) -> Result<Option<String>, CliError> {
+        let Some((_, base)) = &self.at else {
+            return Ok(None);
+        };
+        let commit = base.commit.clone();
+        Ok(self.take_base(base_beside(runs)?, &commit, run))
+    }
+
+    /// Base's own code, where it was measured in the chamber of what is judged.
+    pub(super) const fn base_run(&self) -> Option<&Run> {
+        self.base_run.as_ref()
+    }
+
+    /// Builds and measures base's own code here, if there is a base; of it only a shard, if one is
+    /// given.
     pub(crate) fn measure_base(
         &mut self,
         project: &Project,
         selection: &Selection,
         measuring: &Measuring,
+        shard: Option<Shard>,
         toolchain: &Toolchain,
     ) -> Result<(), CliError> {
         if let (Some((repository, base)), None) = (&self.at, &self.base_run) {
@@ -175,7 +221,7 @@ impl Bench {
                 selection,
                 repository,
                 base,
-                measuring,
+                (measuring, shard),
                 toolchain,
                 &self.committed,
             )?);

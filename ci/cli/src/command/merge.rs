@@ -21,12 +21,15 @@ pub(crate) fn merge(
         .iter()
         .map(|path| Ok((path.to_string(), store::read_run(path)?)))
         .collect();
-    let merged = merge_shards(shards?)?;
+    let mut merged = merge_shards(shards?)?;
     let mut bench = Bench::open(&project, against, &merged.run.chamber.platform())?;
     bench.recall_base(None, &merged.run);
+    let warning = bench.take_base_beside(paths, &merged.run)?;
+    merged.warnings.extend(warning);
     let report = bench.report(&merged.run, &merged.warnings);
     let directory = project.output_directory(&output.directory);
     output::write_run(&directory, &merged.run)?;
+    output::write_base(&directory, bench.base_run())?;
     let page = bench.page(&report, &merged.run);
     output::finish(&directory, &report, &page, output.format)?;
     Ok(report.exit_code)

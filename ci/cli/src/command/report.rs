@@ -19,12 +19,15 @@ pub(crate) fn report(
     let project = Project::open(selection)?;
     let directory = project.output_directory(output);
     let usual = || Utf8PathBuf::from(store::display(&directory.join("run.json")));
-    let run = store::read_run(&run.map_or_else(usual, Utf8Path::to_owned))?;
+    let path = run.map_or_else(usual, Utf8Path::to_owned);
+    let run = store::read_run(&path)?;
     let mut bench = Bench::open(&project, against, &run.chamber.platform())?;
     // What `check` knew of base when it judged this run, the page shows.
+    bench.recall_base(None, &run);
+    let warning = bench.take_base_beside(&[path], &run)?;
     let cache = project.cache(&Measuring::default()).map(Cache::new);
     bench.recall_base(cache.as_ref(), &run);
-    let report = bench.report(&run, &[]);
+    let report = bench.report(&run, warning.as_slice());
     let page = bench.page(&report, &run);
     output::write_report(&directory, &report)?;
     store::write(&directory.join(output::PAGE), &page)?;

@@ -1,20 +1,22 @@
-//! The numbers of a run, as artifacts brought them: files of one fixed name, in one folder each.
-//! Whatever else lies there is not looked at, no link is followed, and no byte is believed before
-//! it was looked at (see the core's `publish::artifact`).
+//! The numbers of a run, as artifacts brought them: in each folder `run.json`, and beside it
+//! `base.json` where base's own code was measured in that chamber. Whatever else lies there is not
+//! looked at, no link is followed, and no byte is believed before it was looked at (see the core's
+//! `publish::artifact`).
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use camino::Utf8PathBuf;
-use icgate_core::merge::merge;
+use icgate_core::base_run::base_run;
+use icgate_core::merge::{MergeError, merge};
 use icgate_core::publish::artifact::{self, BYTES_MAX};
 use icgate_core::run::{CiRun, Run};
 
-use crate::error::StoreError;
+use crate::error::{CliError, StoreError};
+use crate::output::{BASE_FILE, RUN_FILE};
+use crate::store;
 
-/// The one name that a run has in an artifact.
-const RUN_FILE: &str = "run.json";
 /// The most files of one run.
 const FILES_MAX: usize = 1_000;
 /// The most bytes of all files of a run.
@@ -27,37 +29,77 @@ pub(super) struct Unjudged {
     pub(super) fix: String,
 }
 
+/// A run, and what came with it.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    pub(super) run: Run,
+    #[cfg_attr(
+        not(feature = "github"),
+        expect(dead_code, reason = "only what is published is judged beside it")
+    )]
+    pub(super) base: BroughtBase,
+    /// What the reader should know.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Base's own run, if one lay beside the numbers; or why what lay there makes none.
+pub(super) type BroughtBase = Result<Option<Run>, MergeError>;
+
 /// The run that its shards make (of this run of CI, if one is given), or why they do not.
-pub(super) fn read_runs(
-    given: &[Utf8PathBuf],
-    ci: Option<CiRun>,
-) -> Result<(Run, Vec<String>), Unjudged> {
+pub(super) fn read_runs(given: &[Utf8PathBuf], ci: Option<CiRun>) -> Result<Numbers, Unjudged> {
     let unjudged = |why: String, fix: &str| Unjudged {
         why,
         fix: fix.to_owned(),
     };
     let again = "see why the measuring jobs left no numbers, and run them again";
     let stored = |error: &StoreError| unjudged(error.to_string(), again);
-    let mut runs: Vec<(String, Run)> = Vec::new();
     let mut left = TOTAL_BYTES_MAX;
-    for (name, path) in files(given).map_err(|error| stored(&error))? {
-        let bytes = read_file(&path, left).map_err(|error| stored(&error))?;
+    let mut read = |name: &str, path: &Path| -> Result<Run, Unjudged> {
+        let bytes = read_file(path, left).map_err(|error| stored(&error))?;
         left = left.saturating_sub(bytes.len() as u64);
         let run =
-            artifact::read(&name, &bytes).map_err(|error| unjudged(error.to_string(), again))?;
+            artifact::read(name, &bytes).map_err(|error| unjudged(error.to_string(), again))?;
         let of = run.part.as_ref().and_then(|part| part.ci);
         if ci.is_some_and(|ci| of.is_some_and(|of| of.run != ci.run)) {
             return Err(unjudged(format!("`{name}` is of another run of CI"), again));
         }
-        runs.push((name, run));
-    }
-    match runs.as_slice() {
-        [(_, whole)] if whole.part.is_none() => Ok((runs.remove(0).1, Vec::new())),
-        _ => {
-            let merged = merge(runs).map_err(|error| unjudged(error.to_string(), &error.fix()))?;
-            Ok((merged.run, merged.warnings))
+        Ok(run)
+    };
+    let (mut runs, mut bases) = (Vec::new(), Vec::new());
+    for (name, path) in files(given).map_err(|error| stored(&error))? {
+        runs.push((name.clone(), read(&name, &path)?));
+        let beside = path.with_file_name(BASE_FILE);
+        if is_plain(&beside, std::fs::FileType::is_file) {
+            let name = format!("{name} ({BASE_FILE})");
+            let run = read(&name, &beside)?;
+            bases.push((name, run));
         }
     }
+    let base = base_run(bases);
+    match runs.as_slice() {
+        [(_, whole)] if whole.part.is_none() => Ok(Numbers {
+            run: runs.remove(0).1,
+            base,
+            warnings: Vec::new(),
+        }),
+        _ => {
+            let merged = merge(runs).map_err(|error| unjudged(error.to_string(), &error.fix()))?;
+            Ok(Numbers {
+                run: merged.run,
+                base,
+                warnings: merged.warnings,
+            })
+        }
+    }
+}
+
+/// Base's own run beside runs of one's own.
+pub(super) fn base_beside(runs: &[Utf8PathBuf]) -> Result<BroughtBase, CliError> {
+    let beside = runs.iter().map(|run| run.with_file_name(BASE_FILE));
+    let there = beside.filter(|path| path.is_file());
+    let read = |path: Utf8PathBuf| Ok((path.to_string(), store::read_run(&path)?));
+    let bases: Result<Vec<(String, Run)>, CliError> = there.map(read).collect();
+    Ok(base_run(bases?))
 }
 
 /// The runs' files with the names that messages call them: a file that is given itself, else the

@@ -15,7 +15,7 @@ use icgate_core::run::{Measurement, Run};
 
 use super::judge::Bench;
 use super::print_failures;
-use super::runs::read_runs;
+use super::runs::{Numbers, read_runs};
 use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
 use crate::cargo::Project;
 use crate::chamber::toolchain;
@@ -69,7 +69,7 @@ pub(crate) fn update_from(
     reason: Option<&str>,
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
-    let (run, warnings) = read_runs(runs, None).map_err(|it| UpdateError::From {
+    let Numbers { run, warnings, .. } = read_runs(runs, None).map_err(|it| UpdateError::From {
         why: it.why,
         fix: it.fix,
     })?;

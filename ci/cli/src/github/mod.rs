@@ -24,4 +24,4 @@ mod trial;
 pub(crate) use client::{Client, variable};
 pub(crate) use error::GithubError;
 pub(crate) use publisher::{Board, Published, Publisher};
-pub(crate) use trial::Trial;
+pub(crate) use trial::{Judge, Trial};

@@ -35,6 +35,15 @@ pub(crate) struct Trial<'a> {
     pub(crate) baselines: PathBuf,
 }
 
+/// What a run is judged by.
+pub(crate) struct Judge {
+    pub(crate) bench: Bench,
+    /// Base's commit.
+    pub(crate) base_commit: String,
+    /// What a reader should know about it.
+    pub(crate) warnings: Vec<String>,
+}
+
 impl Trial<'_> {
     /// The pull request of the run, if one is open with this head.
     pub(crate) fn pull(&self, measured: Option<&str>) -> Result<Option<Pull>, GithubError> {
@@ -48,13 +57,13 @@ impl Trial<'_> {
         Ok(self.triggering.choose(&pulls, measured).cloned())
     }
 
-    /// All that the run is judged by, and what a reader should know about it.
+    /// All that the run is judged by.
     pub(crate) fn bench(
         &self,
         platform: &str,
         pull: Option<&Pull>,
         measured: Option<&str>,
-    ) -> Result<(Bench, Vec<String>), CliError> {
+    ) -> Result<Judge, CliError> {
         let mut warnings = Vec::new();
         let repository = repository(self.root, &self.baselines)?;
         let commits = self.commits(&repository, pull, measured, &mut warnings)?;
@@ -77,7 +86,11 @@ impl Trial<'_> {
             found,
             prefix,
         );
-        Ok((bench, warnings))
+        Ok(Judge {
+            bench,
+            base_commit: commits.base.commit,
+            warnings,
+        })
     }
 
     /// The same with nothing but the checkout, for when GitHub does not answer.

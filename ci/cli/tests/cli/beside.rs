@@ -116,9 +116,42 @@ fn another_chamber(repository: &Repository) {
     repository.edit("src/lib.rs", CHECKSUM, &planted(&[500]));
     let changed = repository.icgate(&["check", ID]);
     changed.says(1, &["regressed", "by the toolchain 0 %, by this change +"]);
+    // What is judged later is judged beside the same base.
+    let stored = repository.icgate(&["compare", "target/icgate/run.json"]);
+    stored.says(1, &["by the toolchain 0 %, by this change +"]);
+    shards_in_another_chamber(repository);
     repository.git(&["checkout", "--quiet", "src/lib.rs"]);
     repository.write(&suite, &recorded);
     repository.commit("baselines of this machine");
+}
+
+/// Each shard measures its part of base, and these are one run of base.
+fn shards_in_another_chamber(repository: &Repository) {
+    for number in ["1", "2"] {
+        let (shard, output) = (format!("{number}/2"), format!("target/{number}"));
+        // Without the cache, which has the whole of base by now.
+        let measure = [
+            "check",
+            "--no-cache",
+            "--shard",
+            &shard,
+            "--output",
+            &output,
+        ];
+        let measured = repository.icgate(&measure);
+        assert!(matches!(measured.code, 0 | 1), "{measured:#?}");
+    }
+    let merge = || repository.icgate(&["merge", "target/1/run.json", "target/2/run.json"]);
+    let told = [
+        "judged 3 of 3: 2 regressed, 1 unchanged",
+        "by the toolchain 0 %, by this change +",
+    ];
+    merge().says(1, &told);
+    // With a part of base missing, there is nothing to compare with, and that is said.
+    fs::remove_file(repository.path().join("target/2/base.json")).unwrap();
+    merge().says(4, &["base's own run is left aside: shard 2/2 is missing"]);
+    fs::remove_file(repository.path().join("target/1/base.json")).unwrap();
+    merge().says(4, &["3 of 3 benchmarks have no base in this chamber"]);
 }
 
 /// What base has left behind is not the next author's to answer for.

@@ -188,3 +188,36 @@ fn without_a_merge_the_tree_of_head_is_judged_and_that_is_said() {
     scene.fake.world().commits.insert("c".repeat(40), parents);
     scene.publish().says(0, &["is not in this checkout"]);
 }
+
+#[test]
+fn an_author_answers_for_what_the_change_adds_to_base() {
+    let with = |a: u64, change: &dyn Fn(String) -> String| {
+        let scene = Scene::new();
+        scene.shards(&shards(10_150, 20_000));
+        for (index, text) in shards_of(&scene.base, a).into_iter().enumerate() {
+            let path = scene.path(&format!("artifacts/shard-{}/base.json", index + 1));
+            std::fs::write(path, change(text)).unwrap();
+        }
+        scene.publish()
+    };
+    // Base had left its baseline already.
+    with(10_100, &|text| text).says(0, &["1 drifted", "already on base +1.00 %"]);
+    with(10_000, &|text| text).says(0, &["1 regressed"]);
+    // What is not of this base, of this chamber or of this run says nothing.
+    let other = |text: String| text.replacen("\"commit\":\"", "\"commit\":\"0", 1);
+    with(10_100, &other).says(
+        0,
+        &["1 regressed", "of another commit, so it is left aside"],
+    );
+    let chamber = |text: String| text.replace("3.19.0", "3.24.0");
+    with(10_100, &chamber).says(
+        0,
+        &["1 regressed", "of another chamber, so it is left aside"],
+    );
+    let mixed = |text: String| text.replace("\"1/2\"", "\"2/2\"");
+    with(10_100, &mixed).says(0, &["1 regressed", "base's own run is left aside: "]);
+    let hostile = |text: String| text.replace("10100", "99999999999999999999");
+    with(10_100, &hostile).says(0, &["no verdict", "(base.json)", "a count beyond"]);
+    let run = |text: String| text.replace("\"run\":7", "\"run\":8");
+    with(10_100, &run).says(0, &["no verdict", "is of another run of CI"]);
+}

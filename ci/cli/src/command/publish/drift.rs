@@ -10,7 +10,7 @@ use icgate_core::run::CiRun;
 
 use super::told;
 use crate::args::Publishing;
-use crate::command::runs::read_runs;
+use crate::command::runs::{Numbers, read_runs};
 use crate::error::{CiError, CliError};
 use crate::github::{Board, Client, Publisher, variable};
 use crate::{output, store};
@@ -36,7 +36,7 @@ pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
         url: format!("{server}/{}/actions/runs/{}", repository.as_str(), ci.run),
     };
     let found = match read_runs(&arguments.runs, Some(ci)) {
-        Ok((run, warnings)) => {
+        Ok(Numbers { run, warnings, .. }) => {
             for warning in warnings {
                 output::warn(warning);
             }

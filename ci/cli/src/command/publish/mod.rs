@@ -23,10 +23,10 @@ use icgate_core::report::Report;
 use icgate_core::run::Run;
 
 use super::print_error;
-use super::runs::{Unjudged, read_runs};
+use super::runs::{Numbers, Unjudged, read_runs};
 use crate::args::{CommentWhen, Format, Publishing};
 use crate::error::{CliError, PUBLISHING};
-use crate::github::{Board, Client, GithubError, Published, Publisher, Trial};
+use crate::github::{Board, Client, GithubError, Judge, Published, Publisher, Trial};
 use crate::{output, store};
 
 pub(crate) fn publish(arguments: &Publishing) -> Result<u8, CliError> {
@@ -108,7 +108,7 @@ impl Telling<'_> {
     fn tell_finding(self) -> Result<u8, CliError> {
         let mut failures: Vec<GithubError> = Vec::new();
         let run = read_runs(&self.arguments.runs, Some(self.triggering.ci));
-        let measured = run.as_ref().ok().and_then(|(run, _)| run.commit.clone());
+        let measured = run.as_ref().ok().and_then(|it| it.run.commit.clone());
         let pull = match &self.client {
             Ok(client) => self.trial(client).pull(measured.as_deref()),
             Err(_) => Ok(None),
@@ -118,7 +118,7 @@ impl Telling<'_> {
             None
         });
         let finding = match run {
-            Ok((run, warnings)) => self.judge(&run, warnings, pull.as_ref(), &mut failures),
+            Ok(numbers) => self.judge(numbers, pull.as_ref(), &mut failures),
             Err(unjudged) => Finding::Unjudged(unjudged),
         };
         self.print(&finding)?;
@@ -151,8 +151,7 @@ impl Telling<'_> {
     /// Judges the run; where GitHub does not say what the pull request changes, by what is at hand.
     fn judge(
         &self,
-        run: &Run,
-        mut warnings: Vec<String>,
+        numbers: Numbers,
         pull: Option<&Pull>,
         failures: &mut Vec<GithubError>,
     ) -> Finding {
@@ -163,23 +162,33 @@ impl Telling<'_> {
                 fix: fix.unwrap_or_else(|| "see the log of the run".to_owned()),
             })
         };
+        let Numbers {
+            run,
+            base,
+            mut warnings,
+        } = numbers;
         let platform = run.chamber.platform();
         let Some(client) = self.client.as_ref().ok() else {
             return self
-                .judge_by_checkout(run, warnings)
+                .judge_by_checkout(&run, warnings)
                 .unwrap_or_else(|error| unjudged(&error));
         };
         match self
             .trial(client)
             .bench(&platform, pull, run.commit.as_deref())
         {
-            Ok((bench, more)) => {
+            Ok(Judge {
+                mut bench,
+                base_commit,
+                warnings: more,
+            }) => {
                 warnings.extend(more);
-                Finding::Judged(Box::new(bench.report(run, &warnings)))
+                warnings.extend(bench.take_base(base, &base_commit, &run));
+                Finding::Judged(Box::new(bench.report(&run, &warnings)))
             }
             Err(CliError::Github(error)) => {
                 failures.push(error);
-                self.judge_by_checkout(run, warnings)
+                self.judge_by_checkout(&run, warnings)
                     .unwrap_or_else(|error| unjudged(&error))
             }
             Err(error) => unjudged(&error),
