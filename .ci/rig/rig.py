@@ -67,7 +67,8 @@ def make_repository():
     project = WORK / "engine"
     sample = ROOT / "ci/cli/tests/sample"
     (project / "benches").mkdir(parents=True)
-    shutil.copytree(sample / "src", project / "src")
+    # Copied without their times: cargo takes what is older than its last build for built.
+    shutil.copytree(sample / "src", project / "src", copy_function=shutil.copy)
     shutil.copy(sample / "Cargo.lock", project)
     shutil.copy(sample / "benches/steady.rs", project / "benches")
     shutil.copy(ROOT / "rust-toolchain.toml", project)
@@ -278,6 +279,9 @@ def act(event, workflow, payload, project, artifacts, environment, actor="somebo
         "CARGO_TARGET_DIR": RIG / "target",
         "GITHUB_REPOSITORY": REPOSITORY,
         "PATH": f"{shims()}:{CALM['PATH']}",
+        # Nothing of this machine's own is to change: neither its compilers nor its settings.
+        "RUSTUP_DIST_SERVER": "http://127.0.0.1:9",
+        "GIT_CONFIG_GLOBAL": WORK / "gitconfig",
         **environment,
     }
     for name, value in given.items():

@@ -24,7 +24,7 @@ REQUESTS = {
     "update_issue": ("patch", "/issues/{issue_number}"),
 }
 ANSWERS = {
-    "pull": ("get", "/pulls", "200", 0),
+    "pull": ("get", "/pulls/{pull_number}", "200", None),
     "commit": ("get", "/commits/{ref}", "200", None),
     "entry": ("get", "/contents/{path}", "200", "entry"),
     "blob": ("get", "/git/blobs/{file_sha}", "200", None),
@@ -77,10 +77,8 @@ def main(path):
             )
         elif pick is None:
             value = values[0]
-        elif isinstance(pick, str):
-            value = values[0][pick][0]
         else:
-            value = values[0][pick]
+            value = values[0][pick][0]
         answers[name] = value
     for name, value in (("requests", requests), ("answers", answers)):
         text = json.dumps(value, indent=1, sort_keys=True) + "\n"

@@ -129,6 +129,8 @@ pub(crate) fn permission(login: &str, permission: &str) -> Value {
     answer["permission"] = json!(permission);
     answer["role_name"] = json!(permission);
     answer["user"]["login"] = json!(login);
+    // GitHub's own example of a user lacks what its description asks for.
+    answer["user"]["role_name"] = json!(permission);
     answer
 }
 
