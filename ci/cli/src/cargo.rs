@@ -19,7 +19,7 @@ use cargo_metadata::{
 use object::Object as _;
 
 use crate::args::{Measuring, OutputDirectory, Project as Selection};
-use crate::chamber::{Linkage, Toolchain};
+use crate::chamber::{CLibrary, Linkage, Toolchain};
 use crate::error::BuildError;
 use crate::{cargo_config, compiler, harness, interrupt};
 
@@ -396,7 +396,7 @@ impl Project {
         }
         cargo_config::check_user_configuration()?;
         let mut flags = cargo_config::build_rustflags(self.root(), toolchain)?;
-        flags.extend(self.rustflags(linkage));
+        flags.extend(self.rustflags(toolchain, linkage));
         let flags: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();
         let flags = format!(
             "target.{}.rustflags=[{}]",
@@ -430,10 +430,11 @@ impl Project {
             .map_err(|source| BuildError::Wrapper { source })
     }
 
-    fn rustflags(&self, linkage: Linkage) -> Vec<String> {
+    fn rustflags(&self, toolchain: &Toolchain, linkage: Linkage) -> Vec<String> {
         let mut flags = vec![BUILD_MARK.to_owned()];
         if linkage == Linkage::Static {
             flags.push("-Ctarget-feature=+crt-static".to_owned());
+            flags.extend(toolchain.static_libc.as_ref().map(CLibrary::build_mark));
         }
         // The later of two mappings wins, so the workspace comes last: it may lie in cargo's home.
         if let Some(home) = cargo_home() {

@@ -191,6 +191,7 @@ mod tests {
             rustc: String::new(),
             target: "x86_64-unknown-linux-gnu".to_owned(),
             rustup: None,
+            static_libc: None,
         };
         build_rustflags(&root, &toolchain).unwrap()
     }

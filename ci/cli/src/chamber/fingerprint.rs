@@ -20,6 +20,32 @@ pub(crate) struct Toolchain {
     pub(crate) target: String,
     /// Rustup's name for it, where that is to be used whatever a project asks for.
     pub(crate) rustup: Option<String>,
+    /// The C library that it links statically.
+    pub(crate) static_libc: Option<CLibrary>,
+}
+
+/// A file of a C library.
+#[derive(Debug, Clone)]
+pub(crate) struct CLibrary {
+    /// As it calls itself.
+    version: String,
+    pub(crate) digest: String,
+}
+
+impl CLibrary {
+    fn read(path: &Path) -> Option<Self> {
+        let bytes = std::fs::read(path).ok()?;
+        Some(Self {
+            version: libc_version(&bytes).unwrap_or("unknown").to_owned(),
+            digest: blake3::hash(&bytes).to_hex()[..16].to_owned(),
+        })
+    }
+
+    /// Sets builds with this library apart from those with another. Cargo does not know of it: an
+    /// executable that holds the one of yesterday must not be taken for fresh.
+    pub(crate) fn build_mark(&self) -> String {
+        format!("--cfg=icgate_libc_{}", self.digest)
+    }
 }
 
 impl Toolchain {
@@ -68,6 +94,7 @@ pub(crate) fn toolchain(directory: &Path) -> Result<Toolchain, BuildError> {
         rustc: format!("{}{llvm}", version.trim_start_matches("rustc ")),
         target: target.to_owned(),
         rustup: None,
+        static_libc: static_libc().and_then(|path| CLibrary::read(&path)),
     })
 }
 
@@ -88,7 +115,7 @@ pub(crate) fn fingerprint(
         target: toolchain.target.clone(),
         rustc: toolchain.rustc.clone(),
         valgrind: valgrind.version.clone(),
-        libc: libc(probe),
+        libc: libc(toolchain, probe),
         cpu: probe.cpu.clone(),
         memory_functions: variants,
         tunables: if probe.tunables_hold {
@@ -105,20 +132,15 @@ pub(crate) fn fingerprint(
 }
 
 /// How the C library is linked, its version as it calls itself, and a digest of its file.
-fn libc(probe: &Probe) -> String {
-    let (linked, path) = match probe.linkage {
-        Linkage::Static => ("static", static_libc()),
-        Linkage::Dynamic => ("dynamic", probe.libc.clone()),
+fn libc(toolchain: &Toolchain, probe: &Probe) -> String {
+    let (linked, library) = match probe.linkage {
+        Linkage::Static => ("static", toolchain.static_libc.clone()),
+        Linkage::Dynamic => ("dynamic", probe.libc.as_deref().and_then(CLibrary::read)),
     };
-    let Some(bytes) = path.and_then(|path| std::fs::read(path).ok()) else {
-        return format!("{linked}, unknown");
-    };
-    let digest = blake3::hash(&bytes).to_hex();
-    format!(
-        "{linked}, {}, {}",
-        libc_version(&bytes).unwrap_or("unknown"),
-        &digest[..16]
-    )
+    match library {
+        Some(CLibrary { version, digest }) => format!("{linked}, {version}, {digest}"),
+        None => format!("{linked}, unknown"),
+    }
 }
 
 /// The static C library that the linker takes.
@@ -141,6 +163,20 @@ fn libc_version(bytes: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_build_is_marked_by_the_bytes_of_the_c_library() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("libc.a");
+        assert!(CLibrary::read(&path).is_none());
+        let mark = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            CLibrary::read(&path).unwrap().build_mark()
+        };
+        let first = mark(b"one");
+        assert_ne!(mark(b"another"), first);
+        assert_eq!(mark(b"one"), first);
+    }
 
     #[test]
     fn the_c_library_says_its_version() {

@@ -25,7 +25,7 @@ mod stack;
 use std::path::{Path, PathBuf};
 
 pub(crate) use directory::{ChamberDirectory, vacate};
-pub(crate) use fingerprint::{Toolchain, fingerprint, toolchain};
+pub(crate) use fingerprint::{CLibrary, Toolchain, fingerprint, toolchain};
 pub(crate) use probe::{Linkage, Probe, build_probe, run_probe};
 pub(crate) use stack::{StackOffset, VARIABLE as STACK_VARIABLE};
 

@@ -61,8 +61,12 @@ pub(crate) fn build_probe(
     cache: &Path,
     linkages: &[Linkage],
 ) -> Result<ProbeExecutable, ChamberError> {
-    let key =
-        blake3::hash(format!("{SOURCE}\0{}\0{}", toolchain.rustc, toolchain.target).as_bytes());
+    let libc = toolchain.static_libc.as_ref().map(|it| &it.digest);
+    let made_of = format!(
+        "{SOURCE}\0{}\0{}\0{libc:?}",
+        toolchain.rustc, toolchain.target
+    );
+    let key = blake3::hash(made_of.as_bytes());
     let directory = cache.join(&key.to_hex()[..16]);
     let failed = |what: String| ChamberError::ProbeBuild { what };
     std::fs::create_dir_all(&directory).map_err(|error| failed(error.to_string()))?;
