@@ -1,7 +1,9 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use proptest::prelude::*;
 
+use super::path::SourceFile;
 use super::*;
 use crate::parse::callgrind;
 
