@@ -1,0 +1,165 @@
+//! What a record is promised from append to durable.
+
+use super::*;
+
+#[test]
+fn watermarks_rise_as_records_are_written_and_synced() {
+    let wal = open(&Memory::default(), &log_dir());
+    let marks = |wal: &Wal<Memory>| {
+        let marks = wal.watermarks();
+        (marks.durable.0, marks.written.0, marks.accepted.0)
+    };
+    let end = wal.append(record(b"one")).unwrap().end;
+    assert_eq!(marks(&wal), (0, 0, 1));
+    wal.wait_written(end).unwrap();
+    assert_eq!(marks(&wal), (0, 1, 1));
+    wal.append(record(b"two")).unwrap();
+    wal.wait_durable(end).unwrap();
+    assert_eq!(marks(&wal), (2, 2, 2));
+}
+
+#[test]
+fn what_a_buffered_log_may_lose_is_bounded() {
+    let mode = Mode::Buffered {
+        interval: Duration::from_millis(100),
+        max_bytes: 500,
+    };
+    let options = Options {
+        mode,
+        buffer_bytes: 200,
+        ..options()
+    };
+    let (wal, _) = Wal::open(Memory::default(), &log_dir(), options).unwrap();
+    let size = |number| (payload(number).len() + OVERHEAD) as u64;
+    for number in 0..100 {
+        let end = wal.append(record(&payload(number))).unwrap().end;
+        wal.commit(end).unwrap();
+        let marks = wal.watermarks();
+        let volatile: u64 = (marks.durable.0..=number).map(size).sum();
+        let unwritten: u64 = (marks.written.0..=number).map(size).sum();
+        assert!(
+            volatile <= 500 && unwritten <= 200,
+            "{volatile}, {unwritten} at {number}"
+        );
+    }
+}
+
+#[test]
+fn a_record_that_does_not_fit_is_refused_and_nothing_changes() {
+    let wal = open(&Memory::default(), &log_dir());
+    let max = SEGMENT - HEADER_BYTES - 30;
+    match wal.append(record(&vec![0; max + 1 - OVERHEAD])) {
+        Err(AppendError::TooLarge { size, max: limit }) => {
+            assert_eq!((size, limit), (max + 1, max));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        wal.append(record(&vec![0; max - OVERHEAD])).unwrap().first,
+        Lsn(0)
+    );
+    let reserved = wal.append(Record {
+        kind: Kind::BATCH,
+        version: 1,
+        payload: b"",
+    });
+    assert!(
+        matches!(reserved, Err(AppendError::Reserved { kind: 3 })),
+        "{reserved:?}"
+    );
+}
+
+#[test]
+fn a_log_in_memory_numbers_records_and_keeps_none() {
+    let in_memory = Options {
+        mode: Mode::InMemory,
+        ..options()
+    };
+    let vfs = Memory::default();
+    let (wal, _) = Wal::open(vfs.clone(), &log_dir(), in_memory).unwrap();
+    append(&wal, 0, 500);
+    assert_eq!(wal.watermarks().accepted, Lsn(500));
+    assert_eq!(wal.watermarks().written, Lsn(0));
+    assert!(matches!(wal.sync(), Err(WaitError::InMemory)));
+    assert!(matches!(wal.wait_written(Lsn(1)), Err(WaitError::InMemory)));
+    assert_eq!(wal.entries().count(), 0);
+    wal.close().unwrap();
+    assert_eq!(open(&vfs, &log_dir()).entries().count(), 0);
+}
+
+#[test]
+fn a_transaction_without_its_commit_never_happened() {
+    let vfs = Memory::default();
+    let wal = open(&vfs, &log_dir());
+    append(&wal, 0, 5);
+    let mut transaction = Transaction::default();
+    for number in 5..15 {
+        assert!(transaction.push(record(&payload(number))));
+    }
+    let appended = wal.append_transaction(&transaction).unwrap();
+    assert_eq!((appended.first, appended.end), (Lsn(5), Lsn(15)));
+    wal.wait_written(appended.end).unwrap();
+    holds(&wal, 15);
+    drop(wal);
+    let path = &segments(&vfs)[0];
+    let good = vfs.read(path).unwrap();
+    holds(&open(&vfs, &log_dir()), 15);
+
+    let end = good.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let torn = Memory::default();
+    torn.write(path, good[..end - 1].to_vec());
+    let (wal, recovered) = Wal::open(torn, &log_dir(), options()).unwrap();
+    holds(&wal, 5);
+    assert!(recovered.cut.is_some());
+}
+
+#[test]
+fn a_housekeeper_makes_buffered_records_durable_and_prepares_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let mode = Mode::Buffered {
+        interval: Duration::from_millis(1),
+        max_bytes: u64::MAX,
+    };
+    let (wal, _) = Wal::open(Disk, dir.path(), Options { mode, ..options() }).unwrap();
+    let housekeeper = Housekeeper::start(wal.clone()).unwrap();
+    let end = wal.append(record(b"left to itself")).unwrap().end;
+    let spare_is_there = || {
+        Disk.list(dir.path())
+            .unwrap()
+            .iter()
+            .any(|name| name.contains("spare"))
+    };
+    while wal.watermarks().durable < end || !spare_is_there() {
+        std::thread::yield_now();
+    }
+    drop(housekeeper);
+    wal.close().unwrap();
+}
+
+#[test]
+fn a_strict_commit_costs_one_write_and_one_sync() {
+    let wal = open(&Memory::default(), &log_dir());
+    append(&wal, 0, 20);
+    let counters = wal.counters();
+    assert_eq!((counters.writes, counters.syncs), (20, 20));
+    let frames: usize = (0..20).map(|number| payload(number).len() + OVERHEAD).sum();
+    let marks = 19 * (16 + OVERHEAD);
+    assert_eq!(counters.bytes, (frames + marks) as u64);
+}
+
+#[test]
+fn a_leader_that_panics_closes_the_log_instead_of_stalling_it() {
+    let sim = Sim::default();
+    let wal = open(&sim, &log_dir());
+    let end = wal.append(record(b"one")).unwrap().end;
+    sim.plan(Plan::FailAt(2, Failure::Panic));
+    let leader = wal.clone();
+    std::thread::spawn(move || leader.wait_durable(end))
+        .join()
+        .unwrap_err();
+    let told = wal.wait_durable(end).unwrap_err();
+    assert!(matches!(told, WaitError::Poisoned(_)), "{told}");
+    assert!(wal.append(record(b"two")).is_err());
+    drop(wal);
+    open(&sim, &log_dir());
+}

@@ -1,0 +1,222 @@
+//! What a log is when it is opened again, whole or damaged.
+
+use super::*;
+
+#[test]
+fn records_survive_reopening_in_memory() {
+    survives_reopening(&Memory::default(), &log_dir());
+}
+
+#[test]
+fn records_survive_reopening_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    survives_reopening(&Disk, &dir.path().join("new/log"));
+}
+
+#[test]
+fn opening_twice_changes_nothing_the_second_time() {
+    let vfs = left_behind(100);
+    let (wal, first) = Wal::open(vfs.clone(), &log_dir(), options()).unwrap();
+    drop(wal);
+    let (wal, second) = Wal::open(vfs, &log_dir(), options()).unwrap();
+    assert_eq!((first.records, first.cut.clone()), (100, None));
+    assert_eq!(
+        (second.records, second.segments),
+        (first.records, first.segments)
+    );
+    holds(&wal, 100);
+}
+
+#[test]
+fn a_directory_has_one_log_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let held = open(&Disk, dir.path());
+    let refused = Wal::open(Disk, dir.path(), options()).unwrap_err();
+    assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
+    drop(held);
+    open(&Disk, dir.path());
+}
+
+#[test]
+fn a_torn_tail_is_cut_wherever_it_tears() {
+    let vfs = Memory::default();
+    let wal = open(&vfs, &log_dir());
+    for number in 0..8 {
+        wal.append(record(&payload(number))).unwrap();
+    }
+    wal.sync().unwrap();
+    drop(wal);
+    let path = &segments(&vfs)[0];
+    let good = vfs.read(path).unwrap();
+    let ends = (0..8).scan(HEADER_BYTES, |at, number| {
+        *at += payload(number).len() + OVERHEAD;
+        Some(*at)
+    });
+    let ends: Vec<usize> = ends.collect();
+    for len in HEADER_BYTES..=ends[7] {
+        for filler in [&[][..], &[0; 100], &[0xff; 100]] {
+            let vfs = Memory::default();
+            vfs.write(path, [&good[..len], filler].concat());
+            let (wal, recovered) = Wal::open(vfs, &log_dir(), options()).unwrap();
+            let whole = ends.iter().filter(|end| **end <= len).count();
+            holds(&wal, whole as u64);
+            let clean = len == HEADER_BYTES || ends.contains(&len);
+            let unwritten = filler.iter().all(|byte| *byte == 0);
+            assert_eq!(recovered.cut.is_none(), clean && unwritten, "cut at {len}");
+        }
+    }
+}
+
+#[test]
+fn damage_before_a_later_mark_is_rot_and_not_a_torn_tail() {
+    let vfs = left_behind(3);
+    let path = &segments(&vfs)[0];
+    let mut bytes = vfs.read(path).unwrap();
+    bytes[HEADER_BYTES + 8] ^= 1;
+    vfs.write(path, bytes);
+    match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
+        OpenError::Corrupt(rot) => assert_eq!((&rot.path, rot.offset), (path, 64)),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn damage_in_a_sealed_segment_is_rot_wherever_it_is() {
+    let pristine = left_behind(150);
+    let path = &segments(&pristine)[0];
+    let good = pristine.read(path).unwrap();
+    let used = good.iter().rposition(|byte| *byte != 0).unwrap();
+    for at in 0..=used {
+        let vfs = left_behind(150);
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x10;
+        vfs.write(path, bytes);
+        match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
+            OpenError::Corrupt(rot) => {
+                assert_eq!(&rot.path, path);
+                assert!(rot.offset <= at as u64, "byte {at}: {rot}");
+            }
+            other => panic!("byte {at}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn a_missing_segment_is_noticed() {
+    let vfs = left_behind(250);
+    let paths = segments(&vfs);
+    assert!(paths.len() > 3);
+    vfs.remove(&paths[1]).unwrap();
+    match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
+        OpenError::Corrupt(rot) => assert!(matches!(rot.reason, Rot::Order { .. }), "{rot}"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_segment_of_a_newer_engine_is_refused() {
+    let vfs = left_behind(3);
+    let path = &segments(&vfs)[0];
+    let mut bytes = vfs.read(path).unwrap();
+    bytes[8] = 2;
+    bytes[12..16].fill(0);
+    let crc = crc32fast::hash(&bytes[..HEADER_BYTES]);
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+    vfs.write(path, bytes);
+    match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
+        OpenError::Corrupt(rot) => assert_eq!(rot.reason, Rot::Header(BadHeader::Version(2))),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn the_strict_policy_opens_only_what_was_closed() {
+    let strict = Options {
+        policy: Policy::Strict,
+        ..options()
+    };
+    let vfs = left_behind(3);
+    let refused = Wal::open(vfs.clone(), &log_dir(), strict).unwrap_err();
+    assert!(matches!(refused, OpenError::Unclean { .. }), "{refused}");
+    open(&vfs, &log_dir()).close().unwrap();
+    let (wal, _) = Wal::open(vfs, &log_dir(), strict).unwrap();
+    holds(&wal, 3);
+}
+
+#[test]
+fn a_draft_that_was_never_finished_is_removed() {
+    let vfs = left_behind(3);
+    let draft = log_dir().join("00000000000000000003.tmp");
+    vfs.write(&draft, b"half a header".to_vec());
+    holds(&open(&vfs, &log_dir()), 3);
+    assert_eq!(vfs.read(&draft), None);
+}
+
+#[test]
+fn the_policy_point_in_time_goes_back_to_the_first_damage() {
+    let vfs = left_behind(250);
+    let damaged = &segments(&vfs)[1];
+    let mut bytes = vfs.read(damaged).unwrap();
+    bytes[2000] ^= 1;
+    vfs.write(damaged, bytes);
+    let point_in_time = Options {
+        policy: Policy::PointInTime,
+        ..options()
+    };
+    let (wal, recovered) = Wal::open(vfs.clone(), &log_dir(), point_in_time).unwrap();
+    let cut = recovered.cut.unwrap();
+    assert!(cut.path == *damaged && cut.offset <= 2000);
+    holds(&wal, recovered.end.0);
+    assert!(files_ending(&vfs, ".lost") > 1);
+    drop(wal);
+    // From here on the log is an ordinary one again.
+    holds(&open(&vfs, &log_dir()), recovered.end.0);
+}
+
+#[test]
+fn the_policy_point_in_time_stops_before_a_missing_segment() {
+    let vfs = left_behind(250);
+    let paths = segments(&vfs);
+    let second = Path::new(paths[1].file_stem().unwrap())
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    vfs.remove(&paths[1]).unwrap();
+    let point_in_time = Options {
+        policy: Policy::PointInTime,
+        ..options()
+    };
+    let (wal, _) = Wal::open(vfs.clone(), &log_dir(), point_in_time).unwrap();
+    holds(&wal, second);
+    assert_eq!(files_ending(&vfs, ".lost"), paths.len() - 2);
+
+    // The same again: what was set aside first stays.
+    append(&wal, second, 250);
+    drop(wal);
+    vfs.remove(&segments(&vfs)[1]).unwrap();
+    drop(Wal::open(vfs.clone(), &log_dir(), point_in_time).unwrap());
+    assert_eq!(files_ending(&vfs, ".lost"), paths.len() - 2);
+    assert!(files_ending(&vfs, ".lost.1") > 0);
+}
+
+#[test]
+fn a_segment_of_another_log_is_noticed_although_it_is_whole() {
+    let vfs = left_behind(250);
+    let other = Memory::default();
+    let wal = open(&other, &log_dir());
+    for number in 0..250 {
+        // As many bytes in every record, so that every segment has the same numbers.
+        let payload = vec![b'#'; payload(number).len()];
+        let end = wal.append(record(&payload)).unwrap().end;
+        wal.commit(end).unwrap();
+    }
+    drop(wal);
+    let paths = segments(&vfs);
+    assert_eq!(segments(&other), paths);
+    vfs.write(&paths[1], other.read(&paths[1]).unwrap());
+    match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
+        OpenError::Corrupt(rot) => assert!(rot.to_string().contains("the chain"), "{rot}"),
+        other => panic!("{other}"),
+    }
+}
