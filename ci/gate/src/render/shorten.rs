@@ -27,16 +27,45 @@ pub(crate) fn function(name: &str, caller: Option<&str>, width: usize) -> String
     format!("{}{FOR}{caller}", path(&name, room - caller.width()))
 }
 
-/// A path such as `engine::frame::encode` in at most `width` columns, without its first segments if it
-/// has to be, and without a part of the last one if that alone is too long.
+/// A path such as `engine::frame::encode` in at most `width` columns: the most of it that fits, without
+/// its first segments, with the names in `<…>` cut down to their last, and without a part of the last
+/// segment if that alone is too long.
 pub(crate) fn path(name: &str, width: usize) -> String {
     let name = visible(name);
     if name.width() <= width {
         return name;
     }
-    let ends = segments(&name).map(|at| format!("…{}", &name[at..]));
-    let mut fitting = ends.filter(|it| it.width() <= width);
-    fitting.next().unwrap_or_else(|| tail(&name, width))
+    let plain = plain_brackets(&name);
+    let ends = |name: &str| -> Vec<String> {
+        let ends = segments(name).map(|at| format!("…{}", &name[at..]));
+        ends.collect()
+    };
+    let candidates = ends(&name).into_iter().chain(ends(&plain)).chain([plain]);
+    let fitting = candidates.filter(|it| it.width() <= width);
+    let most = fitting.max_by_key(|it| it.width());
+    most.unwrap_or_else(|| tail(&name, width))
+}
+
+/// A name whose paths in `<…>` have lost their modules: `<File as Write>::write`.
+fn plain_brackets(name: &str) -> String {
+    let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '{' | '}' | '#');
+    let mut plain = String::with_capacity(name.len());
+    // Where the path that is being read began, if it is in brackets.
+    let (mut depth, mut began) = (0_usize, 0);
+    for character in name.chars() {
+        match character {
+            '<' => depth += 1,
+            '>' if !plain.ends_with('-') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        plain.push(character);
+        if !is_path(character) {
+            began = plain.len();
+        } else if depth > 0 && plain[began..].ends_with("::") {
+            plain.truncate(began);
+        }
+    }
+    plain
 }
 
 /// Where segments behind the first begin, outside of `<…>`.
@@ -118,7 +147,9 @@ mod tests {
             path(name, 50),
             "…<a::File as engine::vfs::VfsFile>::write_at"
         );
-        assert_eq!(path(name, 40), "…write_at");
+        assert_eq!(path(name, 43), "engine::<File as VfsFile>::write_at");
+        assert_eq!(path(name, 34), "…<File as VfsFile>::write_at");
+        assert_eq!(path(name, 27), "…write_at");
         assert_eq!(
             path("a::apply::<fn() -> b::C>::run", 28),
             "…apply::<fn() -> b::C>::run"
