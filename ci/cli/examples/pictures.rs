@@ -20,7 +20,7 @@ use chromium::Chromium;
 const COMMENT_WIDTH: u32 = 1_012;
 const PAGE_WIDTH: u32 = 1_240;
 /// The page goes on; this much shows the verdict, a flamegraph and a source.
-const PAGE_HEIGHT: u32 = 1_130;
+const PAGE_HEIGHT: u32 = 1_300;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --page: #fff; --ink: #1f2328; --line: #d1d9e0; --span: #818b981f; --row: #f6f8fa; }

@@ -14,6 +14,8 @@ const WIDTH: usize = 1_000;
 /// At most this many stacks; what is beyond is too narrow to be seen.
 const STACKS_MAX: usize = 400;
 const FRAME_HEIGHT: usize = 18;
+/// What is narrower is not drawn, in percent of the width.
+const MIN_WIDTH: f64 = 0.1;
 /// What inferno leaves free above the frames of an inverted graph with its default font.
 const ABOVE: usize = 12 * 4 + 4;
 
@@ -48,7 +50,7 @@ pub(super) fn draw(benchmark: &str, stacks: &[Stack]) -> Option<Flamegraph> {
     options.direction = Direction::Inverted;
     options.image_width = Some(WIDTH);
     options.frame_height = FRAME_HEIGHT;
-    options.min_width = 0.1;
+    options.min_width = MIN_WIDTH;
     "instructions".clone_into(&mut options.count_name);
     options.no_javascript = true;
     let mut picture = Vec::new();
@@ -61,11 +63,14 @@ pub(super) fn draw(benchmark: &str, stacks: &[Stack]) -> Option<Flamegraph> {
     let frames = frames
         .replace(" fg:x=\"", " data-x=\"")
         .replace(" fg:w=\"", " data-w=\"");
-    let depth = stacks.iter().map(|it| it.frames.len()).max().unwrap_or(0) + 2;
+    // Rectangles begin at whole numbers, texts between them.
+    let tops = frames.split(" y=\"").skip(1);
+    let tops = tops.filter_map(|it| it.split('"').next()?.parse::<usize>().ok());
+    let lowest = tops.max()?;
     Some(Flamegraph {
         frames,
         top: ABOVE,
-        height: depth * FRAME_HEIGHT,
+        height: lowest + FRAME_HEIGHT - ABOVE,
     })
 }
 
@@ -123,6 +128,15 @@ mod tests {
                 .frames
                 .contains("grew (200 instructions, 50.00%; +25.00%)")
         );
+    }
+
+    #[test]
+    fn a_picture_is_as_high_as_what_is_drawn() {
+        let deep = |cost| [stack(&["f", "g", "h"], 0, cost), stack(&["f"], 0, 100_000)];
+        let rows = |stacks: &[Stack]| draw("a/b/c", stacks).unwrap().height / FRAME_HEIGHT;
+        // Beside all of it, and the benchmark.
+        assert_eq!(rows(&deep(1_000)), 5);
+        assert_eq!(rows(&deep(1)), 3, "too narrow to be drawn");
     }
 
     #[test]
