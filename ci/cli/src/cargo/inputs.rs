@@ -8,7 +8,8 @@ use camino::Utf8Path;
 use cargo_metadata::{Package, TargetKind};
 use icgate_core::reach::BuildInputs;
 
-use super::{Project, SuiteNames};
+use super::Project;
+use super::targets::SuiteNames;
 
 impl Project {
     /// The packages behind each suite, named by their folders in the repository at `top`. Of a
