@@ -172,6 +172,11 @@ fn what_was_on_base(repository: &Repository) {
             "by this change +",
         ],
     );
+    // The page of the stored run knows of base what `check` knew.
+    let reported = ["report", "--base", base.trim()];
+    repository.icgate(&reported).says(0, &["report.html"]);
+    let page = repository.read("target/icgate/report.html");
+    assert!(page.contains("already on base +"));
     let run = repository.path().join("target/icgate/run.json");
     let run = run.to_str().unwrap();
     let other = repository.icgate(&["check", "--base", "HEAD", "--base-run", run]);

@@ -275,6 +275,27 @@ fn without_git_the_tree_does_not_judge_itself() {
 }
 
 #[test]
+fn a_run_of_base_from_another_chamber_is_left_aside() {
+    let project = Project::new();
+    let commit = project.git(&["rev-parse", "HEAD"]);
+    let mut run: serde_json::Value =
+        serde_json::from_str(&project.read("target/run.json")).unwrap();
+    run["commit"] = commit.trim().into();
+    let given = |run: &serde_json::Value| {
+        project.write("target/base.json", &run.to_string());
+        project.compare(&["--base-run", "target/base.json"], |_| {})
+    };
+    let same = given(&run);
+    same.says(0, &["3 unchanged"]);
+    assert!(!same.stderr.contains("left aside"), "{same:?}");
+    run["chamber"]["valgrind"] = "0.1".into();
+    given(&run).says(
+        0,
+        &["from another chamber, so it is left aside", "3 unchanged"],
+    );
+}
+
+#[test]
 fn a_renamed_benchmark_is_said_to_be_renamed() {
     let repository = Project::new();
     // Base knows it by an older name; the run is of all benchmarks there are.
