@@ -223,6 +223,7 @@ mod tests {
         let graph = graph(
             "a.rs",
             &[
+                ("main", "main", 1, 100),
                 ("main", "f", 1, 100),
                 ("f", "f", 2, 90),
                 ("f", "g", 3, 80),

@@ -172,6 +172,22 @@ fn what_no_call_leads_to_stands_elsewhere() {
 }
 
 #[test]
+fn what_vanished_stands_where_base_called_it() {
+    let head = measured(&[("bench", 900)], &START);
+    let calls = [("bench", "gone", 3, 100)];
+    let base = measured(
+        &[("bench", 900), ("gone", 100)],
+        &[&START[..], &calls].concat(),
+    );
+    let found = |with_run, frames| {
+        let rows = beside(&base, &head, with_run);
+        assert!(rows.contains(&stack(frames, 100, 0)), "{rows:?}");
+    };
+    found(true, "bench gone");
+    found(false, "elsewhere gone");
+}
+
+#[test]
 fn a_benchmark_without_a_base_has_none() {
     let head = measured(&[("bench", 100)], &START);
     let baselines = Baselines::new([Baseline {
