@@ -266,7 +266,7 @@ fn history(row: &Row) -> Markup {
     html! {
         section {
             h3 { "Baselines so far" }
-            (chart::large(trend, row.head))
+            (chart::large(trend, row.head, most))
             p class="note" { (chart::words(trend)) @if let Some(head) = row.head { "; measured: " (grouped(head)) } }
             ol class="history" {
                 @for step in steps.iter().rev() {

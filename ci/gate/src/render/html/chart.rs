@@ -10,8 +10,6 @@ use crate::render::number::{grouped, percent};
 use crate::render::words::plural;
 use crate::report::change;
 
-/// Steps of a large picture that are marked, the newest ones.
-const MARKS_MAX: usize = 40;
 /// Size of a large picture, and room in it for the highest and the lowest count.
 const LARGE: (u64, u64) = (560, 110);
 const LABELS: u64 = 110;
@@ -115,8 +113,9 @@ pub(super) fn small(trend: &Trend, measured: Option<u64>) -> Markup {
     plot.picture(trend, &plot.lines())
 }
 
-/// A large one, with the highest and the lowest count, and a mark at each step that says whose it is.
-pub(super) fn large(trend: &Trend, measured: Option<u64>) -> Markup {
+/// A large one, with the highest and the lowest count, and marks at the newest steps, at most
+/// `marks_max`, that say whose they are.
+pub(super) fn large(trend: &Trend, measured: Option<u64>, marks_max: usize) -> Markup {
     let Some(plot) = Plot::new(trend, measured, LABELS, LARGE) else {
         return html! {};
     };
@@ -132,7 +131,7 @@ pub(super) fn large(trend: &Trend, measured: Option<u64>) -> Markup {
         }
         at += usize::from(point.instructions.is_some());
     }
-    let marks = &marks[marks.len().saturating_sub(MARKS_MAX)..];
+    let marks = &marks[marks.len().saturating_sub(marks_max)..];
     let (low, high) = (plot.low(), plot.high());
     let content = html! {
         text x=(LABELS - 8) y=(plot.y(high) + 8) text-anchor="end" { (grouped(high)) }
@@ -204,7 +203,7 @@ mod tests {
     fn a_large_trend_has_its_range_and_says_whose_each_step_is() {
         let history = sample();
         let x = history.trend(&"a/f/x".parse().unwrap()).unwrap();
-        let drawn = large(x, None).into_string();
+        let drawn = large(x, None, 9).into_string();
         for count in [">1,000</text>", ">2,030</text>"] {
             assert!(drawn.contains(count), "{count} in {drawn}");
         }
@@ -216,5 +215,8 @@ mod tests {
             assert!(drawn.contains(&title), "{title} in {drawn}");
         }
         assert!(!drawn.contains("measured"));
+        let newest = large(x, None, 1).into_string();
+        let last = x.steps().last().unwrap();
+        assert!(newest.contains(&mark(last)) && newest.matches("<title>").count() == 1);
     }
 }

@@ -149,7 +149,7 @@ fn details(row: &HistoryRow<'_>, index: usize) -> Markup {
         index,
         &html! {
             section class="wide" {
-                (chart::large(row.trend, None))
+                (chart::large(row.trend, None, STEPS_MAX))
                 p class="note" {
                     (chart::words(row.trend))
                     @if rerecorded != 0 { "; " (signed(rerecorded)) " of it by another chamber" }
