@@ -258,18 +258,29 @@ fn a_log_that_fits_no_snapshot_is_refused() {
     );
 }
 
-#[test]
-fn a_log_shrinks_under_a_store_that_was_recovered_from_it() {
+/// A log of 100 records, the first half of which a snapshot covers too if `is_covered`; recovered,
+/// and let go of by two more checkpoints.
+fn shrinks(is_covered: bool) {
     let disk = Memory::default();
-    let put = |wal: &Wal<Memory>, number: u32| {
-        let mut payload = Vec::new();
+    let mut payload = Vec::new();
+    let mut put = |wal: &Wal<Memory>, store: &mut Store, number: u32| {
         let key = format!("key {number}");
         wal.append(Change::put(&mut payload, key.as_bytes(), &[7; 200]))
             .unwrap();
+        store.put(key.as_bytes(), &[7; 200]);
+    };
+    let save = |wal: &Wal<Memory>, store: &mut Store| {
+        let lsn = wal.watermarks().accepted;
+        wal.sync().unwrap();
+        checkpoint(&disk, dir(), wal, &store.freeze().unwrap(), lsn).unwrap();
     };
     let wal = open(&disk).unwrap();
+    let mut store = Store::default();
     for number in 0..100 {
-        put(&wal, number);
+        put(&wal, &mut store, number);
+        if is_covered && number == 50 {
+            save(&wal, &mut store);
+        }
     }
     wal.sync().unwrap();
     drop(wal);
@@ -278,11 +289,71 @@ fn a_log_shrinks_under_a_store_that_was_recovered_from_it() {
     assert_eq!((store.len(), wal.first_lsn()), (100, Lsn(0)));
     // Two snapshots are kept, and the log goes back to the older.
     for _ in 0..2 {
-        let lsn = wal.watermarks().accepted;
-        wal.sync().unwrap();
-        checkpoint(&disk, dir(), &wal, &store.freeze().unwrap(), lsn).unwrap();
-        put(&wal, 100);
+        save(&wal, &mut store);
+        put(&wal, &mut store, 100);
     }
     assert!(wal.first_lsn() > Lsn(90), "{:?}", wal.first_lsn());
     assert_eq!(store.get(b"key 0"), Some(&[7; 200][..]));
+}
+
+#[test]
+fn a_log_shrinks_under_a_store_that_was_rebuilt_from_it() {
+    shrinks(false);
+}
+
+#[test]
+fn a_log_shrinks_under_a_store_that_replayed_it_over_a_snapshot() {
+    shrinks(true);
+}
+
+#[test]
+fn a_rotten_snapshot_of_three_leaves_a_way_back() {
+    let vfs = Memory::default();
+    let saved = ran(&vfs);
+    flip(&vfs, &snapshot_path(saved[1]));
+    let wal = open(&vfs).unwrap();
+    let mut store = recover(&vfs, dir(), &wal).unwrap().store;
+    let count = wal.append(Change::delete(b"nothing")).unwrap().end;
+    wal.sync().unwrap();
+    checkpoint(&vfs, dir(), &wal, &store.freeze().unwrap(), count).unwrap();
+    let expected = contents(&store);
+    drop((wal, store));
+    // The new one rots as well: the oldest and the log still give everything.
+    flip(&vfs, &snapshot_path(count.0));
+    let wal = open(&vfs).unwrap();
+    let recovery = recover(&vfs, dir(), &wal).unwrap();
+    assert_eq!(recovery.snapshot.unwrap().lsn, Lsn(saved[0]));
+    assert_eq!(recovery.passed_over.len(), 2);
+    assert_eq!(contents(&recovery.store), expected);
+}
+
+#[test]
+fn a_snapshot_alone_may_rot_too() {
+    let vfs = Memory::default();
+    let wal = open(&vfs).unwrap();
+    let mut store = Store::default();
+    let mut payload = Vec::new();
+    for number in 0..100_u32 {
+        let key = number.to_be_bytes();
+        wal.append(Change::put(&mut payload, &key, &[1; 100]))
+            .unwrap();
+        store.put(&key, &[1; 100]);
+    }
+    let lsn = wal.watermarks().accepted;
+    wal.sync().unwrap();
+    checkpoint(&vfs, dir(), &wal, &store.freeze().unwrap(), lsn).unwrap();
+    drop(wal);
+    flip(&vfs, &snapshot_path(lsn.0));
+    let wal = open(&vfs).unwrap();
+    let recovery = recover(&vfs, dir(), &wal).unwrap();
+    assert!(recovery.snapshot.is_none());
+    assert_eq!(contents(&recovery.store), contents(&store));
+}
+
+/// Flips a bit in the middle of a file.
+fn flip(vfs: &Memory, path: &Path) {
+    let mut bytes = vfs.read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    vfs.write(path, bytes);
 }

@@ -132,9 +132,9 @@ pub fn recover<V: Vfs>(vfs: &V, dir: &Path, wal: &Wal<V>) -> Result<Recovery, Re
     } = snapshot::load_newest(vfs, dir)?;
     let mut store = None;
     let snapshot = loaded.as_ref().map(|loaded| loaded.meta);
-    if let Some(loaded) = &loaded
-        && let Some(payload) = loaded.section(PAIRS)
-    {
+    if let Some(loaded) = &loaded {
+        let payload = loaded.section(PAIRS);
+        let payload = payload.ok_or(BadSnapshot::NoSection(PAIRS))?;
         store = Some(Store::restore(&Pairs::load(payload)?));
     }
     let (first, end) = (wal.first_lsn(), wal.watermarks().accepted);

@@ -272,6 +272,25 @@ mod tests {
     }
 
     #[test]
+    fn groups_follow_each_other_to_the_last_change() {
+        for count in [GROUP - 1, GROUP, GROUP + 1, 3 * GROUP] {
+            let key = |number: usize| u32::try_from(number).unwrap().to_be_bytes();
+            let put = |number: usize| slot(&key(number), b"");
+            // Every third key goes, a group after it came.
+            let gone = (0..count).step_by(3).map(|number| Slot {
+                gone: true,
+                ..put(number)
+            });
+            let changes = (0..count).map(put).chain(gone).map(Ok);
+            let built: Result<_, Infallible> = Generation::build(count, changes);
+            let Ok(built) = built;
+            let found = built.from(b"").map(|slot| slot.pair.key().to_vec());
+            let left = (0..count).filter(|number| number % 3 != 0).map(key);
+            assert!(found.eq(left.map(Vec::from)), "{count}");
+        }
+    }
+
+    #[test]
     fn a_slot_is_used_again() {
         let mut generation = Generation::default();
         for round in 0..1000_u32 {

@@ -25,6 +25,9 @@ const VERSION: u32 = 1;
 /// How many good snapshots are kept.
 const KEPT: usize = 2;
 
+/// How many digits of an LSN a name has, so that names sort like numbers.
+const LSN_DIGITS: usize = 20;
+
 /// What a snapshot says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
@@ -59,6 +62,17 @@ pub enum BadSnapshot {
     /// The checksum holds, and the sections do not add up.
     #[error("section {0} does not fit the file")]
     Section(u8),
+    /// The checksum holds, and what the reader came for is not there.
+    #[error("there is no section of type {0}")]
+    NoSection(u8),
+    /// The file has another snapshot's name.
+    #[error("the file is named for record {name}, and the snapshot is of record {within}")]
+    Name {
+        /// What the name says.
+        name: Lsn,
+        /// What the header says.
+        within: Lsn,
+    },
 }
 
 /// The bytes of the header of a snapshot with so many sections.
@@ -163,14 +177,18 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(field)
 }
 
-/// A snapshot could not be saved. The ones before it are as they were.
+/// A snapshot could not be saved, or the outdated ones not removed. The newest two that were there
+/// are as they were.
 #[derive(Debug, thiserror::Error)]
-#[error("no snapshot was taken")]
+#[error("saving a snapshot did not come to its end")]
 pub struct SaveError(#[from] IoError);
 
 /// Saves the snapshot that `write` writes durably in `dir`, removes what is older than the newest
 /// two that can be believed, and answers with the LSN of the older of these: the log must reach
-/// back to it. A rotten one is no snapshot to go back to, so the earlier ones are read.
+/// back to it. While there is one alone, that is 0.
+///
+/// A rotten one is no snapshot to go back to, so the earlier ones are read. The new one is not: what
+/// could be wrong with it now would be wrong with the memory that it was written from.
 ///
 /// # Errors
 /// [`SaveError`] where the system refused.
@@ -194,15 +212,27 @@ pub fn save<V: Vfs>(
             vfs.remove(&path).doing("remove", &path)?;
         }
     }
-    let (mut good, mut oldest) = (0, lsn);
+    let mut kept = Vec::with_capacity(KEPT);
     for (at, path) in snapshots(vfs, dir)?.into_iter().rev() {
-        if good == KEPT {
+        if kept.len() == KEPT {
             vfs.remove(&path).doing("remove", &path)?;
-        } else if at == lsn || read(&vfs.map(&path).doing("map", &path)?).is_ok() {
-            (good, oldest) = (good + 1, at);
+        } else if at == lsn || load(vfs, &path, at).is_ok_and(|loaded| loaded.is_ok()) {
+            kept.push(at);
         }
     }
-    Ok(oldest)
+    Ok(kept.get(KEPT - 1).copied().unwrap_or(Lsn(0)))
+}
+
+/// Loads the snapshot of `lsn`.
+fn load<V: Vfs>(vfs: &V, path: &Path, lsn: Lsn) -> Result<Result<Loaded, BadSnapshot>, IoError> {
+    let bytes = vfs.map(path).doing("map", path)?;
+    Ok(read(&bytes).and_then(|loaded| {
+        let within = loaded.meta.lsn;
+        let is_named = within == lsn;
+        is_named
+            .then_some(loaded)
+            .ok_or(BadSnapshot::Name { name: lsn, within })
+    }))
 }
 
 /// The snapshots in a directory, oldest first.
@@ -210,6 +240,7 @@ fn snapshots<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<(Lsn, PathBuf)>, IoError
     let mut found = Vec::new();
     for name in vfs.list(dir).doing("list", dir)? {
         if let Some((lsn, "snap")) = name.split_once('.')
+            && lsn.len() == LSN_DIGITS
             && let Ok(lsn) = lsn.parse()
         {
             found.push((Lsn(lsn), dir.join(&name)));
@@ -234,9 +265,8 @@ pub struct Newest {
 /// to the one before it.
 pub fn load_newest<V: Vfs>(vfs: &V, dir: &Path) -> Result<Newest, IoError> {
     let mut newest = Newest::default();
-    for (_, path) in snapshots(vfs, dir)?.into_iter().rev() {
-        let bytes = vfs.map(&path).doing("map", &path)?;
-        match read(&bytes) {
+    for (lsn, path) in snapshots(vfs, dir)?.into_iter().rev() {
+        match load(vfs, &path, lsn)? {
             Ok(loaded) => {
                 newest.loaded = Some(loaded);
                 break;
@@ -346,6 +376,29 @@ mod tests {
             passed_over,
         } = load_newest(&vfs, dir).unwrap();
         assert_eq!((older.unwrap().meta.lsn, passed_over.len()), (Lsn(20), 1));
+    }
+
+    #[test]
+    fn a_snapshot_under_another_ones_name_is_passed_over() {
+        let (vfs, dir) = (Memory::default(), Path::new("d"));
+        save_all(&vfs, dir, 10).unwrap();
+        let bytes = vfs.read(&dir.join("00000000000000000010.snap")).unwrap();
+        vfs.write(&dir.join("00000000000000000011.snap"), bytes.clone());
+        vfs.write(&dir.join("9.snap"), bytes);
+        let newest = load_newest(&vfs, dir).unwrap();
+        assert_eq!(newest.loaded.unwrap().meta.lsn, Lsn(10));
+        let [(_, bad)] = &newest.passed_over[..] else {
+            panic!("{:?}", newest.passed_over);
+        };
+        let (name, within) = (Lsn(11), Lsn(10));
+        assert_eq!(*bad, BadSnapshot::Name { name, within });
+    }
+
+    #[test]
+    fn the_log_is_not_let_go_of_for_one_snapshot_alone() {
+        let (vfs, dir) = (Memory::default(), Path::new("d"));
+        assert_eq!(save_all(&vfs, dir, 10).unwrap(), Lsn(0));
+        assert_eq!(save_all(&vfs, dir, 20).unwrap(), Lsn(10));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! └────────── written last ──────────┘└── first, buffer by buffer
 //! ```
 //!
-//! How long the lengths are is known before the first pair, so pairs are visited once. The
-//! checksum of the whole is put together from those of the two parts.
+//! How long the lengths are is known before the first pair, so lengths and bytes are gathered in one
+//! pass. The checksum of the whole is put together from those of the two parts.
 //!
 //! In the order of their keys, pairs lie all over the memory, and each is a wait for it. So they
 //! are touched a group at a time before they are copied: the waits of a group go on at once.

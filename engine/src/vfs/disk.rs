@@ -61,7 +61,18 @@ impl Vfs for Disk {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        fs::create_dir_all(dir)
+        let is_missing = |it: &&Path| !it.as_os_str().is_empty() && !it.exists();
+        let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+        fs::create_dir_all(dir)?;
+        // Nothing in a directory outlives a power loss that its own name does not.
+        for created in missing {
+            match created.parent() {
+                Some(parent) if parent != Path::new("") => self.sync_dir(parent)?,
+                Some(_) => self.sync_dir(Path::new("."))?,
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

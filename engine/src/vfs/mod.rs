@@ -36,7 +36,7 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     /// An open file.
     type File: VfsFile;
     /// Held while a directory is locked; dropping it unlocks.
-    type Lock: Send + 'static;
+    type Lock: Send + Sync + 'static;
     /// A mutex with one condition to wait for.
     type Monitor<T: Send + 'static>: Monitor<T>;
 
@@ -76,7 +76,7 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     /// What the system says.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
-    /// Creates `dir` and its missing parents.
+    /// Creates `dir` and its missing parents, and makes their names durable.
     ///
     /// # Errors
     /// What the system says.

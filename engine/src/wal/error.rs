@@ -11,8 +11,12 @@ use crate::vfs::IoError;
 /// recovery, which can simply be run again.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another log, in this process or another, has the directory open.
-    #[error("`{}` is open elsewhere; close it there first", dir.display())]
+    /// Another log, in this process or another, has the directory open, or somebody still holds
+    /// entries that were read from it: their bytes lie in its files.
+    #[error(
+        "`{}` is open elsewhere, or entries of it are still held; close it and let go of them first",
+        dir.display()
+    )]
     Locked {
         /// The directory.
         dir: PathBuf,

@@ -89,8 +89,9 @@ impl Index {
         bytes
     }
 
-    /// Reads an index; `None` where it is damaged, of another version, or of another segment.
-    pub(super) fn decode(bytes: &[u8], sealed: &SealedSegment) -> Option<Self> {
+    /// Reads the index of a segment of so many bytes; `None` where it is damaged, of another version,
+    /// or of another segment.
+    pub(super) fn decode(bytes: &[u8], sealed: &SealedSegment, segment: usize) -> Option<Self> {
         let (head, points) = bytes.split_first_chunk::<HEAD_BYTES>()?;
         let crc = u32_at(head, 12)?;
         let mut blank = bytes.to_vec();
@@ -110,7 +111,12 @@ impl Index {
             chain: u32_at(head, 32)?,
             points: points.chunks_exact(8).map(point).collect::<Option<_>>()?,
         };
-        let fits = index.base_lsn == sealed.header.base_lsn
+        let rise = |pair: &[(u32, u32)]| pair[0].0 <= pair[1].0 && pair[0].1 < pair[1].1;
+        let inside = |offset: u32| (HEADER_BYTES..segment).contains(&(offset as usize));
+        let is_sound = index.points.windows(2).all(rise)
+            && index.points.iter().all(|(_, offset)| inside(*offset));
+        let fits = is_sound
+            && index.base_lsn == sealed.header.base_lsn
             && index.end_lsn == sealed.end_lsn
             && index.chain == sealed.chain;
         fits.then_some(index)
@@ -133,8 +139,7 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
+    use super::super::pin::Pin;
     use super::*;
 
     fn sealed() -> SealedSegment {
@@ -149,9 +154,12 @@ mod tests {
             header,
             end_lsn: 400,
             chain: 9,
-            pin: Arc::default(),
+            pin: Pin::default(),
         }
     }
+
+    /// The bytes of the segment.
+    const SEGMENT: usize = 9300;
 
     fn index() -> Index {
         Index {
@@ -172,18 +180,35 @@ mod tests {
     #[test]
     fn an_index_comes_back_as_written_and_damage_is_noticed() {
         let good = index().encode();
-        assert_eq!(Index::decode(&good, &sealed()), Some(index()));
+        assert_eq!(Index::decode(&good, &sealed(), SEGMENT), Some(index()));
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(
-                Index::decode(&bad, &sealed()),
+                Index::decode(&bad, &sealed(), SEGMENT),
                 None,
                 "bit {bit} went unnoticed"
             );
         }
         for len in 0..good.len() {
-            assert_eq!(Index::decode(&good[..len], &sealed()), None, "cut to {len}");
+            assert_eq!(
+                Index::decode(&good[..len], &sealed(), SEGMENT),
+                None,
+                "cut to {len}"
+            );
+        }
+    }
+
+    #[test]
+    fn points_outside_of_the_segment_or_out_of_order_are_refused_whatever_the_checksum_says() {
+        for points in [
+            vec![(50, 9300)],
+            vec![(50, 63)],
+            vec![(50, 5000), (90, 5000)],
+            vec![(90, 5000), (50, 9200)],
+        ] {
+            let forged = Index { points, ..index() };
+            assert_eq!(Index::decode(&forged.encode(), &sealed(), SEGMENT), None);
         }
     }
 
@@ -200,7 +225,7 @@ mod tests {
                 ..sealed()
             },
         ] {
-            assert_eq!(Index::decode(&good, &other), None);
+            assert_eq!(Index::decode(&good, &other, SEGMENT), None);
         }
     }
 }

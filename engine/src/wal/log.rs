@@ -24,6 +24,7 @@ use super::error::{AppendError, OpenError, Poisoned, WaitError};
 use super::lsn::Lsn;
 use super::options::{Mode, Options};
 use super::pending::{BRACKET_BYTES, Pending};
+use super::pin::Pin;
 use super::recover::{self, Recovered};
 use super::segment::lock_path;
 use super::tape::{Counters, Progress, SealedSegment, Tape, prepare_spare};
@@ -63,11 +64,11 @@ pub(super) struct State<V: Vfs> {
     volatile_bytes: u64,
     failure: Option<Poisoned>,
     /// Shared with everybody who reads the active segment.
-    pub(super) active_pin: Arc<()>,
+    pub(super) active_pin: Pin,
     /// The number of the next spare file.
     next_spare: u64,
-    /// Held as long as anyone has the log open.
-    _lock: V::Lock,
+    /// Held as long as anyone has the log open or reads it.
+    lock: Arc<dyn Send + Sync>,
 }
 
 /// The records of one append: from `first` up to and without `end`.
@@ -96,7 +97,7 @@ impl<V: Vfs> Wal<V> {
     /// Everything recovered is durable, and read by [`entries`](Self::entries).
     ///
     /// # Errors
-    /// - [`OpenError::Locked`]: somebody has it open.
+    /// - [`OpenError::Locked`]: somebody has it open, or holds what was read from it.
     /// - [`OpenError::Corrupt`]: bytes that were durable have changed.
     /// - [`OpenError::Unclean`]: it was not closed, and the policy insists on that.
     /// - [`OpenError::Io`]: the system refused.
@@ -106,7 +107,11 @@ impl<V: Vfs> Wal<V> {
         let lock = lock.ok_or_else(|| OpenError::Locked {
             dir: dir.to_owned(),
         })?;
-        let remains = recover::recover(&vfs, dir, &options)?;
+        let lock: Arc<dyn Send + Sync> = Arc::new(lock);
+        let mut remains = recover::recover(&vfs, dir, &options)?;
+        for segment in &mut remains.segments {
+            segment.pin = Pin::new(&lock);
+        }
         let segment_bytes = options.segment_bytes();
         let next_spare = remains.next_spare;
         let tape = Tape::begin(&vfs, dir, remains.next, segment_bytes, remains.spares)?;
@@ -117,9 +122,9 @@ impl<V: Vfs> Wal<V> {
             pending: Pending::new(remains.next, segment_bytes),
             volatile_bytes: 0,
             failure: None,
-            active_pin: Arc::default(),
+            active_pin: Pin::new(&lock),
             next_spare,
-            _lock: lock,
+            lock,
         };
         let dir = dir.to_owned();
         let shared = Shared {
@@ -315,7 +320,8 @@ impl<V: Vfs> Wal<V> {
         let before = state.progress.durable;
         state.progress = tape.progress();
         for mut sealed in tape.take_sealed() {
-            std::mem::swap(&mut sealed.pin, &mut state.active_pin);
+            let fresh = Pin::new(&state.lock);
+            sealed.pin = std::mem::replace(&mut state.active_pin, fresh);
             state.sealed.push(sealed);
         }
         state.pending.reuse(chunks);
@@ -367,9 +373,7 @@ impl<V: Vfs> Wal<V> {
     /// [`Poisoned`] where that failed, now or earlier.
     pub fn truncate_below(&self, lsn: Lsn) -> Result<Lsn, Poisoned> {
         let (mut state, mut tape) = self.take_tape()?;
-        let gone = |segment: &SealedSegment| {
-            segment.end_lsn <= lsn.0 && Arc::strong_count(&segment.pin) == 1
-        };
+        let gone = |segment: &SealedSegment| segment.end_lsn <= lsn.0 && !segment.pin.is_shared();
         let count = state
             .sealed
             .iter()

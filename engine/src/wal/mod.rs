@@ -26,6 +26,7 @@ mod log;
 mod lsn;
 mod options;
 mod pending;
+mod pin;
 mod reader;
 mod recover;
 mod repair;

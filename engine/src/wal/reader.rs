@@ -9,7 +9,6 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -17,6 +16,7 @@ use super::error::{Corruption, ReadError, Rot};
 use super::index::Index;
 use super::log::{State, Wal};
 use super::lsn::Lsn;
+use super::pin::Pin;
 use super::segment::{HEADER_BYTES, Header, index_path, segment_path};
 use super::tape::{Progress, SealedSegment};
 use super::walk::Stop;
@@ -74,13 +74,13 @@ enum Extent {
     /// All of it.
     Sealed(SealedSegment),
     /// What was written of the active segment; the pin keeps its file from being used again.
-    Active { written: u64, _pin: Arc<()> },
+    Active { written: u64, _pin: Pin },
 }
 
 /// A mapping that keeps its file from being used again.
 struct Pinned {
     bytes: Bytes,
-    _pin: Arc<()>,
+    _pin: Pin,
 }
 
 impl AsRef<[u8]> for Pinned {
@@ -168,7 +168,7 @@ impl<V: Vfs> Wal<V> {
         if written > HEADER_BYTES as u64 {
             let extent = Extent::Active {
                 written,
-                _pin: Arc::clone(&state.active_pin),
+                _pin: state.active_pin.clone(),
             };
             sources.push_back(source(&header, extent));
         }
@@ -282,7 +282,7 @@ impl<V: Vfs> Entries<V> {
     fn index(&self, path: &Path, segment: &[u8], sealed: &SealedSegment) -> Index {
         let path = index_path(path);
         let found = self.vfs.map(&path).ok();
-        if let Some(index) = found.and_then(|bytes| Index::decode(&bytes, sealed)) {
+        if let Some(index) = found.and_then(|bytes| Index::decode(&bytes, sealed, segment.len())) {
             return index;
         }
         let index = Index::build(segment, sealed);

@@ -19,7 +19,6 @@
 //! Recovery invents nothing, drops nothing that was durable, and run twice does nothing more.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +26,7 @@ use bytes::Bytes;
 use super::error::{Corruption, OpenError, Rot};
 use super::lsn::Lsn;
 use super::options::{Options, Policy};
+use super::pin::Pin;
 use super::segment::{FileKind, Header, draft_path, file_kind};
 use super::tape::{SealedSegment, put_in_place};
 use super::walk::{self, Stop, Verified};
@@ -148,7 +148,7 @@ impl Kept {
             header,
             end_lsn,
             chain: last.chain,
-            pin: Arc::default(),
+            pin: Pin::default(),
         });
         self.promised = Some(header.next(end_lsn, last.chain, now_us));
         self.last = Some(segment);

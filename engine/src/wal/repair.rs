@@ -4,13 +4,15 @@
 //! what it left out. Files are read, not mapped, so a log may be looked at while it is in use.
 //!
 //! Repair believes a frame whose checksum holds, wherever it stands. After damage it searches byte
-//! by byte for the next one. Records keep their order and are numbered anew.
+//! by byte for the next one. Records keep their order and are numbered anew, from 0: snapshots of the
+//! damaged log do not go with the repaired one, and the report says what they held.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::{AppendError, OpenError, Poisoned};
 use super::log::Wal;
+use super::lsn::Lsn;
 use super::options::{Options, Policy};
 use super::recover::{check_order, judge, verify_bytes};
 use super::segment::{BadHeader, FileKind, HEADER_BYTES, Header, file_kind};
@@ -84,6 +86,9 @@ pub struct RepairReport {
     pub segments: usize,
     /// Records that are in the new log.
     pub records: u64,
+    /// The number with which the damaged log began. What comes before is in its snapshots, if
+    /// anywhere, and not in the new log.
+    pub first: Option<Lsn>,
     /// What could not be kept.
     pub gaps: Vec<Gap>,
 }
@@ -108,6 +113,12 @@ impl fmt::Display for RepairReport {
             "{} records kept from {} segments",
             self.records, self.segments
         )?;
+        if let Some(first) = self.first.filter(|first| *first > Lsn(0)) {
+            writeln!(
+                f,
+                "the log began with record {first}: the {first} before it are in its snapshots, if anywhere, and not in the new log"
+            )?;
+        }
         for Gap {
             path,
             offset,
@@ -169,6 +180,7 @@ pub fn repair<V: Vfs>(
         report.segments += 1;
         match Header::decode(&segment) {
             Ok(header) => {
+                report.first.get_or_insert(Lsn(header.base_lsn));
                 let salvage = Salvage {
                     wal: &wal,
                     path,

@@ -73,7 +73,8 @@ impl Header {
     /// The header of the segment after this one.
     pub(super) fn next(&self, base_lsn: u64, chain: u32, created_us: u64) -> Self {
         Self {
-            number: self.number + 1,
+            // Wraps only after a forged one: what counts is that neighbours differ.
+            number: self.number.wrapping_add(1),
             base_lsn,
             salt: self.salt.wrapping_add(SALT_STEP),
             prev_chain: chain,

@@ -13,9 +13,9 @@
 //! segment's name has a whole header.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::pending::Chunk;
+use super::pin::Pin;
 use super::segment::{HEADER_BYTES, Header, draft_path, index_path, segment_path, spare_path};
 use crate::planted::{Bug, planted};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
@@ -73,7 +73,7 @@ pub(super) struct SealedSegment {
     /// The chain over its frames.
     pub chain: u32,
     /// Shared with everybody who reads the segment; its file is used again once nobody does.
-    pub pin: Arc<()>,
+    pub pin: Pin,
 }
 
 impl<V: Vfs> Tape<V> {
@@ -125,7 +125,7 @@ impl<V: Vfs> Tape<V> {
                     header: chunk.header,
                     end_lsn: chunk.end_lsn,
                     chain,
-                    pin: Arc::default(),
+                    pin: Pin::default(),
                 });
             }
         }

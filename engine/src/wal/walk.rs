@@ -118,8 +118,9 @@ impl<'a> Walk<'a> {
             Kind::TX_COMMIT => self.transaction = None,
             _ => {}
         }
+        let lsn = self.position.lsn.checked_add(records);
+        self.position.lsn = lsn.ok_or(Stop::Malformed("there are no numbers left for records"))?;
         self.position.at += frame.size;
-        self.position.lsn += records;
         self.position.chain = chained(self.position.chain, frame.crc);
         self.position.frames += 1;
         Ok(step)

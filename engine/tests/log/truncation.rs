@@ -92,6 +92,28 @@ fn a_segment_that_is_being_read_is_not_let_go() {
 }
 
 #[test]
+fn a_log_is_not_opened_again_while_its_bytes_are_held() {
+    let vfs = Memory::default();
+    let wal = open(&vfs, &log_dir());
+    append(&wal, 0, 300);
+    let held = wal.entries().next().unwrap().unwrap();
+    let entries = wal.entries();
+    wal.close().unwrap();
+    let refused = |what: &str| {
+        let refused = Wal::open(vfs.clone(), &log_dir(), options()).unwrap_err();
+        assert!(
+            matches!(refused, OpenError::Locked { .. }),
+            "{what}: {refused}"
+        );
+    };
+    refused("an entry and all entries");
+    drop(entries);
+    refused("an entry");
+    drop(held);
+    holds(&open(&vfs, &log_dir()), 300);
+}
+
+#[test]
 fn a_spare_file_of_another_size_is_removed() {
     let vfs = Memory::default();
     vfs.write(&log_dir().join("00000000000000000000.spare"), vec![1; 4095]);

@@ -35,6 +35,9 @@ use parser::Parser;
 /// for the first time cost more than reading what they hold.
 const WINDOW_BYTES: usize = 256 << 10;
 
+/// The window grows for a longer line, up to this: names in a profile may come from a hostile build.
+const LINE_BYTES_MAX: usize = 16 << 20;
+
 /// Why a source was not read as a profile.
 #[derive(Debug, Error)]
 pub enum ReadError {
@@ -61,11 +64,11 @@ pub fn parse(text: &[u8]) -> Result<Profile, ProfileError> {
     parser.finish()
 }
 
-/// Reads what [`parse`] does from a source, of which never more than a few lines are in memory.
+/// Reads what [`parse`] does from a source, of which no more than a window is in memory.
 ///
 /// # Errors
 ///
-/// As [`parse`], or if the source fails.
+/// As [`parse`], if the source fails, or if a line is longer than any that callgrind writes.
 pub fn read(mut source: impl Read) -> Result<Profile, ReadError> {
     let mut parser = Parser::new();
     let mut window = vec![0; WINDOW_BYTES];
@@ -85,6 +88,9 @@ pub fn read(mut source: impl Read) -> Result<Profile, ReadError> {
             held -= end;
         }
         if held == window.len() {
+            if held >= LINE_BYTES_MAX {
+                return Err(parser.range("the length of the next line").into());
+            }
             window.resize(2 * held, 0);
         }
     }

@@ -448,6 +448,13 @@ fn a_line_may_be_longer_than_the_window() {
 }
 
 #[test]
+fn a_line_without_end_is_refused() {
+    let text = b"fn=".chain(io::repeat(b'n'));
+    let error = read(text).unwrap_err().to_string();
+    assert!(error.contains("the length of the next line"), "{error}");
+}
+
+#[test]
 fn an_error_of_a_source_is_its_own_and_one_of_the_text_keeps_its_line() {
     struct Broken;
     impl Read for Broken {
