@@ -24,6 +24,9 @@ test: setup ## all tests
 test-github: setup ## the workflows, run by act against a stand-in for GitHub
 	@.ci/test-github
 
+timeline: setup ## seconds from push to verdict for a one-line change, with nothing built and with the dependencies
+	@.ci/timeline
+
 planted: setup ## changes of known effect in the engine, and how much of what icgate says is right
 	cargo test --package icgate --test planted $(if $(ARGS),-- $(ARGS))
 
