@@ -10,6 +10,7 @@ mod fault;
 mod schema;
 mod server;
 mod world;
+mod write;
 
 pub use fault::{Fault, Kind, Meanwhile};
 pub use server::Fake;
