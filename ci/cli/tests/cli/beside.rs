@@ -184,7 +184,15 @@ fn what_was_on_base(repository: &Repository) {
     repository
         .icgate(&["check", "--no-cache", "--base", "HEAD", ID])
         .says(1, &["regressed"]);
-    repository.git(&["checkout", "--quiet", "src/lib.rs"]);
+    // A run of base itself has nothing to be told apart from, whatever lies beside it.
+    repository.commit("worse again");
+    repository.icgate(&["measure"]).says(0, &[]);
+    let folder = repository.path().join("target/icgate");
+    fs::copy(folder.join("run.json"), folder.join("base.json")).unwrap();
+    repository
+        .icgate(&["compare", "--base", "HEAD", "target/icgate/run.json"])
+        .says(1, &["regressed"]);
+    repository.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
 }
 
 /// The gate proves itself, by what the last commit is.

@@ -155,6 +155,13 @@ fn a_merge_that_somebody_made_up_is_judged_by_nothing() {
         scene.target_moves_on(8_000);
         scene.trees(None, plain());
     });
+    refused(added, &|scene| {
+        scene.target_moves_on(8_000);
+        scene.trees(plain(), plain());
+        let other = SUITE.replace("suite.json", "other.json");
+        let path = format!("{}:{other}", "c".repeat(40));
+        scene.fake.world().files.insert(path, "{}".to_owned());
+    });
 }
 
 #[test]
