@@ -289,8 +289,12 @@ def act(event, workflow, payload, project, artifacts, environment, actor="somebo
     command += ["-s", f"GITHUB_TOKEN={TOKEN}"]
     calm = {**CALM, "XDG_CACHE_HOME": str(RIG / "cache")}
     done = subprocess.run(command, cwd=project, env=calm, capture_output=True, text=True, timeout=900)
-    (WORK / f"act-{event}.log").write_text(done.stdout + done.stderr)
-    return done.returncode == 0, done.stdout + done.stderr
+    log = done.stdout + done.stderr
+    # All are kept: of something that happens once in a while this is all there is to look at.
+    logs = WORK / "logs"
+    logs.mkdir(exist_ok=True)
+    (logs / f"{len(list(logs.iterdir())):03}-{event}-{workflow}.log").write_text(log)
+    return done.returncode == 0, log
 
 
 def shims():
