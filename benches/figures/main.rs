@@ -321,7 +321,7 @@ fn replay(dir: &Path) -> Done {
     Ok(())
 }
 
-/// A store of `count` keys, as it comes out of its log: pairs lie in the mapped segments.
+/// A store of `count` keys, as it comes out of its log.
 fn logged_store(dir: &Path, count: usize) -> Result<(Wal<Disk>, Store), Box<dyn Error>> {
     let (wal, _) = Wal::open(Disk, dir, buffered())?;
     let mut payload = Vec::new();

@@ -165,10 +165,16 @@ pub fn encode(input: Encode) -> Encode {
 
 /// The bytes of a snapshot, without what the file had behind it.
 fn encoded(size: Size) -> Bytes {
+    encoded_at(size, META.lsn)
+}
+
+/// The same, taken at another record.
+fn encoded_at(size: Size, lsn: Lsn) -> Bytes {
     let Encode {
         view, vfs, file, ..
     } = encode_setup(size);
-    let len = write_snapshot(&file, &view, &META).expect("memory can be written");
+    let meta = Meta { lsn, ..META };
+    let len = write_snapshot(&file, &view, &meta).expect("memory can be written");
     let len = usize::try_from(len).unwrap_or(usize::MAX);
     Bytes::from(vfs.read(Path::new(FILE)).expect("it is there")).slice(..len)
 }
@@ -307,16 +313,16 @@ const DIR: &str = "db";
 #[must_use]
 pub fn save_setup() -> Saved {
     let vfs = Memory::default();
-    let snapshot = encoded(Size::Usual);
-    for lsn in [0, 1] {
+    for lsn in [Lsn(0), Lsn(1)] {
+        let snapshot = encoded_at(Size::Usual, lsn);
         let write = |file: &MemoryFile| file.write_at(&snapshot, 0).map(|()| 0);
-        save(&vfs, Path::new(DIR), Lsn(lsn), write).expect("memory can be written");
+        save(&vfs, Path::new(DIR), lsn, write).expect("memory can be written");
     }
     let draft = Path::new(DIR).join("00000000000000000009.snap.tmp");
     vfs.write(&draft, b"half".to_vec());
     Saved {
         vfs,
-        snapshot,
+        snapshot: encoded(Size::Usual),
         newest: None,
     }
 }
@@ -363,5 +369,5 @@ pub fn open(mut input: Saved) -> Saved {
 pub fn open_check(output: Saved) {
     let newest = output.newest.expect("memory can be read");
     assert_eq!(newest.passed_over.len(), 1);
-    assert_eq!(newest.loaded.map(|loaded| loaded.meta.lsn), Some(META.lsn));
+    assert_eq!(newest.loaded.map(|loaded| loaded.meta.lsn), Some(Lsn(1)));
 }

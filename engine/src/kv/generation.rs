@@ -123,20 +123,26 @@ impl Generation {
         }
     }
 
-    /// Takes in all that `changes` give, for `expected` keys or so, and puts the keys in order at
-    /// the end. A slot that is gone takes its key away.
+    /// One with room for so many slots, and for so many keys in the table. Slots are filled from the
+    /// front, and room for too many costs nothing; a large table is touched all over by a few keys.
+    pub(super) fn with_room(slots: usize, keys: usize) -> Self {
+        Self {
+            slots: Vec::with_capacity(slots),
+            points: HashTable::with_capacity(keys),
+            ..Self::default()
+        }
+    }
+
+    /// Takes in all that `changes` give, and puts the keys in order at the end. A slot that is gone
+    /// takes its key away. None is there yet.
     ///
     /// Changes are hashed a group at a time before any of them is placed. Placing waits for
     /// memory, and what lies between two waits keeps the processor from going ahead to the next.
     pub(super) fn build<E>(
-        expected: usize,
+        mut self,
         mut changes: impl Iterator<Item = Result<Slot, E>>,
     ) -> Result<Self, E> {
-        let mut made = Self::default();
-        made.slots.reserve(expected);
-        made.points
-            .reserve(expected, |point| Point::spread(point.hash));
-        let mut group = Vec::with_capacity(GROUP.min(expected));
+        let mut group = Vec::with_capacity(GROUP.min(self.slots.capacity()));
         loop {
             for slot in changes.by_ref().take(GROUP) {
                 let slot = slot?;
@@ -147,16 +153,16 @@ impl Generation {
             }
             for (hash, slot) in group.drain(..) {
                 if slot.gone {
-                    if let Some(number) = made.displace(hash, slot.pair.key()) {
-                        made.vacate(number);
+                    if let Some(number) = self.displace(hash, slot.pair.key()) {
+                        self.vacate(number);
                     }
                 } else {
-                    drop(made.place(hash, slot));
+                    drop(self.place(hash, slot));
                 }
             }
         }
-        made.order = Order::build(made.taken(), key_of(&made.slots));
-        Ok(made)
+        self.order = Order::build(self.taken(), key_of(&self.slots));
+        Ok(self)
     }
 
     /// Copies all pairs to memory of their own: what they were slices of is let go.
@@ -265,7 +271,7 @@ mod tests {
             ..slot(key, b"")
         };
         let changes = [slot(b"a", b"1"), slot(b"b", b"2"), gone(b"a"), gone(b"c")];
-        let built: Result<_, Infallible> = Generation::build(4, changes.into_iter().map(Ok));
+        let built: Result<_, Infallible> = Generation::default().build(changes.into_iter().map(Ok));
         let Ok(built) = built;
         let keys: Vec<_> = built.from(b"").map(|slot| slot.pair.key()).collect();
         assert_eq!(keys, [b"b"]);
@@ -282,7 +288,7 @@ mod tests {
                 ..put(number)
             });
             let changes = (0..count).map(put).chain(gone).map(Ok);
-            let built: Result<_, Infallible> = Generation::build(count, changes);
+            let built: Result<_, Infallible> = Generation::default().build(changes);
             let Ok(built) = built;
             let found = built.from(b"").map(|slot| slot.pair.key().to_vec());
             let left = (0..count).filter(|number| number % 3 != 0).map(key);

@@ -28,7 +28,7 @@ use crate::wal::{Entry, ReadError};
 const CARRIED: usize = 4;
 
 /// For how many keys there is room when a store is built from a log of as many records or more.
-/// Room that is not used takes addresses and hardly any memory.
+/// Room that is not used takes addresses and no memory.
 const EXPECTED_MAX: usize = 1 << 22;
 
 /// Keys and values in memory: hashed for points, ordered for scans.
@@ -290,7 +290,7 @@ impl Store {
             })),
             Err(error) => Some(Err(error)),
         });
-        let mut base = Generation::build(expected, changes)?;
+        let mut base = Generation::with_room(expected, 0).build(changes)?;
         base.detach();
         Ok(Self::of(base))
     }
@@ -315,7 +315,8 @@ impl Store {
     #[must_use]
     pub fn restore(pairs: &Pairs) -> Self {
         let slots = pairs.iter().map(|pair| Ok(Slot { pair, gone: false }));
-        let base: Result<_, Infallible> = Generation::build(pairs.len(), slots);
+        let base = Generation::with_room(pairs.len(), pairs.len());
+        let base: Result<_, Infallible> = base.build(slots);
         Self::of(match base {
             Ok(base) => base,
             Err(never) => match never {},
