@@ -211,15 +211,17 @@ impl Repository {
         self.relative(path)
     }
 
-    /// Whether `commit` lies in the history of `tip`, or is it.
+    /// How many commits `tip` is ahead of `commit`, along first parents; `None` where `commit` does not
+    /// lie in its history.
     #[cfg(feature = "github")]
-    pub(crate) fn is_ancestor(&self, commit: &str, tip: &str) -> bool {
+    pub(crate) fn commits_since(&self, commit: &str, tip: &str) -> Option<usize> {
         // Resolved first: what is no commit here must not be taken for an option.
-        let Ok(tip) = self.commit(tip) else {
-            return false;
-        };
+        let tip = self.commit(tip).ok()?;
         self.ask(&["merge-base", "--is-ancestor", commit, &tip])
-            .is_ok()
+            .ok()?;
+        let span = format!("{commit}..{tip}");
+        let count = self.ask(&["rev-list", "--count", "--first-parent", &span]);
+        count.ok()?.trim().parse().ok()
     }
 
     /// The files of a commit's folder, by name, with git's names of their contents.

@@ -88,8 +88,8 @@ pub struct Part {
     pub ci: Option<CiRun>,
 }
 
-/// A run of CI, and which attempt at it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A run of CI, and which attempt at it. Newer ones are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CiRun {
     /// The number of the run, the same for all jobs and attempts.

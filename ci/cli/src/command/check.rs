@@ -35,7 +35,9 @@ pub(crate) fn check(
     let cache = project.cache(measuring).map(Cache::new);
     bench.recall_base(cache.as_ref(), &measured.run);
     let mut report = bench.report(&measured.run, &warnings);
-    if report.needs_base() {
+    // A shard whose own benchmarks need no base brings its part for those of the others.
+    let for_others = sharding.shard.is_some() && bench.is_of_another_chamber(&measured.run);
+    if report.needs_base() || for_others {
         // Its baselines are of another chamber: only its code, measured here, can be compared with.
         match bench.measure_base(&project, selection, measuring, sharding.shard, &toolchain) {
             Ok(()) => {}

@@ -205,6 +205,12 @@ impl Bench {
         self.base_run.as_ref()
     }
 
+    /// Whether a suite of base was recorded in another chamber than `run`.
+    pub(crate) fn is_of_another_chamber(&self, run: &Run) -> bool {
+        let mut suites = self.base.suites();
+        suites.any(|suite| !suite.chamber.differences(&run.chamber).is_empty())
+    }
+
     /// Builds and measures base's own code here, if there is a base; of it only a shard, if one is
     /// given.
     pub(crate) fn measure_base(

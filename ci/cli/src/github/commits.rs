@@ -9,8 +9,8 @@
 //! When the target moves on, GitHub makes another merge, but the numbers are still of the first one.
 //! Which one that was, the run says itself, and may lie: a merge that a fork made up is found under
 //! the base repository's name as well. So one that is not the pull request's own any more counts
-//! only if its second parent is the head that was run, its first lies in the history of the trusted
-//! checkout, and each baseline in it is that of one of the two. Then it can say nothing that the two
+//! only if its second parent is the head that was run, its first is one of the target's latest
+//! commits, and each baseline in it is that of one of the two. Then it can say nothing that the two
 //! do not say.
 
 use icgate_core::publish::marker::Sha;
@@ -22,6 +22,10 @@ use super::error::GithubError;
 use super::trial::Trial;
 use crate::error::{CiError, CliError};
 use crate::git::{Base, Repository};
+
+/// How many commits the target may have moved on by while a run was measured. As far back may a fork
+/// that makes merges up choose what it is judged by.
+const MOVED_MAX: usize = 50;
 
 /// Which commits are compared.
 #[derive(Debug)]
@@ -135,12 +139,11 @@ fn earlier_merge(
     let foreign = |why| foreign(merge, why);
     let commit = repository.commit(base);
     let commit = commit.map_err(|_| foreign("was not made of a commit in this checkout"))?;
-    let tips = pull.map(|it| it.base.sha.as_str()).into_iter();
-    let is_reviewed = tips
-        .chain(["HEAD"])
-        .any(|tip| repository.is_ancestor(&commit, tip));
-    if !is_reviewed {
-        return Err(foreign("was not made of a commit of the target's history"));
+    let moved = repository.commits_since(&commit, &target(repository, pull));
+    if moved.is_none_or(|count| count > MOVED_MAX) {
+        return Err(foreign(
+            "was not made of one of the target's latest commits",
+        ));
     }
     let found = pull.map_or_else(
         || "the base that was measured".to_owned(),
@@ -151,6 +154,18 @@ fn earlier_merge(
         head: merge.to_owned(),
         is_vouched: false,
     })
+}
+
+/// The target's branch as the checkout has it. What GitHub says of a pull request may lag behind it.
+fn target(repository: &Repository, pull: Option<&Pull>) -> String {
+    let Some(pull) = pull else {
+        return "HEAD".to_owned();
+    };
+    let branch = format!("refs/remotes/origin/{}", pull.base.branch);
+    match repository.commit(&branch) {
+        Ok(tip) => tip,
+        Err(_) => pull.base.sha.clone(),
+    }
 }
 
 /// Why numbers of `measured` are not judged.

@@ -185,12 +185,13 @@ impl Publisher<'_> {
         })
     }
 
-    /// Closes the sticky issue, if there is one: there is nothing left to tell.
-    pub(crate) fn close_issue(&self, key: &Key) -> Result<Published, GithubError> {
+    /// Closes the sticky issue, if there is one: there is nothing left to tell. One that a newer run
+    /// opened stays.
+    pub(crate) fn close_issue(&self, key: &Key, ci: CiRun) -> Result<Published, GithubError> {
         let there = self.posts(Board::Issues(""))?;
         let ours = there.into_iter().filter(|(post, _)| {
             post.author.as_deref() == Some(self.author)
-                && Marker::of(&post.body).is_some_and(|it| it.key == *key)
+                && Marker::of(&post.body).is_some_and(|it| it.key == *key && it.ci <= ci)
         });
         let mut published = Published::default();
         for (post, url) in ours {

@@ -136,13 +136,21 @@ fn a_merge_that_somebody_made_up_is_judged_by_nothing() {
         parents(scene, &"e".repeat(40), &head);
     });
     // A commit that was pushed for nothing but its lax baselines.
-    refused("not made of a commit of the target's history", &|scene| {
+    let latest = "not made of one of the target's latest commits";
+    refused(latest, &|scene| {
         scene.target_moves_on(8_000);
         scene.git(&["checkout", "--quiet", "--orphan", "lax"]);
         scene.git(&["commit", "--quiet", "--message=lax"]);
         let lax = scene.git(&["rev-parse", "HEAD"]);
         scene.git(&["checkout", "--quiet", "main"]);
         parents(scene, &lax, &head);
+    });
+    // One of the target's own, long before its baselines were tightened.
+    refused(latest, &|scene| {
+        for _ in 0..51 {
+            scene.git(&["commit", "--quiet", "--allow-empty", "--message=on"]);
+        }
+        scene.target_moves_on(8_000);
     });
     let accepted = || Some(baseline(10_000, 20_000, Some("trust me")));
     let plain = || Some(baseline(10_000, 20_000, None));

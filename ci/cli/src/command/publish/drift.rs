@@ -72,7 +72,7 @@ pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
             let content = Content::Text { text, create: true };
             publisher.post(Board::Issues(TITLE), &marker, &content)?
         }
-        None => publisher.close_issue(&arguments.key)?,
+        None => publisher.close_issue(&arguments.key, ci)?,
     };
     told("issue", issue);
     Ok(0)

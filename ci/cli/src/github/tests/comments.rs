@@ -176,7 +176,9 @@ fn one_issue_is_kept_and_closed_when_there_is_nothing_left_to_tell() {
         (issues[0].body.clone(), issues[0].state.as_str()),
         (body(8), "open")
     );
-    scene.publisher().close_issue(&key()).unwrap();
+    scene.publisher().close_issue(&key(), marker(7).ci).unwrap();
+    assert_eq!(scene.fake.world().issues[0].state, "open", "a newer run's");
+    scene.publisher().close_issue(&key(), marker(8).ci).unwrap();
     assert_eq!(scene.fake.world().issues[0].state, "closed");
     tell(9);
     assert_eq!(scene.fake.world().issues.len(), 2);
