@@ -11,6 +11,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -18,21 +19,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Interned(Arc<str>);
 
+type Texts = HashSet<Interned, RandomState>;
+
 thread_local! {
     /// The texts read so far, while [`sharing`] runs.
-    static READ: RefCell<Option<HashSet<Interned>>> = const { RefCell::new(None) };
+    static READ: RefCell<Option<Texts>> = const { RefCell::new(None) };
 }
 
 /// Reads something; texts that occur in it several times are kept once.
 pub(crate) fn sharing<T>(read: impl FnOnce() -> T) -> T {
     /// Ends the sharing, also when `read` panics.
-    struct Sharing(Option<HashSet<Interned>>);
+    struct Sharing(Option<Texts>);
     impl Drop for Sharing {
         fn drop(&mut self) {
             READ.set(self.0.take());
         }
     }
-    let _sharing = Sharing(READ.replace(Some(HashSet::new())));
+    let _sharing = Sharing(READ.replace(Some(Texts::default())));
     read()
 }
 
