@@ -337,24 +337,28 @@ fn snapshots(dir: &Path) -> Done {
     const COUNT: usize = 1_000_000;
     let dir = dir.join("snapshot");
     let (wal, mut store) = logged_store(&dir, COUNT)?;
-    let meta = Meta {
-        taken_us: 1,
-        lsn: Lsn(7),
-        changes: 7,
-    };
     let view = store.freeze()?;
     let path = dir.join("unsynced");
-    let written = |file: &File| timed(|| write_snapshot(file, &view, &meta));
-    let (len, new) = written(&Disk.create(&path)?);
-    let (_, again) = written(&Disk.open(&path)?);
-    let len = len?;
-    std::fs::remove_file(&path)?;
-    let (saved, synced) = timed(|| {
-        save(&Disk, &dir, meta.lsn, |file| {
-            write_snapshot(file, &view, &meta)
-        })
-    });
-    saved?;
+    let mut rounds = Vec::new();
+    let mut len = 0;
+    // As all others the best of three.
+    for lsn in [7, 8, 9].map(Lsn) {
+        let meta = Meta {
+            taken_us: 1,
+            lsn,
+            changes: lsn.0,
+        };
+        let write = |file: &File| write_snapshot(file, &view, &meta);
+        let timed_write = |file: &File| timed(|| write(file));
+        let (created, new) = timed_write(&Disk.create(&path)?);
+        len = created?;
+        let (_, again) = timed_write(&Disk.open(&path)?);
+        std::fs::remove_file(&path)?;
+        let (saved, synced) = timed(|| save(&Disk, &dir, lsn, write));
+        saved?;
+        rounds.push([again, new, synced]);
+    }
+    let best = |which: usize| rounds.iter().map(|it| it[which]).min_by_key(|it| it.clock);
     println!(
         "\nsnapshot of 1 M keys, {} MB ({} B a key)\n  aims: written in 100 ms, ready to serve in 200 ms",
         len / 1_000_000,
@@ -364,11 +368,18 @@ fn snapshots(dir: &Path) -> Done {
         let pairs = view.iter().map(|pair| black_box(pair).as_bytes().len());
         pairs.sum::<usize>()
     });
-    println!("  {:42} {again}", "written over an old file, no fsync");
-    println!("  {:42} {new}", "written to a new file, no fsync");
-    println!("  {:42} {synced}", "the same, with fsync and rename");
+    let what = [
+        "written over an old file, no fsync",
+        "written to a new file, no fsync",
+        "saved: fsync, rename, former one read",
+    ];
+    for (index, what) in what.into_iter().enumerate() {
+        if let Some(taken) = best(index) {
+            println!("  {what:42} {taken}");
+        }
+    }
     drop(view);
-    let mapped = Disk.map(&dir.join("00000000000000000007.snap"))?;
+    let mapped = Disk.map(&dir.join("00000000000000000009.snap"))?;
     show("load: ready to serve (get), warm, mapped", || {
         let pairs = read(&mapped)
             .ok()
