@@ -47,7 +47,7 @@ pub fn levelled<I>(setup: impl FnOnce() -> I) -> I {
 /// behind it.
 fn level() {
     let mut end = keep(LARGE);
-    // Downwards: what remains of a chunk that is split goes on the list of a smaller size.
+    // Downwards: what recovered of a chunk that is split goes on the list of a smaller size.
     let large = (1..=10).map(|halved| LARGE >> halved);
     let small = (SMALL_MIN..=SMALL_MAX).rev().step_by(STEP);
     for size in large.chain(small) {

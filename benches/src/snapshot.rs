@@ -309,7 +309,7 @@ pub struct Saved {
 
 const DIR: &str = "db";
 
-/// Two snapshots and the remains of one that was never finished.
+/// Two snapshots and the recovered of one that was never finished.
 #[must_use]
 pub fn save_setup() -> Saved {
     let vfs = Memory::default();

@@ -40,6 +40,6 @@ pub mod snapshot;
 
 pub mod kv;
 
-mod planted;
+mod injected_bug;
 #[cfg(test)]
 mod torture;

@@ -119,9 +119,9 @@ fn however_many_threads_verify_they_find_the_same() {
         files[index].1[2000] ^= 1;
     }
     for threads in [1, 2, 3, 50] {
-        let Err(OpenError::Corrupt(rot)) = opened(&files, threads) else {
+        let Err(OpenError::Corrupt(corruption)) = opened(&files, threads) else {
             panic!("{threads} threads: not refused")
         };
-        assert_eq!(rot.path, files[4].0, "{threads} threads");
+        assert_eq!(corruption.path, files[4].0, "{threads} threads");
     }
 }

@@ -217,7 +217,7 @@ fn segments_rotate_under_everybodys_feet() {
                     assert!(batch.push(record(&[number; 1500])));
                     assert!(batch.push(record(&[number; 100])));
                     wal.append_batch(&batch).unwrap();
-                    wal.keep_house().unwrap();
+                    wal.maintain().unwrap();
                     wal.truncate_below(Lsn(2)).unwrap();
                 }
             });

@@ -10,7 +10,7 @@ pub const MARK_PAYLOAD_BYTES: usize = 16;
 const END_PAYLOAD_BYTES: usize = 20;
 
 /// "Everything before `offset` in this segment survives power loss": written with the frames
-/// that follow a successful sync. Damage *before* a later mark's offset is rot, not a torn tail.
+/// that follow a successful sync. Damage *before* a later mark's offset is corruption, not a torn tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyncMark {
     /// Bytes of this segment's file that were durable.

@@ -26,7 +26,7 @@ pub use self::batch::{BATCH_BYTES_MAX, Batch, BatchItems};
 pub use self::mark::{MARK_PAYLOAD_BYTES, SegmentEnd, SyncMark, TxBegin, TxCommit};
 pub use self::transaction::Transaction;
 
-use crate::planted::{Bug, planted};
+use crate::injected_bug::{Bug, injected};
 
 /// What a frame adds to its payload: length, type, version and checksum.
 pub const OVERHEAD: usize = 10;
@@ -198,7 +198,7 @@ pub fn decode(bytes: &[u8], salt: u32) -> Next<'_> {
     };
     let stored = frame.crc ^ salt;
     let computed = crc32fast::hash(&bytes[..frame.size - CRC]);
-    if stored != computed && !planted(Bug::IgnoreChecksum) {
+    if stored != computed && !injected(Bug::IgnoreChecksum) {
         return Next::Damaged(Damage::Checksum { stored, computed });
     }
     Next::Frame(Frame {

@@ -28,7 +28,7 @@ pub(super) struct Slot {
     /// The key, and its value where it has one.
     pub pair: Pair,
     /// Whether the key went away: what an overlay says of a key below it.
-    pub gone: bool,
+    pub tombstone: bool,
 }
 
 /// Slots by key.
@@ -152,7 +152,7 @@ impl Generation {
                 break;
             }
             for (hash, slot) in group.drain(..) {
-                if slot.gone {
+                if slot.tombstone {
                     if let Some(number) = self.displace(hash, slot.pair.key()) {
                         self.vacate(number);
                     }
@@ -238,7 +238,7 @@ mod tests {
     fn slot(key: &[u8], value: &[u8]) -> Slot {
         Slot {
             pair: Pair::new(key, value),
-            gone: false,
+            tombstone: false,
         }
     }
 
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_key_that_went_while_building_is_not_in_order() {
         let gone = |key: &[u8]| Slot {
-            gone: true,
+            tombstone: true,
             ..slot(key, b"")
         };
         let changes = [slot(b"a", b"1"), slot(b"b", b"2"), gone(b"a"), gone(b"c")];
@@ -284,7 +284,7 @@ mod tests {
             let put = |number: usize| slot(&key(number), b"");
             // Every third key goes, a group after it came.
             let gone = (0..count).step_by(3).map(|number| Slot {
-                gone: true,
+                tombstone: true,
                 ..put(number)
             });
             let changes = (0..count).map(put).chain(gone).map(Ok);

@@ -124,7 +124,10 @@ impl Store {
 
     /// Takes in a pair as it is, and answers with the value that its key had.
     pub fn put_pair(&mut self, pair: Pair) -> Option<Bytes> {
-        let slot = Slot { pair, gone: false };
+        let slot = Slot {
+            pair,
+            tombstone: false,
+        };
         let before = match self.whole() {
             Some(base) => base.put(slot).map(|slot| slot.pair),
             None => self.change_beside(slot),
@@ -152,7 +155,7 @@ impl Store {
         } else {
             self.overlay.get(key).or_else(|| base.get(key))
         };
-        slot.filter(|slot| !slot.gone).map(|slot| &slot.pair)
+        slot.filter(|slot| !slot.tombstone).map(|slot| &slot.pair)
     }
 
     /// Takes `key` away, and answers with the value it had.
@@ -168,7 +171,10 @@ impl Store {
     fn delete_beside(&mut self, key: &[u8]) -> Option<Pair> {
         self.pair(key)?;
         let pair = Pair::new(key, b"");
-        self.change_beside(Slot { pair, gone: true })
+        self.change_beside(Slot {
+            pair,
+            tombstone: true,
+        })
     }
 
     /// The base, where all is in it and nobody else sees it.
@@ -247,7 +253,7 @@ impl Store {
             overlay: self.overlay.from(prefix).peekable(),
             base: self.base.generation().from(prefix).peekable(),
         };
-        let pairs = merged.map(|slot| (slot.pair.key(), slot.pair.value(), slot.gone));
+        let pairs = merged.map(|slot| (slot.pair.key(), slot.pair.value(), slot.tombstone));
         let pairs = pairs.take_while(move |(key, ..)| key.starts_with(prefix));
         pairs.filter_map(|(key, value, gone)| (!gone).then_some((key, value)))
     }
@@ -283,10 +289,13 @@ impl Store {
     ) -> Result<Self, RebuildError> {
         let expected = entries.size_hint().1.unwrap_or(0).min(EXPECTED_MAX);
         let changes = entries.filter_map(|entry| match read(entry).transpose()? {
-            Ok(Change::Put(pair)) => Some(Ok(Slot { pair, gone: false })),
+            Ok(Change::Put(pair)) => Some(Ok(Slot {
+                pair,
+                tombstone: false,
+            })),
             Ok(Change::Delete(key)) => Some(Ok(Slot {
                 pair: Pair::key_alone(key),
-                gone: true,
+                tombstone: true,
             })),
             Err(error) => Some(Err(error)),
         });
@@ -314,7 +323,12 @@ impl Store {
     /// The pairs of a snapshot, as a store. Keys and values stay where they are.
     #[must_use]
     pub fn restore(pairs: &Pairs) -> Self {
-        let slots = pairs.iter().map(|pair| Ok(Slot { pair, gone: false }));
+        let slots = pairs.iter().map(|pair| {
+            Ok(Slot {
+                pair,
+                tombstone: false,
+            })
+        });
         let base = Generation::with_room(pairs.len(), pairs.len());
         let base: Result<_, Infallible> = base.build(slots);
         Self::of(match base {
@@ -334,7 +348,7 @@ impl Store {
 
 /// Lets the base say what the overlay said.
 fn settle(base: &mut Generation, slot: Slot) {
-    if slot.gone {
+    if slot.tombstone {
         base.remove(slot.pair.key());
     } else {
         base.put(slot);

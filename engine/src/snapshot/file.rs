@@ -206,7 +206,7 @@ pub fn save<V: Vfs>(
     vfs.rename(&draft, &path).doing("rename", &draft)?;
     vfs.sync_dir(dir).doing("sync", dir)?;
     for name in vfs.list(dir).doing("list", dir)? {
-        // The remains of a snapshot that was never finished.
+        // The recovered of a snapshot that was never finished.
         if name.ends_with(".snap.tmp") {
             let path = dir.join(name);
             vfs.remove(&path).doing("remove", &path)?;

@@ -8,7 +8,7 @@
 //! Invariants:
 //!
 //! 1. A snapshot is written to a draft, synced, renamed, and the directory synced, in this order.
-//!    Under its final name it is whole, or it is rot.
+//!    Under its final name it is whole, or it is corrupt.
 //! 2. The log is truncated only below the older of two snapshots that are durable and were found
 //!    good, so that one may rot.
 //! 3. Loading maps the file and copies nothing: sections, keys and values are slices of it.

@@ -94,10 +94,10 @@ pub(super) fn rot_before_a_mark_is_reported(seed: u64) -> Checked {
     let sim = pristine.crash(1);
     sim.damage(&path, |bytes| bytes[80] ^= 1);
     match Wal::open(sim, dir(), with(Policy::TornTail, seed)) {
-        Err(OpenError::Corrupt(rot)) => {
+        Err(OpenError::Corrupt(corruption)) => {
             ensure!(
-                rot.path == path && rot.offset == 64,
-                "reported elsewhere: {rot}"
+                corruption.path == path && corruption.offset == 64,
+                "reported elsewhere: {corruption}"
             );
             Ok(())
         }

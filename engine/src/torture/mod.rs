@@ -12,11 +12,11 @@
 //! 3. what recovery served is durable: the power may go right afterwards;
 //! 4. the log can be used again.
 //!
-//! A check answers with what it found wrong instead of panicking, so that tests of planted bugs
+//! A check answers with what it found wrong instead of panicking, so that tests of injected bugs
 //! can insist that it finds something.
 
 mod crash;
 mod damage;
+mod injected_bugs;
 mod model;
-mod planted;
 mod script;

@@ -183,7 +183,7 @@ fn step(wal: &Wal<Sim>, operation: Operation, model: &mut Model) -> Result<(), (
             model.truncated = model.durable / 2;
             wal.truncate_below(Lsn(model.truncated)).map_err(drop)?;
         }
-        Operation::KeepHouse => wal.keep_house().map_err(drop)?,
+        Operation::Maintain => wal.maintain().map_err(drop)?,
         Operation::Write => wal.wait_written(wal.watermarks().accepted).map_err(drop)?,
         Operation::Sync => wal.sync().map_err(drop)?,
         Operation::Restart | Operation::Close => {}

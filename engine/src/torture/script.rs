@@ -37,7 +37,7 @@ pub(super) enum Operation {
     /// Let go of the older half of the records.
     Truncate,
     /// Do what is done from time to time.
-    KeepHouse,
+    Maintain,
     /// The process ends without a word, and another one opens the log.
     Restart,
     /// The log is closed, and opened again.
@@ -56,7 +56,7 @@ pub(super) fn script(seed: u64, len: usize) -> Vec<Operation> {
         36..=37 => Operation::Sync,
         38 => Operation::Restart,
         39..=40 => Operation::Truncate,
-        41 => Operation::KeepHouse,
+        41 => Operation::Maintain,
         _ => Operation::Close,
     };
     (0..len).map(operation).collect()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::lsn::Lsn;
 use super::segment::BadHeader;
-use super::walk::Stop;
+use super::segment_scanner::Stop;
 use crate::vfs::IoError;
 
 /// A log could not be opened. Nothing was changed, unless an [`Io`](Self::Io) error interrupted
@@ -53,12 +53,12 @@ pub struct Corruption {
     /// Where in it.
     pub offset: u64,
     /// What is wrong there.
-    pub reason: Rot,
+    pub reason: CorruptionKind,
 }
 
 /// What is wrong with a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Rot {
+pub enum CorruptionKind {
     /// Its header.
     #[error(transparent)]
     Header(#[from] BadHeader),
@@ -77,7 +77,7 @@ pub enum Rot {
     },
 }
 
-impl Rot {
+impl CorruptionKind {
     /// Whether bytes have changed or gone, rather than that an engine wrote them so.
     pub(super) fn is_damage(self) -> bool {
         match self {

@@ -5,7 +5,7 @@
 //! one loses nothing. `FORMAT.md` §5 describes the bytes.
 
 use super::segment::{HEADER_BYTES, Header};
-use super::tape::SealedSegment;
+use super::segment_writer::SealedSegment;
 use crate::frame::{self, BatchItems, Kind, Next};
 
 /// The bytes before the points.

@@ -1,13 +1,13 @@
 //! The log that threads share: accept, write, sync, wait.
 //!
 //! ```text
-//! append ──► State (one short lock) ──► Tape (no lock, one holder) ──► files
+//! append ──► State (one short lock) ──► SegmentWriter (no lock, one holder) ──► files
 //!            accepted                   written, durable
 //! ```
 //!
 //! Group commit needs no queue and no thread of its own: of those who wait, the first to find the
-//! tape free takes it and becomes the leader, writes and syncs everything accepted so far, puts
-//! the tape back, and wakes the others. While one leader syncs, the next batch gathers.
+//! writer free takes it and becomes the leader, writes and syncs everything accepted so far, puts
+//! the writer back, and wakes the others. While one leader syncs, the next batch gathers.
 //!
 //! Invariants:
 //!
@@ -27,9 +27,9 @@ use super::pending::{BRACKET_BYTES, Pending};
 use super::pin::Pin;
 use super::recover::{self, Recovered};
 use super::segment::lock_path;
-use super::tape::{Counters, Progress, SealedSegment, Tape, prepare_spare};
+use super::segment_writer::{Counters, Progress, SealedSegment, SegmentWriter, prepare_spare};
 use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, SyncMark, Transaction};
-use crate::planted::{Bug, planted};
+use crate::injected_bug::{Bug, injected};
 use crate::vfs::{Doing, IoError, Monitor, Vfs};
 
 /// An open log. Clones are handles to the same log.
@@ -56,7 +56,7 @@ impl<V: Vfs> fmt::Debug for Wal<V> {
 /// Everything that the lock protects.
 pub(super) struct State<V: Vfs> {
     /// Absent while a leader has it.
-    tape: Option<Tape<V>>,
+    writer: Option<SegmentWriter<V>>,
     pub(super) progress: Progress,
     pub(super) sealed: Vec<SealedSegment>,
     pending: Pending,
@@ -108,18 +108,19 @@ impl<V: Vfs> Wal<V> {
             dir: dir.to_owned(),
         })?;
         let lock: Arc<dyn Send + Sync> = Arc::new(lock);
-        let mut remains = recover::recover(&vfs, dir, &options)?;
-        for segment in &mut remains.segments {
+        let mut recovered = recover::recover(&vfs, dir, &options)?;
+        for segment in &mut recovered.segments {
             segment.pin = Pin::new(&lock);
         }
         let segment_bytes = options.segment_bytes();
-        let next_spare = remains.next_spare;
-        let tape = Tape::begin(&vfs, dir, remains.next, segment_bytes, remains.spares)?;
+        let next_spare = recovered.next_spare;
+        let writer =
+            SegmentWriter::begin(&vfs, dir, recovered.next, segment_bytes, recovered.spares)?;
         let state = State {
-            progress: tape.progress(),
-            tape: Some(tape),
-            sealed: remains.segments,
-            pending: Pending::new(remains.next, segment_bytes),
+            progress: writer.progress(),
+            writer: Some(writer),
+            sealed: recovered.segments,
+            pending: Pending::new(recovered.next, segment_bytes),
             volatile_bytes: 0,
             failure: None,
             active_pin: Pin::new(&lock),
@@ -137,7 +138,7 @@ impl<V: Vfs> Wal<V> {
             Self {
                 shared: Arc::new(shared),
             },
-            remains.report,
+            recovered.report,
         ))
     }
 
@@ -297,8 +298,8 @@ impl<V: Vfs> Wal<V> {
         if let Some(poisoned) = &state.failure {
             return Err(poisoned.clone());
         }
-        match state.tape.take() {
-            Some(tape) => self.lead(state, tape, sync),
+        match state.writer.take() {
+            Some(writer) => self.lead(state, writer, sync),
             None => Ok(self.shared.state.wait(state)),
         }
     }
@@ -306,7 +307,7 @@ impl<V: Vfs> Wal<V> {
     fn lead<'a>(
         &'a self,
         mut state: Guard<'a, V>,
-        mut tape: Tape<V>,
+        mut writer: SegmentWriter<V>,
         sync: bool,
     ) -> Result<Guard<'a, V>, Poisoned> {
         let monitor = &self.shared.state;
@@ -314,12 +315,12 @@ impl<V: Vfs> Wal<V> {
         let volatile_bytes = state.volatile_bytes;
         drop(state);
         let unfinished = Unfinished(&self.shared);
-        let outcome = tape.write(&chunks, sync);
+        let outcome = writer.write(&chunks, sync);
         std::mem::forget(unfinished);
         let mut state = monitor.lock();
         let before = state.progress.durable;
-        state.progress = tape.progress();
-        for mut sealed in tape.take_sealed() {
+        state.progress = writer.progress();
+        for mut sealed in writer.take_sealed() {
             let fresh = Pin::new(&state.lock);
             sealed.pin = std::mem::replace(&mut state.active_pin, fresh);
             state.sealed.push(sealed);
@@ -330,7 +331,7 @@ impl<V: Vfs> Wal<V> {
         }
         let outcome = match outcome {
             Ok(()) => {
-                state.tape = Some(tape);
+                state.writer = Some(writer);
                 let Progress {
                     header,
                     offset,
@@ -338,7 +339,7 @@ impl<V: Vfs> Wal<V> {
                     ..
                 } = state.progress;
                 if sync && durable > before {
-                    let offset = if planted(Bug::SyncMarkStuckAtZero) {
+                    let offset = if injected(Bug::SyncMarkStuckAtZero) {
                         0
                     } else {
                         offset
@@ -372,7 +373,7 @@ impl<V: Vfs> Wal<V> {
     /// # Errors
     /// [`Poisoned`] where that failed, now or earlier.
     pub fn truncate_below(&self, lsn: Lsn) -> Result<Lsn, Poisoned> {
-        let (mut state, mut tape) = self.take_tape()?;
+        let (mut state, mut writer) = self.take_writer()?;
         let gone = |segment: &SealedSegment| segment.end_lsn <= lsn.0 && !segment.pin.is_shared();
         let count = state
             .sealed
@@ -384,9 +385,9 @@ impl<V: Vfs> Wal<V> {
         state.next_spare += retired.len() as u64;
         drop(state);
         let unfinished = Unfinished(&self.shared);
-        let outcome = tape.retire(&retired, self.shared.options.spares, number);
+        let outcome = writer.retire(&retired, self.shared.options.spares, number);
         std::mem::forget(unfinished);
-        self.put_back(tape, outcome)?;
+        self.put_back(writer, outcome)?;
         Ok(self.first_lsn())
     }
 
@@ -395,7 +396,7 @@ impl<V: Vfs> Wal<V> {
     ///
     /// # Errors
     /// [`Poisoned`] where that failed, now or earlier.
-    pub fn keep_house(&self) -> Result<(), Poisoned> {
+    pub fn maintain(&self) -> Result<(), Poisoned> {
         let Shared {
             vfs,
             dir,
@@ -408,7 +409,10 @@ impl<V: Vfs> Wal<V> {
             return Err(poisoned);
         }
         let mut locked = state.lock();
-        let spares = locked.tape.as_ref().map_or(options.spares, Tape::spares);
+        let spares = locked
+            .writer
+            .as_ref()
+            .map_or(options.spares, SegmentWriter::spares);
         if spares >= options.spares || options.mode == Mode::InMemory {
             return Ok(());
         }
@@ -416,32 +420,36 @@ impl<V: Vfs> Wal<V> {
         locked.next_spare += 1;
         drop(locked);
         let prepared = prepare_spare(vfs, dir, number, options.segment_bytes());
-        let (locked, mut tape) = self.take_tape()?;
+        let (locked, mut writer) = self.take_writer()?;
         drop(locked);
-        let outcome = prepared.map(|spare| tape.add_spare(spare));
-        self.put_back(tape, outcome)
+        let outcome = prepared.map(|spare| writer.add_spare(spare));
+        self.put_back(writer, outcome)
     }
 
-    /// Waits until the tape is free, and takes it.
-    fn take_tape(&self) -> Result<(Guard<'_, V>, Tape<V>), Poisoned> {
+    /// Waits until the writer is free, and takes it.
+    fn take_writer(&self) -> Result<(Guard<'_, V>, SegmentWriter<V>), Poisoned> {
         let mut state = self.shared.state.lock();
         loop {
             if let Some(poisoned) = &state.failure {
                 return Err(poisoned.clone());
             }
-            match state.tape.take() {
-                Some(tape) => return Ok((state, tape)),
+            match state.writer.take() {
+                Some(writer) => return Ok((state, writer)),
                 None => state = self.shared.state.wait(state),
             }
         }
     }
 
-    /// Puts the tape back, or closes the log where `outcome` is an error.
-    fn put_back(&self, tape: Tape<V>, outcome: Result<(), IoError>) -> Result<(), Poisoned> {
+    /// Puts the writer back, or closes the log where `outcome` is an error.
+    fn put_back(
+        &self,
+        writer: SegmentWriter<V>,
+        outcome: Result<(), IoError>,
+    ) -> Result<(), Poisoned> {
         let mut state = self.shared.state.lock();
         let outcome = match outcome {
             Ok(()) => {
-                state.tape = Some(tape);
+                state.writer = Some(writer);
                 Ok(())
             }
             Err(cause) => Err(state.failure.insert(Poisoned { cause }).clone()),
@@ -473,18 +481,18 @@ impl<V: Vfs> Wal<V> {
     /// # Errors
     /// [`Poisoned`] where that failed, now or earlier.
     pub fn close(self) -> Result<(), Poisoned> {
-        let (mut state, tape) = self.take_tape()?;
+        let (mut state, writer) = self.take_writer()?;
         if state.pending.is_untouched() {
             drop(state);
-            return self.put_back(tape, Ok(()));
+            return self.put_back(writer, Ok(()));
         }
         state.pending.roll(self.shared.vfs.now_us());
-        self.lead(state, tape, true).map(drop)
+        self.lead(state, writer, true).map(drop)
     }
 }
 
-/// Work with the tape that must not be left half done: where its thread panics, the log is closed
-/// and everyone who waits is told, instead of waiting for a tape that never comes back.
+/// Work with the writer that must not be left half done: where its thread panics, the log is closed
+/// and everyone who waits is told, instead of waiting for a writer that never comes back.
 struct Unfinished<'a, V: Vfs>(&'a Shared<V>);
 
 impl<V: Vfs> Drop for Unfinished<'_, V> {

@@ -1,7 +1,7 @@
 //! The write-ahead log: a change is written here before any reader can see it.
 //!
 //! ```text
-//! Wal ── append ──► pending ── tape ──► 00000000000000000000.wal   sealed
+//! Wal ── append ──► pending ── writer ──► 00000000000000000000.wal   sealed
 //!                                       00000000000000081920.wal   sealed
 //!  ▲                                    00000000000000163840.wal   active
 //!  └── entries ◄── mapped, not copied ──┘
@@ -20,10 +20,10 @@
 //! Deliberately absent: compression, and a retry of anything that failed.
 
 mod error;
-mod housekeeper;
 mod index;
 mod log;
 mod lsn;
+mod maintainer;
 mod options;
 mod pending;
 mod pin;
@@ -31,19 +31,21 @@ mod reader;
 mod recover;
 mod repair;
 mod segment;
-mod tape;
-mod walk;
+mod segment_scanner;
+mod segment_writer;
 
-pub use self::error::{AppendError, Corruption, OpenError, Poisoned, ReadError, Rot, WaitError};
-pub use self::housekeeper::Housekeeper;
+pub use self::error::{
+    AppendError, Corruption, CorruptionKind, OpenError, Poisoned, ReadError, WaitError,
+};
 pub use self::log::{Appended, Wal, Watermarks};
 pub use self::lsn::Lsn;
+pub use self::maintainer::Maintainer;
 pub use self::options::{Mode, Options, Policy};
 pub use self::reader::{Entries, Entry, Tail};
-pub use self::recover::{Cut, Recovered};
+pub use self::recover::{Recovered, TornTail};
 pub use self::repair::{Gap, RepairError, RepairReport, SegmentReport, inspect, repair};
 pub use self::segment::{
     BadHeader, HEADER_BYTES, Header, SEGMENT_BYTES_MIN, SEGMENT_VERSION, chained,
 };
-pub use self::tape::Counters;
-pub use self::walk::Stop;
+pub use self::segment_scanner::Stop;
+pub use self::segment_writer::Counters;

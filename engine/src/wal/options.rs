@@ -48,7 +48,7 @@ pub enum Mode {
     InMemory,
     /// Commits return once accepted. A record survives power loss at most `interval` and one sync
     /// later, or once `max_bytes` more have been accepted, whichever comes first. The interval is
-    /// kept by a [`Housekeeper`](super::Housekeeper); without one, only the bytes count.
+    /// kept by a [`Maintainer`](super::Maintainer); without one, only the bytes count.
     Buffered {
         /// How long a record may stay volatile.
         interval: Duration,
@@ -64,7 +64,7 @@ pub enum Mode {
 pub enum Policy {
     /// Open only a log that was closed; anything else is an error.
     Strict,
-    /// Cut a torn tail, which is what a crash leaves behind. Rot is an error.
+    /// Cut a torn tail, which is what a crash leaves behind. Corruption is an error.
     TornTail,
     /// Go back to the moment before the first damage, wherever it is. Segments after it are set
     /// aside under the name `*.lost`. For those who prefer an older state to none.

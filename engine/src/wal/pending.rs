@@ -212,7 +212,7 @@ impl Chunk {
 mod tests {
     use super::*;
     use crate::frame::Kind;
-    use crate::wal::walk;
+    use crate::wal::segment_scanner;
 
     const SEGMENT: u64 = 4096;
 
@@ -255,9 +255,9 @@ mod tests {
             },
         );
         chunks.extend(pending.take());
-        let verified = walk::verify(&file(&chunks), &chunks[0].header);
+        let verified = segment_scanner::verify(&file(&chunks), &chunks[0].header);
         assert_eq!((verified.last.lsn, verified.last.frames), (2, 3));
-        assert_eq!(verified.stop, Some(walk::Stop::Empty));
+        assert_eq!(verified.stop, Some(segment_scanner::Stop::Empty));
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
         let mut pending = filled(&[&payload[..]; 4]);
         let chunks = pending.take();
         assert_eq!(chunks.len(), 2);
-        let sealed = walk::verify(&file(&chunks[..1]), &chunks[0].header);
+        let sealed = segment_scanner::verify(&file(&chunks[..1]), &chunks[0].header);
         assert_eq!((sealed.stop, sealed.last.lsn), (None, 3));
         assert_eq!(chunks[1].header.base_lsn, 3);
         assert_eq!(chunks[1].header.prev_chain, sealed.last.chain);

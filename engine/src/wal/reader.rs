@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::error::{Corruption, ReadError, Rot};
+use super::error::{Corruption, CorruptionKind, ReadError};
 use super::index::Index;
 use super::log::{State, Wal};
 use super::lsn::Lsn;
 use super::pin::Pin;
 use super::segment::{HEADER_BYTES, Header, index_path, segment_path};
-use super::tape::{Progress, SealedSegment};
-use super::walk::Stop;
+use super::segment_scanner::Stop;
+use super::segment_writer::{Progress, SealedSegment};
 use crate::frame::{self, BatchItems, Kind, Next};
 use crate::vfs::{Doing, Monitor, Vfs, VfsFile};
 
@@ -388,7 +388,7 @@ impl Cursor {
             let frame = match frame::split(&self.bytes[self.at..]) {
                 Next::Frame(frame) => frame,
                 Next::End => return Ok(None),
-                Next::Damaged(damage) => return Err(self.rot(Stop::Damaged(damage))),
+                Next::Damaged(damage) => return Err(self.corruption(Stop::Damaged(damage))),
             };
             let start = self.at + frame::HEAD;
             self.at += frame.size;
@@ -396,7 +396,7 @@ impl Cursor {
                 Kind::SEGMENT_END => return Ok(None),
                 Kind::BATCH => {
                     let Some(items) = BatchItems::new(frame.record.payload) else {
-                        return Err(self.rot(Stop::Malformed("the batch is too short")));
+                        return Err(self.corruption(Stop::Malformed("the batch is too short")));
                     };
                     let end = start + frame.record.payload.len();
                     self.batch = Some((start + 4, end, items.left()));
@@ -422,7 +422,7 @@ impl Cursor {
             }
             Some(Some(record)) => record,
             Some(None) => {
-                return Err(self.rot(Stop::Malformed("an item does not fit its batch")));
+                return Err(self.corruption(Stop::Malformed("an item does not fit its batch")));
             }
         };
         let next = start + frame::ITEM_HEAD + record.payload.len();
@@ -443,12 +443,12 @@ impl Cursor {
         }
     }
 
-    fn rot(&self, stop: Stop) -> ReadError {
+    fn corruption(&self, stop: Stop) -> ReadError {
         let offset = self.origin + self.at as u64;
         ReadError::Corrupt(Corruption {
             path: self.path.clone(),
             offset,
-            reason: Rot::Frame(stop),
+            reason: CorruptionKind::Frame(stop),
         })
     }
 }

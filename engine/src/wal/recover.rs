@@ -5,9 +5,9 @@
 //!
 //! | segment | its frames stop | a later mark says that byte was durable | so it is |
 //! |---|---|---|---|
-//! | not the last | anywhere but at its end | – | rot |
+//! | not the last | anywhere but at its end | – | corruption |
 //! | last | at its end | – | complete |
-//! | last | before | yes | rot |
+//! | last | before | yes | corruption |
 //! | last | before | no | a torn tail, cut there |
 //!
 //! Frames that are intact and malformed, or from a newer engine, are never cut: an error, always.
@@ -23,15 +23,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::error::{Corruption, OpenError, Rot};
+use super::error::{Corruption, CorruptionKind, OpenError};
 use super::lsn::Lsn;
 use super::options::{Options, Policy};
 use super::pin::Pin;
 use super::segment::{FileKind, Header, draft_path, file_kind};
-use super::tape::{SealedSegment, put_in_place};
-use super::walk::{self, Stop, Verified};
+use super::segment_scanner::{self, Stop, Verified};
+use super::segment_writer::{SealedSegment, put_in_place};
 use crate::frame::{Prepared, SegmentEnd};
-use crate::planted::{Bug, planted};
+use crate::injected_bug::{Bug, injected};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 
 /// What opening a log found and did.
@@ -53,12 +53,12 @@ pub struct Recovered {
     pub took: Duration,
     /// The torn tail that was cut, where there was one. In a file that was used before, what
     /// follows the last frame is no frame either, and is called a torn tail too.
-    pub cut: Option<Cut>,
+    pub cut: Option<TornTail>,
 }
 
 /// A torn tail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
+pub struct TornTail {
     /// The segment.
     pub path: PathBuf,
     /// The first byte that was cut.
@@ -69,7 +69,7 @@ pub struct Cut {
 
 /// A log's segments, all sealed, and the header with which it goes on.
 #[derive(Debug)]
-pub(super) struct Remains {
+pub(super) struct RecoveredLog {
     pub report: Recovered,
     pub segments: Vec<SealedSegment>,
     pub spares: Vec<PathBuf>,
@@ -77,13 +77,13 @@ pub(super) struct Remains {
     pub next: Header,
 }
 
-/// A segment's file and what its walk found.
+/// A segment's file and what its scan found.
 pub(super) struct Found {
     path: PathBuf,
     bytes: Bytes,
     /// What the segment says about itself.
     pub(super) header: Header,
-    /// What the walk over it found.
+    /// What the scan over it found.
     pub(super) verified: Verified,
 }
 
@@ -92,9 +92,9 @@ pub(super) fn recover<V: Vfs>(
     vfs: &V,
     dir: &Path,
     options: &Options,
-) -> Result<Remains, OpenError> {
+) -> Result<RecoveredLog, OpenError> {
     let begun_us = vfs.now_us();
-    let files = look_around(vfs, dir, options)?;
+    let files = list_files(vfs, dir, options)?;
     let found = verify_all(vfs, &files.segments, options.threads);
     let mut kept = Kept::default();
     for (index, found) in found.into_iter().enumerate() {
@@ -107,18 +107,18 @@ pub(super) fn recover<V: Vfs>(
         });
         match judged {
             Ok((segment, cut)) => kept.keep(segment, cut, vfs.now_us()),
-            Err(OpenError::Corrupt(rot))
-                if options.policy == Policy::PointInTime && rot.reason.is_damage() =>
+            Err(OpenError::Corrupt(corruption))
+                if options.policy == Policy::PointInTime && corruption.reason.is_damage() =>
             {
-                kept.go_back(vfs, dir, &rot, path, &files.segments[index..])?;
+                kept.go_back(vfs, dir, &corruption, path, &files.segments[index..])?;
                 break;
             }
             Err(error) => return Err(error),
         }
     }
-    let mut remains = kept.seal(vfs, dir, files)?;
-    remains.report.took = Duration::from_micros(vfs.now_us().saturating_sub(begun_us));
-    Ok(remains)
+    let mut recovered = kept.seal(vfs, dir, files)?;
+    recovered.report.took = Duration::from_micros(vfs.now_us().saturating_sub(begun_us));
+    Ok(recovered)
 }
 
 /// What recovery keeps, segment by segment.
@@ -132,7 +132,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn keep(&mut self, segment: Found, cut: Option<Cut>, now_us: u64) {
+    fn keep(&mut self, segment: Found, cut: Option<TornTail>, now_us: u64) {
         let last = segment.verified.last;
         let records = last.lsn - segment.header.base_lsn;
         if self.segments.is_empty() {
@@ -159,16 +159,16 @@ impl Kept {
         &mut self,
         vfs: &V,
         dir: &Path,
-        rot: &Corruption,
+        corruption: &Corruption,
         path: &Path,
         rest: &[(u64, PathBuf)],
     ) -> Result<(), OpenError> {
-        let (Rot::Frame(reason), offset) = (rot.reason, rot.offset) else {
+        let (CorruptionKind::Frame(reason), offset) = (corruption.reason, corruption.offset) else {
             return set_aside(vfs, dir, rest).map_err(OpenError::from);
         };
         set_aside(vfs, dir, &rest[1..])?;
         let segment = verify_file(vfs, path)?;
-        let cut = Cut {
+        let cut = TornTail {
             path: path.to_owned(),
             offset,
             reason,
@@ -178,7 +178,12 @@ impl Kept {
     }
 
     /// Seals the last segment, or leaves its place to the next where it holds nothing.
-    fn seal<V: Vfs>(mut self, vfs: &V, dir: &Path, files: Files) -> Result<Remains, OpenError> {
+    fn seal<V: Vfs>(
+        mut self,
+        vfs: &V,
+        dir: &Path,
+        files: Files,
+    ) -> Result<RecoveredLog, OpenError> {
         let next = match &self.last {
             None => Header::first(vfs.now_us()),
             Some(last) if last.verified.last.lsn == last.header.base_lsn => {
@@ -186,7 +191,7 @@ impl Kept {
                 last.header
             }
             Some(last) => {
-                if !planted(Bug::ResumeInPlace) {
+                if !injected(Bug::ResumeInPlace) {
                     seal_copy(vfs, dir, last)?;
                 }
                 let end = last.verified.last;
@@ -194,7 +199,7 @@ impl Kept {
             }
         };
         self.report.segments = self.segments.len();
-        Ok(Remains {
+        Ok(RecoveredLog {
             report: self.report,
             segments: self.segments,
             spares: files.spares,
@@ -231,7 +236,7 @@ struct Files {
 }
 
 /// Lists the directory. What was never finished, or is of no use, is removed.
-fn look_around<V: Vfs>(vfs: &V, dir: &Path, options: &Options) -> Result<Files, IoError> {
+fn list_files<V: Vfs>(vfs: &V, dir: &Path, options: &Options) -> Result<Files, IoError> {
     let mut files = Files {
         segments: Vec::new(),
         spares: Vec::new(),
@@ -302,8 +307,8 @@ fn verify_file<V: Vfs>(vfs: &V, path: &Path) -> Result<Found, OpenError> {
 /// Verifies a whole segment.
 pub(super) fn verify_bytes(path: &Path, bytes: Bytes) -> Result<Found, OpenError> {
     let header = Header::decode(&bytes);
-    let header = header.map_err(|bad| corruption(path, 0, Rot::Header(bad)))?;
-    let verified = walk::verify(&bytes, &header);
+    let header = header.map_err(|bad| corruption(path, 0, CorruptionKind::Header(bad)))?;
+    let verified = segment_scanner::verify(&bytes, &header);
     Ok(Found {
         path: path.to_owned(),
         bytes,
@@ -320,7 +325,7 @@ pub(super) fn check_order(
 ) -> Result<(), Corruption> {
     let header = &segment.header;
     let expect = |field, expected: u64, found: u64| {
-        let rot = Rot::Order {
+        let kind = CorruptionKind::Order {
             field,
             expected,
             found,
@@ -328,7 +333,7 @@ pub(super) fn check_order(
         if expected == found {
             Ok(())
         } else {
-            Err(corruption(&segment.path, 0, rot))
+            Err(corruption(&segment.path, 0, kind))
         }
     };
     expect("the base LSN", name_lsn, header.base_lsn)?;
@@ -346,7 +351,7 @@ pub(super) fn judge(
     segment: &Found,
     is_last: bool,
     policy: Policy,
-) -> Result<Option<Cut>, OpenError> {
+) -> Result<Option<TornTail>, OpenError> {
     let Found {
         path,
         bytes,
@@ -359,8 +364,8 @@ pub(super) fn judge(
     let at = verified.at;
     let offset = verified.last.at as u64;
     let whole = matches!(stop, Stop::Malformed(_) | Stop::Unknown { .. });
-    if whole || !is_last || walk::durable_beyond(bytes, header.salt, at).is_some() {
-        return Err(corruption(path, at as u64, Rot::Frame(stop)).into());
+    if whole || !is_last || segment_scanner::durable_beyond(bytes, header.salt, at).is_some() {
+        return Err(corruption(path, at as u64, CorruptionKind::Frame(stop)).into());
     }
     let has_records = verified.last.lsn > header.base_lsn;
     if policy == Policy::Strict && (has_records || stop != Stop::Empty) {
@@ -370,7 +375,7 @@ pub(super) fn judge(
         });
     }
     let torn = matches!(stop, Stop::Damaged(_) | Stop::Unfinished);
-    Ok(torn.then(|| Cut {
+    Ok(torn.then(|| TornTail {
         path: path.clone(),
         offset,
         reason: stop,
@@ -406,7 +411,7 @@ fn seal_copy<V: Vfs>(vfs: &V, dir: &Path, segment: &Found) -> Result<(), IoError
     put_in_place(vfs, dir, &draft, header.base_lsn)
 }
 
-fn corruption(path: &Path, offset: u64, reason: Rot) -> Corruption {
+fn corruption(path: &Path, offset: u64, reason: CorruptionKind) -> Corruption {
     Corruption {
         path: path.to_owned(),
         offset,

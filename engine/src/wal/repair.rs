@@ -16,7 +16,7 @@ use super::lsn::Lsn;
 use super::options::{Options, Policy};
 use super::recover::{check_order, judge, verify_bytes};
 use super::segment::{BadHeader, FileKind, HEADER_BYTES, Header, file_kind};
-use super::walk::Stop;
+use super::segment_scanner::Stop;
 use crate::frame::{BatchItems, Frame, Kind, Next, OVERHEAD, Transaction, TxCommit, decode};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 

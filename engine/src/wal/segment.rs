@@ -180,7 +180,7 @@ pub(super) enum FileKind {
     Segment(u64),
     /// A file that waits to become a segment, by its number.
     Spare(u64),
-    /// The remains of something that was never finished.
+    /// The recovered of something that was never finished.
     Draft,
     /// Not ours.
     Other,

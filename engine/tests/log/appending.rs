@@ -121,7 +121,7 @@ fn a_housekeeper_makes_buffered_records_durable_and_prepares_files() {
         max_bytes: u64::MAX,
     };
     let (wal, _) = Wal::open(Disk, dir.path(), Options { mode, ..options() }).unwrap();
-    let housekeeper = Housekeeper::start(wal.clone()).unwrap();
+    let maintainer = Maintainer::start(wal.clone()).unwrap();
     let end = wal.append(record(b"left to itself")).unwrap().end;
     let spare_is_there = || {
         Disk.list(dir.path())
@@ -132,7 +132,7 @@ fn a_housekeeper_makes_buffered_records_durable_and_prepares_files() {
     while wal.watermarks().durable < end || !spare_is_there() {
         std::thread::yield_now();
     }
-    drop(housekeeper);
+    drop(maintainer);
     wal.close().unwrap();
 }
 

@@ -15,8 +15,8 @@ use engine::frame::{Batch, Kind, OVERHEAD, Record, Transaction};
 use engine::kv::{Change, Store};
 use engine::vfs::{Disk, Failure, Memory, Plan, Sim, Vfs};
 use engine::wal::{
-    AppendError, BadHeader, HEADER_BYTES, Housekeeper, Lsn, Mode, OpenError, Options, Policy,
-    ReadError, Rot, WaitError, Wal,
+    AppendError, BadHeader, CorruptionKind, HEADER_BYTES, Lsn, Maintainer, Mode, OpenError,
+    Options, Policy, ReadError, WaitError, Wal,
 };
 
 const KIND: Kind = Kind(0x30);

@@ -75,7 +75,9 @@ fn damage_before_a_later_mark_is_rot_and_not_a_torn_tail() {
     bytes[HEADER_BYTES + 8] ^= 1;
     vfs.write(path, bytes);
     match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
-        OpenError::Corrupt(rot) => assert_eq!((&rot.path, rot.offset), (path, 64)),
+        OpenError::Corrupt(corruption) => {
+            assert_eq!((&corruption.path, corruption.offset), (path, 64))
+        }
         other => panic!("{other}"),
     }
 }
@@ -92,9 +94,9 @@ fn damage_in_a_sealed_segment_is_rot_wherever_it_is() {
         bytes[at] ^= 0x10;
         vfs.write(path, bytes);
         match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
-            OpenError::Corrupt(rot) => {
-                assert_eq!(&rot.path, path);
-                assert!(rot.offset <= at as u64, "byte {at}: {rot}");
+            OpenError::Corrupt(corruption) => {
+                assert_eq!(&corruption.path, path);
+                assert!(corruption.offset <= at as u64, "byte {at}: {corruption}");
             }
             other => panic!("byte {at}: {other}"),
         }
@@ -108,7 +110,10 @@ fn a_missing_segment_is_noticed() {
     assert!(paths.len() > 3);
     vfs.remove(&paths[1]).unwrap();
     match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
-        OpenError::Corrupt(rot) => assert!(matches!(rot.reason, Rot::Order { .. }), "{rot}"),
+        OpenError::Corrupt(corruption) => assert!(
+            matches!(corruption.reason, CorruptionKind::Order { .. }),
+            "{corruption}"
+        ),
         other => panic!("{other}"),
     }
 }
@@ -124,7 +129,10 @@ fn a_segment_of_a_newer_engine_is_refused() {
     bytes[12..16].copy_from_slice(&crc.to_le_bytes());
     vfs.write(path, bytes);
     match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
-        OpenError::Corrupt(rot) => assert_eq!(rot.reason, Rot::Header(BadHeader::Version(2))),
+        OpenError::Corrupt(corruption) => assert_eq!(
+            corruption.reason,
+            CorruptionKind::Header(BadHeader::Version(2))
+        ),
         other => panic!("{other}"),
     }
 }
@@ -216,7 +224,9 @@ fn a_segment_of_another_log_is_noticed_although_it_is_whole() {
     assert_eq!(segments(&other), paths);
     vfs.write(&paths[1], other.read(&paths[1]).unwrap());
     match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
-        OpenError::Corrupt(rot) => assert!(rot.to_string().contains("the chain"), "{rot}"),
+        OpenError::Corrupt(corruption) => {
+            assert!(corruption.to_string().contains("the chain"), "{corruption}")
+        }
         other => panic!("{other}"),
     }
 }

@@ -1,6 +1,6 @@
-//! The write side of the log: whoever holds the tape is the one who writes and syncs.
+//! The write side of the log: whoever holds the writer is the one who writes and syncs.
 //!
-//! There is one tape. A thread that wants something written takes it, works without any lock,
+//! There is one writer. A thread that wants something written takes it, works without any lock,
 //! and puts it back; that thread is the leader, and everybody else waits for the watermarks.
 //!
 //! Order at the end of a segment, each step complete before the next begins:
@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 use super::pending::Chunk;
 use super::pin::Pin;
 use super::segment::{HEADER_BYTES, Header, draft_path, index_path, segment_path, spare_path};
-use crate::planted::{Bug, planted};
+use crate::injected_bug::{Bug, injected};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 
 /// The active segment's file.
-pub(super) struct Tape<V: Vfs> {
+pub(super) struct SegmentWriter<V: Vfs> {
     vfs: V,
     dir: PathBuf,
     segment_bytes: u64,
@@ -37,7 +37,7 @@ pub(super) struct Tape<V: Vfs> {
     spares: Vec<PathBuf>,
 }
 
-/// How far a tape has come.
+/// How far a writer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Progress {
     /// The active segment.
@@ -76,7 +76,7 @@ pub(super) struct SealedSegment {
     pub pin: Pin,
 }
 
-impl<V: Vfs> Tape<V> {
+impl<V: Vfs> SegmentWriter<V> {
     /// Begins the segment of `header`, which replaces a file of the same name.
     pub(super) fn begin(
         vfs: &V,
@@ -151,7 +151,7 @@ impl<V: Vfs> Tape<V> {
         self.progress.header = chunk.header;
         self.progress.offset = chunk.end();
         self.progress.written = chunk.end_lsn;
-        if planted(Bug::PublishBeforeDurable) {
+        if injected(Bug::PublishBeforeDurable) {
             self.progress.durable = chunk.end_lsn;
         }
         Ok(())
@@ -159,7 +159,7 @@ impl<V: Vfs> Tape<V> {
 
     fn sync(&mut self) -> Result<(), IoError> {
         let mut synced = self.file.sync_data();
-        if planted(Bug::RetryFailedSync) && synced.is_err() {
+        if injected(Bug::RetryFailedSync) && synced.is_err() {
             synced = self.file.sync_data();
         }
         synced.doing("sync", &self.path)?;
@@ -263,7 +263,7 @@ pub(super) fn put_in_place<V: Vfs>(
 ) -> Result<(), IoError> {
     let path = segment_path(dir, base_lsn);
     vfs.rename(draft, &path).doing("rename", draft)?;
-    if planted(Bug::SkipDirectorySync) {
+    if injected(Bug::SkipDirectorySync) {
         return Ok(());
     }
     vfs.sync_dir(dir).doing("sync", dir)

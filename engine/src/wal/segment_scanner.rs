@@ -1,6 +1,6 @@
 //! A segment's frames in order: the one place that knows which frames may follow which.
 //!
-//! The walk checks frames (checksum, lengths) and grammar (batches well formed, the segment's
+//! The scan checks frames (checksum, lengths) and grammar (batches well formed, the segment's
 //! end telling the truth), counts records, and folds checksums into the chain. It stops at the
 //! first thing it cannot accept and says why; what that means is for recovery to judge.
 
@@ -9,7 +9,7 @@ use crate::frame::{
     self, BatchItems, Damage, Frame, Kind, Next, Record, SegmentEnd, SyncMark, TxBegin, TxCommit,
 };
 
-/// Where a walk stands: after the frames it has accepted.
+/// Where a scan stands: after the frames it has accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
     /// Bytes from the beginning of the file.
@@ -35,7 +35,7 @@ pub(super) enum Step<'a> {
     End,
 }
 
-/// Why a walk went no further.
+/// Why a scan went no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
     /// The bytes end here, or only zeros follow.
@@ -62,7 +62,7 @@ pub enum Stop {
 
 /// Walks over the frames of `segment`, which is a whole file.
 #[derive(Debug)]
-pub(super) struct Walk<'a> {
+pub(super) struct SegmentScanner<'a> {
     segment: &'a [u8],
     salt: u32,
     base_lsn: u64,
@@ -71,7 +71,7 @@ pub(super) struct Walk<'a> {
     transaction: Option<(Position, u64)>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> SegmentScanner<'a> {
     /// Begins after the header.
     pub(super) fn new(segment: &'a [u8], header: &Header) -> Self {
         let at = HEADER_BYTES;
@@ -204,12 +204,12 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What a walk over a whole segment found.
+/// What a scan over a whole segment found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Verified {
     /// After the last frame to keep; for a sealed segment before its end frame.
     pub last: Position,
-    /// Where the walk stopped. Beyond `last` where that is inside a transaction.
+    /// Where the scan stopped. Beyond `last` where that is inside a transaction.
     pub at: usize,
     /// Why it stopped; `None` where the segment is sealed.
     pub stop: Option<Stop>,
@@ -217,10 +217,10 @@ pub(super) struct Verified {
 
 /// Walks over a whole segment.
 pub(super) fn verify(segment: &[u8], header: &Header) -> Verified {
-    let mut walk = Walk::new(segment, header);
+    let mut scan = SegmentScanner::new(segment, header);
     loop {
-        let (last, at) = (walk.position(), walk.at());
-        match walk.step() {
+        let (last, at) = (scan.position(), scan.at());
+        match scan.step() {
             Ok(Step::End) => {
                 return Verified {
                     last,
@@ -244,7 +244,7 @@ pub(super) fn verify(segment: &[u8], header: &Header) -> Verified {
 }
 
 /// Looks for proof that bytes at or beyond `at` were durable: an intact sync mark further on that
-/// says so. Only needed where a walk stopped, so its cost does not matter.
+/// says so. Only needed where a scan stopped, so its cost does not matter.
 pub(super) fn durable_beyond(segment: &[u8], salt: u32, at: usize) -> Option<SyncMark> {
     let pattern = mark_pattern();
     let rest = segment.get(at..)?;
@@ -306,7 +306,7 @@ mod tests {
         }
     }
 
-    /// A segment of frames of the log's own types, and what its walk stops at.
+    /// A segment of frames of the log's own types, and what its scan stops at.
     fn stop(frames: &[(Kind, u8, &[u8])]) -> (u64, Option<Stop>) {
         let header = Header {
             number: 0,

@@ -17,12 +17,12 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Looks after a log until it is dropped.
 #[derive(Debug)]
-pub struct Housekeeper {
+pub struct Maintainer {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Housekeeper {
+impl Maintainer {
     /// Starts to look after `wal`. It ends by itself where the log fails; whoever waits for
     /// records is told why.
     ///
@@ -37,14 +37,14 @@ impl Housekeeper {
         };
         let work = move || {
             while !stopped.load(Ordering::Acquire) {
-                if wal.keep_house().is_err() {
+                if wal.maintain().is_err() {
                     return;
                 }
                 std::thread::park_timeout(interval);
             }
         };
         let thread = std::thread::Builder::new()
-            .name("wal housekeeper".into())
+            .name("wal maintainer".into())
             .spawn(work)?;
         Ok(Self {
             stop,
@@ -53,7 +53,7 @@ impl Housekeeper {
     }
 }
 
-impl Drop for Housekeeper {
+impl Drop for Maintainer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {

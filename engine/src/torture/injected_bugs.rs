@@ -1,14 +1,14 @@
-//! Each planted bug is one that the harness finds. A harness that finds nothing proves nothing.
+//! Each injected bug is one that the harness finds. A harness that finds nothing proves nothing.
 
 use super::crash::{SCRIPT, Tried, crash_everywhere, fail_everywhere};
 use super::damage::rot_before_a_mark_is_reported;
 use super::model::Checked;
-use crate::planted::{Bug, plant};
+use crate::injected_bug::{Bug, inject};
 
 /// The harness must be content without the bug, and find something with it.
 #[track_caller]
 fn found(bug: Bug, harness: impl Fn(u64) -> Checked) {
-    let found = plant(bug, || (0..4).find_map(|seed| harness(seed).err()));
+    let found = inject(bug, || (0..4).find_map(|seed| harness(seed).err()));
     match found {
         Some(what) => println!("{bug:?} is found: {what}"),
         None => panic!("{bug:?} goes unnoticed"),

@@ -1,6 +1,6 @@
-//! Bugs planted on purpose, to prove that the tests would find them.
+//! Bugs injected on purpose, to prove that the tests would find them.
 //!
-//! A test plants one for its own thread. Outside of tests [`planted`] is `false` at compile time,
+//! A test injects one for its own thread. Outside of tests [`injected`] is `false` at compile time,
 //! and nothing of this is left in the library.
 
 /// A mistake that real logs have made.
@@ -21,12 +21,12 @@ pub(crate) enum Bug {
 }
 
 #[cfg(not(test))]
-pub(crate) const fn planted(_bug: Bug) -> bool {
+pub(crate) const fn injected(_bug: Bug) -> bool {
     false
 }
 
 #[cfg(test)]
-pub(crate) use self::switch::{plant, planted};
+pub(crate) use self::switch::{inject, injected};
 
 #[cfg(test)]
 mod switch {
@@ -35,18 +35,18 @@ mod switch {
     use super::Bug;
 
     thread_local! {
-        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+        static INJECTED: Cell<Option<Bug>> = const { Cell::new(None) };
     }
 
-    pub(crate) fn planted(bug: Bug) -> bool {
-        PLANTED.get() == Some(bug)
+    pub(crate) fn injected(bug: Bug) -> bool {
+        INJECTED.get() == Some(bug)
     }
 
     /// Runs `test` with a bug in the engine.
-    pub(crate) fn plant<T>(bug: Bug, test: impl FnOnce() -> T) -> T {
-        PLANTED.set(Some(bug));
+    pub(crate) fn inject<T>(bug: Bug, test: impl FnOnce() -> T) -> T {
+        INJECTED.set(Some(bug));
         let result = test();
-        PLANTED.set(None);
+        INJECTED.set(None);
         result
     }
 }
