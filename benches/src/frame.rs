@@ -14,88 +14,43 @@ use engine::frame::{
 };
 
 use crate::data;
-use crate::workload::Workload;
+use crate::suite::suite;
 
 const KIND: Kind = Kind(0x30);
 const SALT: u32 = 0x1234_5678;
 /// How many records a run encodes, or reads.
 const RECORDS: usize = 1000;
 
-/// The workloads of this suite.
-#[must_use]
-pub fn workloads() -> Vec<Workload> {
-    vec![
-        Workload::new(
-            "frame/encode/b64",
-            || encode_setup(64),
-            encode,
-            encode_check,
-        ),
-        Workload::new(
-            "frame/encode/b256",
-            || encode_setup(256),
-            encode,
-            encode_check,
-        ),
-        Workload::new(
-            "frame/encode/kib1",
-            || encode_setup(1 << 10),
-            encode,
-            encode_check,
-        ),
-        Workload::new(
-            "frame/encode/kib64",
-            || encode_setup(64 << 10),
-            encode,
-            encode_check,
-        ),
-        Workload::new(
-            "frame/batch_encode/n10",
-            || batch_setup(10),
-            batch_encode,
-            batch_check,
-        ),
-        Workload::new(
-            "frame/batch_encode/n100",
-            || batch_setup(100),
-            batch_encode,
-            batch_check,
-        ),
-        Workload::new(
-            "frame/batch_encode/n500",
-            || batch_setup(500),
-            batch_encode,
-            batch_check,
-        ),
-        Workload::new(
-            "frame/batch_read/n100",
-            || batch_read_setup(100),
-            batch_read,
-            scan_check,
-        ),
-        Workload::new(
-            "frame/transaction_encode/n1000",
-            transaction_setup,
-            transaction_encode,
-            transaction_check,
-        ),
-        Workload::new("frame/mark/n1000", mark_setup, marks, mark_check),
-        Workload::new("frame/scan/b64", || scan_setup(64), scan, scan_check),
-        Workload::new("frame/scan/kib1", || scan_setup(1 << 10), scan, scan_check),
-        Workload::new(
-            "frame/scan/kib64",
-            || scan_setup(64 << 10),
-            scan,
-            scan_check,
-        ),
-        Workload::new(
-            "frame/search/damaged",
-            damaged_setup,
-            look_everywhere,
-            damaged_check,
-        ),
-    ]
-}
+suite!(frame {
+    encode: encode(Encode) {
+        b64: encode_setup(64) => encode_check,
+        b256: encode_setup(256) => encode_check,
+        kib1: encode_setup(1 << 10) => encode_check,
+        kib64: encode_setup(64 << 10) => encode_check,
+    }
+    batch_encode: batch_encode(BatchEncode) {
+        n10: batch_setup(10) => batch_check,
+        n100: batch_setup(100) => batch_check,
+        n500: batch_setup(500) => batch_check,
+    }
+    batch_read: batch_read(Scan) {
+        n100: batch_read_setup(100) => scan_check,
+    }
+    transaction_encode: transaction_encode(Spread) {
+        n1000: transaction_setup() => transaction_check,
+    }
+    mark: marks(Marks) {
+        n1000: mark_setup() => mark_check,
+    }
+    scan: scan(Scan) {
+        b64: scan_setup(64) => scan_check,
+        kib1: scan_setup(1 << 10) => scan_check,
+        kib64: scan_setup(64 << 10) => scan_check,
+    }
+    search: look_everywhere(Wreck) {
+        damaged: damaged_setup() => damaged_check,
+    }
+});
 
 fn record(payload: &[u8]) -> Record<'_> {
     Record {

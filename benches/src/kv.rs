@@ -13,9 +13,11 @@ use bytes::Bytes;
 use engine::kv::Store;
 
 use crate::data;
-use crate::workload::Workload;
+use crate::suite::suite;
 
-pub mod log;
+mod log;
+
+pub use log::*;
 
 /// How many keys a store holds before a run.
 const KEYS: usize = 2000;
@@ -24,82 +26,60 @@ const OPERATIONS: usize = 1000;
 /// The bytes of a key and its value.
 const PAIR_BYTES: usize = 16 + 100;
 
-/// The workloads of this suite.
-#[must_use]
-pub fn workloads() -> Vec<Workload> {
-    let points = vec![
-        Workload::new("kv/put/new", || points_setup(Keys::New), put, put_check),
-        Workload::new(
-            "kv/put/update",
-            || points_setup(Keys::Present),
-            put,
-            put_check,
-        ),
-        Workload::new("kv/put/one_key", one_key_setup, put, one_key_check),
-        Workload::new("kv/get/hit", || points_setup(Keys::Present), get, get_check),
-        Workload::new("kv/get/miss", || points_setup(Keys::New), get, get_check),
-        Workload::new(
-            "kv/delete/hit",
-            || points_setup(Keys::Present),
-            delete,
-            delete_check,
-        ),
-        Workload::new(
-            "kv/delete/miss",
-            || points_setup(Keys::New),
-            delete,
-            get_check,
-        ),
-        Workload::new(
-            "kv/exists/hit",
-            || points_setup(Keys::Present),
-            exists,
-            get_check,
-        ),
-        Workload::new(
-            "kv/exists/miss",
-            || points_setup(Keys::New),
-            exists,
-            get_check,
-        ),
-        Workload::new(
-            "kv/mixed/read80",
-            || points_setup(Keys::Present),
-            mixed,
-            mixed_check,
-        ),
-    ];
-    let scans = vec![
-        Workload::new(
-            "kv/prefix_scan/n10",
-            || scan_setup(10),
-            prefix_scan,
-            scan_check,
-        ),
-        Workload::new(
-            "kv/prefix_scan/n100",
-            || scan_setup(100),
-            prefix_scan,
-            scan_check,
-        ),
-        Workload::new(
-            "kv/prefix_scan/n1000",
-            || scan_setup(1000),
-            prefix_scan,
-            scan_check,
-        ),
-        Workload::new(
-            "kv/prefix_scan/nothing",
-            nothing_setup,
-            prefix_scan,
-            nothing_check,
-        ),
-    ];
-    [points, scans, log::workloads()]
-        .into_iter()
-        .flatten()
-        .collect()
-}
+suite!(kv {
+    put: put(Points) {
+        new: points_setup(Keys::New) => put_check,
+        update: points_setup(Keys::Present) => put_check,
+        one_key: one_key_setup() => one_key_check,
+    }
+    get: get(Points) {
+        hit: points_setup(Keys::Present) => get_check,
+        miss: points_setup(Keys::New) => get_check,
+    }
+    delete: delete(Points) {
+        hit: points_setup(Keys::Present) => delete_check,
+        miss: points_setup(Keys::New) => get_check,
+    }
+    exists: exists(Points) {
+        hit: points_setup(Keys::Present) => get_check,
+        miss: points_setup(Keys::New) => get_check,
+    }
+    mixed: mixed(Points) {
+        read80: points_setup(Keys::Present) => mixed_check,
+    }
+    prefix_scan: prefix_scan(Scan) {
+        n10: scan_setup(10) => scan_check,
+        n100: scan_setup(100) => scan_check,
+        n1000: scan_setup(1000) => scan_check,
+        nothing: nothing_setup() => nothing_check,
+    }
+    change_encode: encode_changes(Changes) {
+        n1000: changes_setup() => encode_check,
+    }
+    change_read: read_changes(Changes) {
+        n1000: encoded_setup() => read_check,
+    }
+    logged_put: logged_puts(Logged) {
+        n1000: logged_setup() => logged_check,
+    }
+    rebuild: rebuild(Rebuild) {
+        n1000: rebuild_setup() => rebuild_check,
+        overwrites: overwrites_setup() => rebuild_check,
+    }
+    replay: replay(Rebuild) {
+        n1000: replay_setup() => rebuild_check,
+    }
+    checkpoint: take_checkpoint(Durable) {
+        n1000: checkpoint_setup() => checkpoint_check,
+    }
+    put_beside: put_beside(Beside) {
+        frozen: beside_setup() => beside_check,
+        carried: carried_setup() => beside_check,
+    }
+    recover: recover_all(Durable) {
+        snapshot_and_log: recover_setup() => recover_check,
+    }
+});
 
 /// Which keys a run works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

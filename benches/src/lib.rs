@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!                     ┌─► instructions/<suite>.rs   counted: iai-callgrind, judged by the gate
-//! workloads ──────────┤
+//! suite! { … } ───────┤
 //! suite/subject/case  └─► wall_time/main.rs         timed: criterion, shown and never judged
 //! ```
 //!
-//! Both harnesses only wire the workloads up; `tests/catalogue.rs` proves that they list the same
-//! ids and that every workload passes its check.
+//! A workload is declared once, in the `suite!` of its module (`src/suite.rs` says how to add one);
+//! both harnesses are made from that. `tests/catalogue.rs` proves that every workload passes its
+//! check, and that the baselines know the same ids.
 //!
 //! Rules that keep counts still: data is seeded, hashers have a fixed seed, no clock is read,
 //! files are in memory, every setup starts on a [level heap](heap), setup and check stand outside
@@ -19,6 +20,7 @@ pub mod frame;
 pub mod heap;
 pub mod kv;
 pub mod snapshot;
+mod suite;
 pub mod wal;
 pub mod workload;
 

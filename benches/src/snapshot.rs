@@ -18,7 +18,7 @@ use engine::vfs::{Memory, MemoryFile, Vfs, VfsFile};
 use engine::wal::Lsn;
 
 use crate::data;
-use crate::workload::Workload;
+use crate::suite::suite;
 
 /// How many pairs a snapshot holds.
 const PAIR_COUNT: usize = 1000;
@@ -39,74 +39,32 @@ pub enum Size {
     Large,
 }
 
-/// The workloads of this suite.
-#[must_use]
-pub fn workloads() -> Vec<Workload> {
-    vec![
-        Workload::new(
-            "snapshot/encode/n1000",
-            || encode_setup(Size::Usual),
-            encode,
-            encode_check,
-        ),
-        Workload::new(
-            "snapshot/encode/tiny",
-            || encode_setup(Size::Tiny),
-            encode,
-            encode_check,
-        ),
-        Workload::new(
-            "snapshot/encode/large",
-            || encode_setup(Size::Large),
-            encode,
-            encode_check,
-        ),
-        Workload::new(
-            "snapshot/load/n1000",
-            || load_setup(Size::Usual),
-            load,
-            load_check,
-        ),
-        Workload::new(
-            "snapshot/load/tiny",
-            || load_setup(Size::Tiny),
-            load,
-            load_check,
-        ),
-        Workload::new(
-            "snapshot/load/large",
-            || load_setup(Size::Large),
-            load,
-            load_check,
-        ),
-        Workload::new(
-            "snapshot/restore/n1000",
-            || restore_setup(Size::Usual),
-            restore,
-            restore_check,
-        ),
-        Workload::new(
-            "snapshot/restore/tiny",
-            || restore_setup(Size::Tiny),
-            restore,
-            restore_check,
-        ),
-        Workload::new(
-            "snapshot/get/hit",
-            || lookup_setup(true),
-            lookup,
-            lookup_check,
-        ),
-        Workload::new(
-            "snapshot/get/miss",
-            || lookup_setup(false),
-            lookup,
-            lookup_check,
-        ),
-        Workload::new("snapshot/save/n1000", save_setup, save_all, save_check),
-        Workload::new("snapshot/open/passed_over", open_setup, open, open_check),
-    ]
-}
+suite!(snapshot {
+    encode: encode(Encode) {
+        n1000: encode_setup(Size::Usual) => encode_check,
+        tiny: encode_setup(Size::Tiny) => encode_check,
+        large: encode_setup(Size::Large) => encode_check,
+    }
+    load: load(Load) {
+        n1000: load_setup(Size::Usual) => load_check,
+        tiny: load_setup(Size::Tiny) => load_check,
+        large: load_setup(Size::Large) => load_check,
+    }
+    restore: restore(Restore) {
+        n1000: restore_setup(Size::Usual) => restore_check,
+        tiny: restore_setup(Size::Tiny) => restore_check,
+    }
+    get: lookup(Lookup) {
+        hit: lookup_setup(true) => lookup_check,
+        miss: lookup_setup(false) => lookup_check,
+    }
+    save: save_all(Saved) {
+        n1000: save_setup() => save_check,
+    }
+    open: open(Saved) {
+        passed_over: open_setup() => open_check,
+    }
+});
 
 impl Size {
     fn pairs(self) -> Vec<(Bytes, Bytes)> {

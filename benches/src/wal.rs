@@ -17,81 +17,90 @@ use engine::vfs::{Memory, Sim, Vfs};
 use engine::wal::{Lsn, Mode, Options, Recovered, Wal};
 
 use crate::data;
-use crate::workload::Workload;
+use crate::suite::suite;
 
-pub mod read;
-pub mod recovery;
+mod read;
+mod recovery;
+
+pub use read::*;
+pub use recovery::*;
 
 const KIND: Kind = Kind(0x30);
 const DIR: &str = "log";
 /// How many records a run appends, or reads.
 const RECORDS: usize = 1000;
 
-/// The workloads of this suite.
-#[must_use]
-pub fn workloads() -> Vec<Workload> {
-    let appends = vec![
-        Workload::new("wal/append/b64", || append_setup(64), append, append_check),
-        Workload::new(
-            "wal/append/b256",
-            || append_setup(256),
-            append,
-            append_check,
-        ),
-        Workload::new(
-            "wal/append/kib1",
-            || append_setup(1 << 10),
-            append,
-            append_check,
-        ),
-        Workload::new("wal/append/kib16", large_setup, append, append_check),
-        Workload::new(
-            "wal/append_batch/n10",
-            || batches_setup(10),
-            append_batch,
-            append_check,
-        ),
-        Workload::new(
-            "wal/append_batch/n100",
-            || batches_setup(100),
-            append_batch,
-            append_check,
-        ),
-        Workload::new(
-            "wal/append_batch/n500",
-            || batches_setup(500),
-            append_batch,
-            append_check,
-        ),
-        Workload::new(
-            "wal/append_volatile/b64",
-            volatile_setup,
-            append,
-            volatile_check,
-        ),
-        Workload::new("wal/commit/b64", || append_setup(64), commit, append_check),
-        Workload::new("wal/commit/buffered", buffered_setup, commit, bounded_check),
-        Workload::new(
-            "wal/transaction/n10",
-            || transactions_setup(10),
-            transactions,
-            append_check,
-        ),
-        Workload::new(
-            "wal/transaction/n1000",
-            || transactions_setup(1000),
-            transactions,
-            append_check,
-        ),
-        Workload::new("wal/rotate/kib4", rotate_setup, append, append_check),
-        Workload::new("wal/rotate/recycled", recycled_setup, append, append_check),
-        Workload::new("wal/truncate/n19", truncate_setup, truncate, truncate_check),
-    ];
-    [appends, read::workloads(), recovery::workloads()]
-        .into_iter()
-        .flatten()
-        .collect()
-}
+suite!(wal {
+    append: append(Append) {
+        b64: append_setup(64) => append_check,
+        b256: append_setup(256) => append_check,
+        kib1: append_setup(1 << 10) => append_check,
+        kib16: large_setup() => append_check,
+    }
+    append_batch: append_batch(Append) {
+        n10: batches_setup(10) => append_check,
+        n100: batches_setup(100) => append_check,
+        n500: batches_setup(500) => append_check,
+    }
+    append_volatile: append(Append) {
+        b64: volatile_setup() => volatile_check,
+    }
+    commit: commit(Append) {
+        b64: append_setup(64) => append_check,
+        buffered: buffered_setup() => bounded_check,
+    }
+    transaction: transactions(Append) {
+        n10: transactions_setup(10) => append_check,
+        n1000: transactions_setup(1000) => append_check,
+    }
+    rotate: append(AppendToSim) {
+        kib4: rotate_setup() => append_check,
+        recycled: recycled_setup() => append_check,
+    }
+    truncate: truncate(Append) {
+        n19: truncate_setup() => truncate_check,
+    }
+    iterate: iterate(Iterate) {
+        sealed: iterate_setup(Form::Sealed) => iterate_check,
+        batches: iterate_setup(Form::Batches) => iterate_check,
+        active: iterate_setup(Form::Active) => iterate_check,
+    }
+    read: lookup(Lookup) {
+        indexed: lookup_setup(1) => lookup_check,
+    }
+    range: lookup(Lookup) {
+        n10: lookup_setup(10) => lookup_check,
+    }
+    index: lookup(Lookup) {
+        rebuild: unindexed_setup() => unindexed_check,
+    }
+    tail: follow(Follow) {
+        follow: follow_setup() => follow_check,
+        catch_up: catch_up_setup() => follow_check,
+    }
+    replay: replay(Replay) {
+        n1000: replay_setup(Tail::Clean) => replay_check,
+        n1000_torn: replay_setup(Tail::Torn) => replay_check,
+    }
+    recover: recover(Recover) {
+        closed: closed_setup() => recover_check,
+        segments: segments_setup() => recover_check,
+        batches: closed_batches_setup() => recover_check,
+        unfinished: unfinished_setup() => recover_check,
+        point_in_time: point_in_time_setup() => recover_check,
+    }
+    refuse: refuse(Refuse) {
+        n1000_flipped: flipped_setup() => refuse_check,
+        unclean: unclean_setup() => refuse_check,
+    }
+    inspect: look(Inspect) {
+        n1000: inspect_setup() => inspect_check,
+    }
+    repair: mend(Repair) {
+        intact: repair_setup(Damage::None) => repair_check,
+        flipped: repair_setup(Damage::Flipped) => repair_check,
+    }
+});
 
 fn options(segment_bytes: u32) -> Options {
     Options {
@@ -139,6 +148,9 @@ pub struct Append<V: Vfs = Memory> {
     range: (Lsn, Lsn),
 }
 
+/// An open log on the simulated disk.
+pub type AppendToSim = Append<Sim>;
+
 /// A log whose file and buffers have already been used once.
 #[must_use]
 pub fn append_setup(len: usize) -> Append {
@@ -154,13 +166,13 @@ pub fn large_setup() -> Append {
 /// Segments of 4 KiB, and sixty records of 1 KiB: every third begins a new segment. The disk is
 /// the simulator, which remembers what is durable, as a real one has to.
 #[must_use]
-pub fn rotate_setup() -> Append<Sim> {
+pub fn rotate_setup() -> AppendToSim {
     used(Sim::default(), options(SMALL), data::payloads(60, 1 << 10))
 }
 
 /// The same, with the files of earlier segments to begin new ones in.
 #[must_use]
-pub fn recycled_setup() -> Append<Sim> {
+pub fn recycled_setup() -> AppendToSim {
     let options = Options {
         spares: 30,
         ..options(SMALL)

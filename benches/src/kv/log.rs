@@ -20,65 +20,8 @@ use engine::wal::{Lsn, Options, Wal};
 
 use super::{OPERATIONS, pairs};
 use crate::data;
-use crate::workload::Workload;
 
 const DIR: &str = "db";
-
-/// The workloads of this part of the suite.
-pub(super) fn workloads() -> Vec<Workload> {
-    vec![
-        Workload::new(
-            "kv/change_encode/n1000",
-            changes_setup,
-            encode_changes,
-            encode_check,
-        ),
-        Workload::new(
-            "kv/change_read/n1000",
-            encoded_setup,
-            read_changes,
-            read_check,
-        ),
-        Workload::new(
-            "kv/logged_put/n1000",
-            logged_setup,
-            logged_puts,
-            logged_check,
-        ),
-        Workload::new("kv/rebuild/n1000", rebuild_setup, rebuild, rebuild_check),
-        Workload::new(
-            "kv/rebuild/overwrites",
-            overwrites_setup,
-            rebuild,
-            rebuild_check,
-        ),
-        Workload::new("kv/replay/n1000", replay_setup, replay, rebuild_check),
-        Workload::new(
-            "kv/checkpoint/n1000",
-            checkpoint_setup,
-            take_checkpoint,
-            checkpoint_check,
-        ),
-        Workload::new(
-            "kv/put_beside/frozen",
-            beside_setup,
-            put_beside,
-            beside_check,
-        ),
-        Workload::new(
-            "kv/put_beside/carried",
-            carried_setup,
-            put_beside,
-            beside_check,
-        ),
-        Workload::new(
-            "kv/recover/snapshot_and_log",
-            recover_setup,
-            recover_all,
-            recover_check,
-        ),
-    ]
-}
 
 fn open(vfs: &Memory) -> Wal<Memory> {
     let options = Options {

@@ -17,44 +17,9 @@ use engine::wal::{Entry, Lsn, Tail, Wal};
 
 use super::{DIR, RECORDS, ROOMY, TIGHT, open, record};
 use crate::data;
-use crate::workload::Workload;
 
 /// How many records are looked for by number.
 const LOOKUPS: usize = 100;
-
-/// The workloads of this part of the suite.
-pub(super) fn workloads() -> Vec<Workload> {
-    vec![
-        Workload::new(
-            "wal/iterate/sealed",
-            || iterate_setup(Form::Sealed),
-            iterate,
-            iterate_check,
-        ),
-        Workload::new(
-            "wal/iterate/batches",
-            || iterate_setup(Form::Batches),
-            iterate,
-            iterate_check,
-        ),
-        Workload::new(
-            "wal/iterate/active",
-            || iterate_setup(Form::Active),
-            iterate,
-            iterate_check,
-        ),
-        Workload::new("wal/read/indexed", || lookup_setup(1), lookup, lookup_check),
-        Workload::new("wal/range/n10", || lookup_setup(10), lookup, lookup_check),
-        Workload::new(
-            "wal/index/rebuild",
-            unindexed_setup,
-            lookup,
-            unindexed_check,
-        ),
-        Workload::new("wal/tail/follow", follow_setup, follow, follow_check),
-        Workload::new("wal/tail/catch_up", catch_up_setup, follow, follow_check),
-    ]
-}
 
 /// In which form the records lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,65 +20,6 @@ use engine::wal::{
 
 use super::{DIR, RECORDS, SMALL, TIGHT, open, options, record};
 use crate::data;
-use crate::workload::Workload;
-
-/// The workloads of this part of the suite.
-pub(super) fn workloads() -> Vec<Workload> {
-    vec![
-        Workload::new(
-            "wal/replay/n1000",
-            || replay_setup(Tail::Clean),
-            replay,
-            replay_check,
-        ),
-        Workload::new(
-            "wal/replay/n1000_torn",
-            || replay_setup(Tail::Torn),
-            replay,
-            replay_check,
-        ),
-        Workload::new("wal/recover/closed", closed_setup, recover, recover_check),
-        Workload::new(
-            "wal/recover/segments",
-            segments_setup,
-            recover,
-            recover_check,
-        ),
-        Workload::new("wal/recover/batches", batches_setup, recover, recover_check),
-        Workload::new(
-            "wal/recover/unfinished",
-            unfinished_setup,
-            recover,
-            recover_check,
-        ),
-        Workload::new(
-            "wal/recover/point_in_time",
-            point_in_time_setup,
-            recover,
-            recover_check,
-        ),
-        Workload::new(
-            "wal/refuse/n1000_flipped",
-            flipped_setup,
-            refuse,
-            refuse_check,
-        ),
-        Workload::new("wal/refuse/unclean", unclean_setup, refuse, refuse_check),
-        Workload::new("wal/inspect/n1000", inspect_setup, look, inspect_check),
-        Workload::new(
-            "wal/repair/intact",
-            || repair_setup(Damage::None),
-            mend,
-            repair_check,
-        ),
-        Workload::new(
-            "wal/repair/flipped",
-            || repair_setup(Damage::Flipped),
-            mend,
-            repair_check,
-        ),
-    ]
-}
 
 fn first_segment() -> PathBuf {
     Path::new(DIR).join("00000000000000000000.wal")
@@ -221,7 +162,7 @@ fn closed(segment_bytes: u32) -> Memory {
 
 /// A closed log of ten batches of a hundred records.
 #[must_use]
-pub fn batches_setup() -> Recover {
+pub fn closed_batches_setup() -> Recover {
     let vfs = Memory::default();
     let (wal, _) = open(&vfs, TIGHT);
     for payloads in data::payloads(RECORDS, 64).chunks(100) {

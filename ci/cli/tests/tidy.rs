@@ -248,38 +248,3 @@ fn no_script_of_a_workflow_holds_an_expression() {
     }
     assert!(scripts > 10, "{scripts} scripts were found");
 }
-
-#[test]
-fn every_benchmark_of_the_catalogue_has_a_baseline_and_back() {
-    let platform = root().join("baselines/x86_64-linux-gnu");
-    let mut listed = BTreeSet::new();
-    for entry in std::fs::read_dir(platform).unwrap() {
-        let text = read(&entry.unwrap().path());
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        for benchmark in json["benchmarks"].as_array().unwrap() {
-            listed.insert(benchmark["id"].as_str().unwrap().to_owned());
-        }
-    }
-    let mut wired = BTreeSet::new();
-    for path in sources("benches/instructions") {
-        let suite = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let mut cases = Vec::new();
-        for line in read(&path).lines().map(str::trim) {
-            if let Some(rest) = line.strip_prefix("#[bench::") {
-                let end = rest.find(['(', ']']).unwrap();
-                cases.push(rest[..end].to_owned());
-            } else if let Some(rest) = line.strip_prefix("fn ") {
-                let subject = rest.split(['(', '<']).next().unwrap();
-                wired.extend(
-                    cases
-                        .drain(..)
-                        .map(|case| format!("{suite}/{subject}/{case}")),
-                );
-            }
-        }
-    }
-    assert_eq!(
-        listed, wired,
-        "baselines on the left; fix: make update-baseline"
-    );
-}
