@@ -1,4 +1,4 @@
-//! What this machine can do at best, measured in the same run as the figures beside it.
+//! What this machine can do at best, measured in the same run as the figures.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// The limits of this machine.
 pub(crate) struct Limits {
-    /// Copying 64 KiB that lie in the cache.
+    /// Copying 64 KiB in the cache.
     pub memcpy_cached: f64,
     /// Copying 256 MiB.
     pub memcpy_large: f64,
@@ -16,7 +16,7 @@ pub(crate) struct Limits {
     pub crc_large: f64,
     /// CRC-32 and copy of 64 bytes, in nanoseconds.
     pub crc_and_copy_64_ns: f64,
-    /// Overwriting a file that lies in the page cache.
+    /// Overwriting a file in the page cache.
     pub overwrite: f64,
     /// Writing a file that has no pages yet.
     pub new_file: f64,
@@ -44,8 +44,7 @@ pub(crate) fn best(rounds: usize, repetitions: u32, mut work: impl FnMut()) -> D
         .unwrap_or_default()
 }
 
-/// What something took: on the clock, and of the processor. On a machine that is shared, the two
-/// lie far apart.
+/// Wall time and processor time. On a shared machine they differ widely.
 #[derive(Clone, Copy)]
 pub(crate) struct Taken {
     pub clock: Duration,
@@ -69,7 +68,7 @@ fn processor_time() -> Duration {
     Duration::from_nanos(first.unwrap_or(0))
 }
 
-/// Times `work`, but not the dropping of what it made.
+/// Times `work`, without the drop of its result.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Taken) {
     let (processor, begun) = (processor_time(), Instant::now());
     let made = black_box(work());

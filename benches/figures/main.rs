@@ -1,8 +1,8 @@
-//! The engine's figures in their honest form: with mode, size, and what was warm or synced, beside
-//! the limits of the machine that they were measured on, in the same run.
+//! The engine's figures with mode, size, and what was warm or synced, next to the limits of the
+//! machine, measured in the same run.
 //!
-//! Nothing here judges: wall time is shown. `FIGURES_MIB` sets the size of the log that recovery
-//! is measured on (1024 by default), `FIGURES_DIR` where the files lie, and `FIGURES_ONLY` picks one
+//! Wall time is shown, never checked. `FIGURES_MIB` sets the size of the log that recovery
+//! is measured on (1024 by default), `FIGURES_DIR` the folder of the files, and `FIGURES_ONLY` picks one
 //! of append, strict, recovery, replay and snapshot.
 
 mod limits;
@@ -69,7 +69,7 @@ fn buffered() -> Options {
     }
 }
 
-/// A log whose files have all been written before, as they are in a log that has run for a while.
+/// A log that reuses files, as one that has run for a while.
 fn recycled(dir: &Path) -> Result<Wal<Disk>, Box<dyn Error>> {
     let options = Options {
         spares: 4,
@@ -274,7 +274,7 @@ fn recovery(dir: &Path, limits: &Limits) -> Done {
 
 fn pairs(count: usize) -> impl Iterator<Item = (Bytes, Bytes)> {
     let mut random = Random::new(9);
-    // An odd factor: no two numbers give the same key, and neighbours lie far apart.
+    // An odd factor: no two numbers give the same key, and neighbours are far apart.
     (0..count as u64).map(move |number| {
         let key = format!(
             "key/{:012x}",

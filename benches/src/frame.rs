@@ -1,14 +1,5 @@
 //! Workloads of the frame codec.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a workload panics where its setup or its check fails"
-)]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "harnesses hand a result to its check by value"
-)]
-
 use engine::frame::{
     Batch, BatchItems, Kind, Next, Prepared, Record, SyncMark, Transaction, decode,
 };
@@ -47,7 +38,7 @@ suite!(frame {
         kib1: scan_setup(1 << 10) => scan_check,
         kib64: scan_setup(64 << 10) => scan_check,
     }
-    search: look_everywhere(Wreck) {
+    search: decode_everywhere(Damaged) {
         damaged: damaged_setup() => damaged_check,
     }
 });
@@ -95,10 +86,10 @@ pub fn encode_check(output: Encode) {
         assert_eq!(frame.record, record(payload));
         rest = &rest[frame.size..];
     }
-    assert_eq!(rest, []);
+    assert!(rest.is_empty(), "{} bytes are left", rest.len());
 }
 
-/// Payloads, a batch to fill again and again, and room for the frames.
+/// Payloads, a batch to refill, and room for the frames.
 pub struct BatchEncode {
     payloads: Vec<Vec<u8>>,
     per_batch: usize,
@@ -154,7 +145,7 @@ pub fn batch_check(output: BatchEncode) {
         assert_eq!(frame.record, filled(payloads).record());
         rest = &rest[frame.size..];
     }
-    assert_eq!(rest, []);
+    assert!(rest.is_empty(), "{} bytes are left", rest.len());
 }
 
 /// Frames to read.
@@ -175,7 +166,7 @@ pub fn scan_setup(len: usize) -> Scan {
     }
 }
 
-/// Reads and verifies frame after frame, and takes away what it found.
+/// Reads and verifies frame after frame, and subtracts what it found.
 #[must_use]
 pub fn scan(mut input: Scan) -> Scan {
     let mut at = 0;
@@ -203,7 +194,7 @@ pub fn batch_read_setup(per_batch: usize) -> Scan {
     }
 }
 
-/// Reads and verifies batch after batch, and takes away the records that it found.
+/// Reads and verifies batch after batch, and subtracts the records that it found.
 #[must_use]
 pub fn batch_read(mut input: Scan) -> Scan {
     let mut at = 0;
@@ -280,7 +271,7 @@ pub fn mark_setup() -> Marks {
     }
 }
 
-/// Encodes each mark: what every sync costs besides itself.
+/// Encodes each mark: the bookkeeping of every sync.
 #[must_use]
 pub fn marks(mut input: Marks) -> Marks {
     for mark in &input.marks {
@@ -301,30 +292,30 @@ pub fn mark_check(output: Marks) {
         assert_eq!(SyncMark::decode(frame.record.payload), Some(*mark));
         rest = &rest[frame.size..];
     }
-    assert_eq!(rest, []);
+    assert!(rest.is_empty(), "{} bytes are left", rest.len());
 }
 
-/// Bytes that may hold frames, and how many do.
-pub struct Wreck {
+/// Bytes with frames somewhere in them, and how many were found.
+pub struct Damaged {
     bytes: Vec<u8>,
     found: usize,
 }
 
 /// Ten frames of 64 bytes in 4,000 bytes that are none.
 #[must_use]
-pub fn damaged_setup() -> Wreck {
+pub fn damaged_setup() -> Damaged {
     let frames = encode(encode_setup(64)).frames;
     let mut bytes = data::Random::new(7).bytes(4000);
     for (place, frame) in frames.chunks(74).take(10).enumerate() {
         let at = 150 + place * 380;
         bytes[at..at + frame.len()].copy_from_slice(frame);
     }
-    Wreck { bytes, found: 0 }
+    Damaged { bytes, found: 0 }
 }
 
-/// Looks for a frame at every byte, as repair does after damage.
+/// Tries to decode a frame at every byte, as repair does after damage.
 #[must_use]
-pub fn look_everywhere(mut input: Wreck) -> Wreck {
+pub fn decode_everywhere(mut input: Damaged) -> Damaged {
     for at in 0..input.bytes.len() {
         let next = decode(&input.bytes[at..], SALT);
         input.found += usize::from(matches!(next, Next::Frame(_)));
@@ -333,6 +324,6 @@ pub fn look_everywhere(mut input: Wreck) -> Wreck {
 }
 
 /// All ten must have been found, and no other.
-pub fn damaged_check(output: Wreck) {
+pub fn damaged_check(output: Damaged) {
     assert_eq!(output.found, 10);
 }

@@ -1,7 +1,7 @@
 //! A level heap: every workload is set up on the same one, whatever ran before it.
 //!
-//! An allocator remembers. Blocks that the harness freed lie on its lists and are handed out
-//! again, and where the heap ends decides how later blocks are aligned and when the kernel is
+//! An allocator has state. Blocks that the harness freed are on its lists and are reused, and where
+//! the heap ends decides how later blocks are aligned and when the kernel is
 //! asked for more. A harness that has parsed a longer command line would change the counts of
 //! `malloc` and `memcpy` in a benchmark that knows nothing of it.
 //!
@@ -13,14 +13,14 @@
 //!
 //! Written for the allocator of the GNU C library (malloc/malloc.c: a list for each size of small
 //! chunk, in steps of 16 bytes; larger chunks are split; `top` is what is left at the end). With
-//! any other it does no harm. What it keeps is never returned: a benchmark's process is short.
+//! any other it does no harm. What it leaks is never freed: a benchmark's process is short.
 
 use std::hint::black_box;
 use std::mem;
 
-/// Chunks are multiples of this, and blocks lie on multiples of it.
+/// Sizes of chunks and addresses of blocks are multiples of this.
 const STEP: usize = 16;
-/// What a chunk holds besides its block.
+/// The bytes of a chunk that are not its block.
 const HEADER: usize = 8;
 /// The smallest block: what fits into a chunk of two steps.
 const SMALL_MIN: usize = 2 * STEP - HEADER;
@@ -31,7 +31,7 @@ const LARGE: usize = 1 << 20;
 /// At least a page, and a whole number of rounds through the sets of the simulated caches.
 const ALIGNMENT: usize = 1 << 19;
 /// Of this size are the blocks that lengthen the heap: below what gets a mapping of its own in
-/// the gate's chamber.
+/// the gate's measurement environment.
 const LENGTHENING: usize = 30 << 20;
 
 /// Of one size, no harness leaves more free blocks than this.
@@ -47,7 +47,7 @@ pub fn levelled<I>(setup: impl FnOnce() -> I) -> I {
 /// behind it.
 fn level() {
     let mut end = keep(LARGE);
-    // Downwards: what recovered of a chunk that is split goes on the list of a smaller size.
+    // Downwards: what remains of a chunk that is split goes on the list of a smaller size.
     let large = (1..=10).map(|halved| LARGE >> halved);
     let small = (SMALL_MIN..=SMALL_MAX).rev().step_by(STEP);
     for size in large.chain(small) {
@@ -56,19 +56,19 @@ fn level() {
     let next = keep(SMALL_MIN) + 2 * STEP;
     let short = ALIGNMENT - next % ALIGNMENT;
     keep(short + ALIGNMENT - HEADER);
-    // Freed at once, from the last to the first: what lies at the end joins it.
+    // Freed at once, from the last to the first: the one at the end is merged into `top`.
     drop([(); 4].map(|()| black_box(Vec::<u8>::with_capacity(LENGTHENING))));
 }
 
-/// Keeps blocks of `size` bytes until one comes from the heap's end, which lies behind `end`.
+/// Leaks blocks of `size` bytes until one is past `end`, and so comes from `top`.
 fn use_up(size: usize, end: usize) -> usize {
     let mut kept = (0..FREE_MAX).map(|_| keep(size));
     kept.find(|address| *address > end).unwrap_or(end)
 }
 
-/// Keeps a block for good, and says where it lies.
+/// Leaks a block, and returns its address.
 fn keep(size: usize) -> usize {
-    // The compiler leaves out allocations that nobody looks at.
+    // The compiler removes allocations that are never read.
     let block = black_box(Vec::<u8>::with_capacity(size));
     let address = block.as_ptr().addr();
     mem::forget(block);

@@ -1,14 +1,5 @@
 //! Workloads of the store.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a workload panics where its setup or its check fails"
-)]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "harnesses hand a result to its check by value"
-)]
-
 use bytes::Bytes;
 use engine::kv::Store;
 
@@ -72,7 +63,7 @@ suite!(kv {
     checkpoint: take_checkpoint(Durable) {
         n1000: checkpoint_setup() => checkpoint_check,
     }
-    put_beside: put_beside(Beside) {
+    put_beside: put_beside(FrozenPuts) {
         frozen: beside_setup() => beside_check,
         carried: carried_setup() => beside_check,
     }
@@ -243,7 +234,7 @@ pub fn get_check(output: Points) {
     assert_eq!(output.store.len(), KEYS);
 }
 
-/// The keys must be gone.
+/// No key may be left.
 pub fn delete_check(output: Points) {
     check_found(&output);
     assert_eq!(output.store.prefix(b"").count(), KEYS - OPERATIONS);

@@ -1,14 +1,5 @@
 //! Workloads of the snapshot.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a workload panics where its setup or its check fails"
-)]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "harnesses hand a result to its check by value"
-)]
-
 use std::path::Path;
 
 use bytes::Bytes;
@@ -28,7 +19,7 @@ const META: Meta = Meta {
     changes: 3,
 };
 
-/// Of what size the pairs of a snapshot are.
+/// The size of a snapshot's pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
     /// 2,000 values of 8 bytes.
@@ -106,7 +97,7 @@ pub fn encode_setup(size: Size) -> Encode {
     file.fill(0, 2 << 20).expect("memory has room");
     Encode {
         size,
-        view: filled(size).freeze().expect("nobody else holds it"),
+        view: filled(size).freeze().expect("it has no other view"),
         vfs,
         file,
     }
@@ -267,7 +258,7 @@ pub struct Saved {
 
 const DIR: &str = "db";
 
-/// Two snapshots and the recovered of one that was never finished.
+/// Two snapshots, and the temporary file of an unfinished one.
 #[must_use]
 pub fn save_setup() -> Saved {
     let vfs = Memory::default();
@@ -316,14 +307,14 @@ pub fn open_setup() -> Saved {
     input
 }
 
-/// Loads the newest that can be believed.
+/// Loads the newest valid snapshot.
 #[must_use]
 pub fn open(mut input: Saved) -> Saved {
     input.newest = load_newest(&input.vfs, Path::new(DIR)).ok();
     input
 }
 
-/// It must be the older one, and the other be named.
+/// The older one must be loaded, and the newer one reported.
 pub fn open_check(output: Saved) {
     let newest = output.newest.expect("memory can be read");
     assert_eq!(newest.passed_over.len(), 1);

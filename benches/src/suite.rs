@@ -24,7 +24,7 @@
 //! A new suite also needs `instructions/<suite>.rs` with `benches::<suite>!();`, a `[[bench]]` in
 //! `Cargo.toml`, and its line in [`catalogue`](crate::catalogue).
 
-/// Declares the workloads of a suite, the module that it stands in. See the [module](self).
+/// Declares the workloads of a suite, in the suite's own module. See the [module](self).
 macro_rules! suite {
     ($suite:ident $subjects:tt) => {
         /// The workloads of this suite, in the order of their declaration.

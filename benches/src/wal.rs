@@ -1,14 +1,5 @@
 //! Workloads of the log, over files in memory: no system call is counted, and no path.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a workload panics where its setup or its check fails"
-)]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "harnesses hand a result to its check by value"
-)]
-
 use std::path::Path;
 use std::time::Duration;
 
@@ -96,7 +87,7 @@ suite!(wal {
     inspect: look(Inspect) {
         n1000: inspect_setup() => inspect_check,
     }
-    repair: mend(Repair) {
+    repair: repair_log(Repair) {
         intact: repair_setup(Damage::None) => repair_check,
         flipped: repair_setup(Damage::Flipped) => repair_check,
     }
@@ -164,13 +155,13 @@ pub fn large_setup() -> Append {
 }
 
 /// Segments of 4 KiB, and sixty records of 1 KiB: every third begins a new segment. The disk is
-/// the simulator, which remembers what is durable, as a real one has to.
+/// the simulator, which keeps track of what is durable.
 #[must_use]
 pub fn rotate_setup() -> AppendToSim {
     used(Sim::default(), options(SMALL), data::payloads(60, 1 << 10))
 }
 
-/// The same, with the files of earlier segments to begin new ones in.
+/// The same, with files of earlier segments to reuse.
 #[must_use]
 pub fn recycled_setup() -> AppendToSim {
     let options = Options {
@@ -181,12 +172,12 @@ pub fn recycled_setup() -> AppendToSim {
     let left = input.wal.truncate_below(input.range.0);
     assert!(
         left.is_ok_and(|first| first > Lsn(50)),
-        "nothing was let go"
+        "no segment was removed"
     );
     input
 }
 
-/// A log that only numbers its records and keeps none.
+/// A log that numbers records and stores none.
 #[must_use]
 pub fn volatile_setup() -> Append {
     let options = Options {
@@ -196,7 +187,7 @@ pub fn volatile_setup() -> Append {
     used(Memory::default(), options, data::payloads(RECORDS, 64))
 }
 
-/// A log that makes records durable by the 32 KiB.
+/// A log that syncs every 32 KiB.
 #[must_use]
 pub fn buffered_setup() -> Append {
     let mode = Mode::Buffered {
@@ -297,7 +288,7 @@ pub fn transactions(mut input: Append) -> Append {
     input
 }
 
-/// Commits record after record: the whole round of a leader, with nobody to follow.
+/// Commits record after record: a group commit with one member.
 #[must_use]
 pub fn commit(mut input: Append) -> Append {
     for payload in &input.payloads {
@@ -328,7 +319,7 @@ pub fn append_check<V: Vfs>(output: Append<V>) {
     assert!(entries.next().is_none());
 }
 
-/// The log must have numbered the records, and kept none.
+/// The log must have numbered the records and written none.
 pub fn volatile_check(output: Append) {
     let marks = output.wal.watermarks();
     assert_eq!(marks.accepted, output.range.1);
@@ -353,7 +344,7 @@ pub fn truncate_setup() -> Append {
     used_log(SMALL, data::payloads(RECORDS, 64))
 }
 
-/// Lets go of everything but the segment that is being written.
+/// Removes every segment but the active one.
 #[must_use]
 pub fn truncate(mut input: Append) -> Append {
     if let Ok(first) = input.wal.truncate_below(input.range.1) {
@@ -362,7 +353,7 @@ pub fn truncate(mut input: Append) -> Append {
     input
 }
 
-/// All but the last segment must be gone, except for the two files that are kept to be used again.
+/// Only the last segment and two files for reuse may be left.
 pub fn truncate_check(output: Append) {
     let names = output.vfs.list(Path::new(DIR)).unwrap_or_default();
     let count = |end: &str| names.iter().filter(|name| name.ends_with(end)).count();

@@ -5,8 +5,8 @@
 //!                   └──┘ the only part that is counted or timed
 //! ```
 //!
-//! A run hands back everything it worked on, so that nothing is dropped while it is measured. A
-//! check panics where the result is wrong: a benchmark of wrong work says nothing.
+//! A run returns everything it worked on, so that nothing is dropped while it is measured. A check
+//! panics where the result is wrong: the cost of wrong work is meaningless.
 
 /// One workload of the catalogue.
 pub struct Workload {

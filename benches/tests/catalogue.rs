@@ -1,11 +1,12 @@
-//! The catalogue is sound, and the baselines know exactly what it lists.
+//! The catalogue is valid, and the baselines list the same ids.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use benches::workload::Workload;
+
 fn listed() -> Vec<&'static str> {
-    let catalogue = benches::catalogue();
-    catalogue.iter().map(|workload| workload.id()).collect()
+    benches::catalogue().iter().map(Workload::id).collect()
 }
 
 #[test]

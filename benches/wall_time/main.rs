@@ -1,4 +1,4 @@
-//! Wall time of every workload of the catalogue. Shown, and never judged.
+//! Wall time of every workload of the catalogue. Shown, never checked.
 
 use criterion::{BatchSize, Criterion};
 

@@ -1,7 +1,7 @@
-//! The engine's log beside okaywal's: durable commits of 256 bytes, by one thread and by eight.
+//! The engine's log compared with okaywal's: durable commits of 256 bytes, by one thread and by eight.
 //!
 //! Equal barriers: both write to files that were allocated beforehand and call `fdatasync` before
-//! a commit returns. Rounds alternate, because a disk has moods; each takes the best of its own.
+//! a commit returns. Rounds alternate, because the speed of a disk varies; the best round of each counts.
 
 use std::error::Error;
 use std::path::Path;
@@ -16,11 +16,11 @@ const PAYLOAD: [u8; 256] = [7; 256];
 const COMMITS: usize = 1600;
 const ROUNDS: usize = 10;
 
-/// Recovers nothing and keeps nothing: only commits are measured.
+/// Recovers nothing and stores nothing: only commits are measured.
 #[derive(Debug)]
-struct Forgetful;
+struct NoRecovery;
 
-impl LogManager for Forgetful {
+impl LogManager for NoRecovery {
     fn recover(&mut self, _entry: &mut Entry<'_>) -> std::io::Result<()> {
         Ok(())
     }
@@ -36,7 +36,7 @@ impl LogManager for Forgetful {
 }
 
 /// Runs `commit` from several threads, and gives the time of the whole.
-fn side_by_side(threads: usize, commit: impl Fn() + Sync) -> Duration {
+fn in_parallel(threads: usize, commit: impl Fn() + Sync) -> Duration {
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -58,7 +58,7 @@ fn ours(dir: &Path, threads: usize) -> Result<Duration, Box<dyn Error>> {
         assert!(matches!(committed, Ok(Ok(()))), "the log failed");
     };
     commit();
-    Ok(side_by_side(threads, commit))
+    Ok(in_parallel(threads, commit))
 }
 
 fn okaywal(dir: &Path, threads: usize) -> Result<Duration, Box<dyn Error>> {
@@ -66,7 +66,7 @@ fn okaywal(dir: &Path, threads: usize) -> Result<Duration, Box<dyn Error>> {
     let configuration = Configuration::default_for(dir)
         .preallocate_bytes(64 << 20)
         .checkpoint_after_bytes(64 << 20);
-    let wal = configuration.open(Forgetful)?;
+    let wal = configuration.open(NoRecovery)?;
     let commit = || {
         let committed = wal.begin_entry().and_then(|mut entry| {
             entry.write_chunk(&PAYLOAD)?;
@@ -75,7 +75,7 @@ fn okaywal(dir: &Path, threads: usize) -> Result<Duration, Box<dyn Error>> {
         assert!(committed.is_ok(), "the log failed");
     };
     commit();
-    let time = side_by_side(threads, commit);
+    let time = in_parallel(threads, commit);
     wal.shutdown()?;
     Ok(time)
 }
@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut best = [Duration::MAX; 2];
         for round in 0..ROUNDS {
             let dir = temporary.path().join(format!("{threads}-{round}"));
-            // Whoever goes first leaves the disk busy for the other.
+            // The first leaves the disk busy for the second, so they take turns.
             if round % 2 == 0 {
                 best[0] = best[0].min(ours(&dir.join("ours"), threads)?);
                 best[1] = best[1].min(okaywal(&dir.join("okaywal"), threads)?);

@@ -1,14 +1,5 @@
 //! Workloads of the store and its log: changes, replay, checkpoint and recovery.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a workload panics where its setup or its check fails"
-)]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "harnesses hand a result to its check by value"
-)]
-
 use std::path::Path;
 
 use bytes::Bytes;
@@ -103,7 +94,7 @@ pub fn read_check(output: Changes) {
     assert_eq!(output.bytes, OPERATIONS * (16 + 100));
 }
 
-/// A log and a store that takes what the log has accepted.
+/// A log, and a store to which accepted records are applied.
 pub struct Logged {
     wal: Wal<Memory>,
     store: Store,
@@ -138,7 +129,7 @@ pub fn logged_puts(mut input: Logged) -> Logged {
     input
 }
 
-/// The store that the log gives must equal the one that wrote it.
+/// The store rebuilt from the log must equal the one that wrote it.
 pub fn logged_check(output: Logged) {
     assert_eq!(output.wal.watermarks().durable.0, 2 * OPERATIONS as u64);
     let again = Store::rebuild(output.wal.entries()).expect("the log is whole");
@@ -215,7 +206,7 @@ pub fn replay(mut input: Rebuild) -> Rebuild {
     input
 }
 
-/// The store must be what the changes make.
+/// The store must hold exactly what the changes left.
 pub fn rebuild_check(output: Rebuild) {
     assert_eq!(output.wal.watermarks().durable.0, OPERATIONS as u64);
     let keys: Vec<_> = output
@@ -265,8 +256,8 @@ pub fn take_checkpoint(mut input: Durable) -> Durable {
     input
 }
 
-/// A store of 1,000 keys of which there is a frozen view, and pairs to put beside it.
-pub struct Beside {
+/// A store of 1,000 keys with a frozen view, and pairs to put while the view exists.
+pub struct FrozenPuts {
     store: Store,
     view: Option<Frozen>,
     pairs: Vec<(Bytes, Bytes)>,
@@ -274,32 +265,32 @@ pub struct Beside {
 
 /// A frozen view, and 1,000 pairs: half of the keys are in it, half are new.
 #[must_use]
-pub fn beside_setup() -> Beside {
+pub fn beside_setup() -> FrozenPuts {
     let mut store = Store::default();
     for (key, value) in pairs(0..OPERATIONS) {
         store.put(&key, &value);
     }
     let view = store.freeze().ok();
     let numbers = OPERATIONS / 2..OPERATIONS + OPERATIONS / 2;
-    Beside {
+    FrozenPuts {
         store,
         view,
         pairs: pairs(numbers),
     }
 }
 
-/// Puts every pair beside the view: what writers pay while a checkpoint is written.
+/// Puts every pair while the view exists: the cost of a put during a checkpoint.
 #[must_use]
-pub fn put_beside(mut input: Beside) -> Beside {
+pub fn put_beside(mut input: FrozenPuts) -> FrozenPuts {
     for (key, value) in &input.pairs {
         input.store.put(key, value);
     }
     input
 }
 
-/// The same once the view is gone: each put carries a few over.
+/// The same after the view was dropped: each put merges a few entries back.
 #[must_use]
-pub fn carried_setup() -> Beside {
+pub fn carried_setup() -> FrozenPuts {
     let mut input = put_beside(beside_setup());
     input.view = None;
     for (_, value) in &mut input.pairs {
@@ -309,7 +300,7 @@ pub fn carried_setup() -> Beside {
 }
 
 /// The store must have all pairs, and the view those it began with.
-pub fn beside_check(output: Beside) {
+pub fn beside_check(output: FrozenPuts) {
     assert_eq!(output.store.len(), OPERATIONS + OPERATIONS / 2);
     assert_eq!(output.store.prefix(b"").count(), output.store.len());
     for (key, value) in &output.pairs {
@@ -323,7 +314,7 @@ pub fn beside_check(output: Beside) {
     }
 }
 
-/// There must be a snapshot that recovery begins with.
+/// Recovery must start from the snapshot.
 pub fn checkpoint_check(output: Durable) {
     recover_check(recover_all(output));
 }
@@ -348,7 +339,7 @@ pub fn recover_all(mut input: Durable) -> Durable {
     input
 }
 
-/// The store must be the one that was there, and have begun with the snapshot.
+/// The recovered store must equal the one before, and start from the snapshot.
 pub fn recover_check(output: Durable) {
     let recovery = output.recovery.expect("it can be recovered");
     let lsn = recovery.snapshot.map(|meta| meta.lsn);

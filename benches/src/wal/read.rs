@@ -1,13 +1,4 @@
-//! Workloads of reading a log: in order, by number, by range, and on its heels.
-
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a workload panics where its setup or its check fails"
-)]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "harnesses hand a result to its check by value"
-)]
+//! Workloads of reading a log: in order, by number, by range, and as it grows.
 
 use std::path::Path;
 
@@ -18,10 +9,10 @@ use engine::wal::{Entry, Lsn, Tail, Wal};
 use super::{DIR, RECORDS, ROOMY, TIGHT, open, record};
 use crate::data;
 
-/// How many records are looked for by number.
+/// How many records are looked up by number.
 const LOOKUPS: usize = 100;
 
-/// In which form the records lie.
+/// How the records are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// Frame by frame in a sealed segment, which is mapped.
@@ -83,7 +74,7 @@ pub fn iterate_check(output: Iterate) {
     assert!(numbers.eq((0..RECORDS as u64).map(Lsn)));
 }
 
-/// A log, the records to look for, and what was found.
+/// A log, the records to look up, and what was found.
 pub struct Lookup {
     vfs: Memory,
     wal: Wal<Memory>,
@@ -104,9 +95,9 @@ pub fn lookup_setup(run: usize) -> Lookup {
         wal.append(record(payload)).expect("the log accepts it");
     }
     wal.clone().close().expect("memory can be synced");
-    // The first who looks inside leaves an index behind.
+    // The first lookup in a segment writes its index.
     assert!(matches!(wal.read(Lsn(500)), Ok(Some(_))));
-    assert!(index_of(&vfs).is_some(), "no index was left behind");
+    assert!(index_of(&vfs).is_some(), "no index was written");
     let mut random = data::Random::new(5);
     let wanted = (0..LOOKUPS).map(|_| Lsn(random.below(RECORDS - run) as u64));
     Lookup {
@@ -123,7 +114,7 @@ fn index_of(vfs: &Memory) -> Option<Vec<u8>> {
     vfs.read(&Path::new(DIR).join("00000000000000000000.idx"))
 }
 
-/// The same without the index, and one record to look for.
+/// The same without the index, and one record to look up.
 #[must_use]
 pub fn unindexed_setup() -> Lookup {
     let mut input = lookup_setup(1);
@@ -157,14 +148,14 @@ pub fn lookup_check(output: Lookup) {
     }
 }
 
-/// The record must be the one, and the index be there again.
+/// The record must be found, and the index rebuilt.
 pub fn unindexed_check(output: Lookup) {
-    let index = index_of(&output.vfs).expect("the index is there again");
+    let index = index_of(&output.vfs).expect("the index was rebuilt");
     assert!(index.len() > 40 + 15 * 8, "a point about every 4 KiB");
     lookup_check(output);
 }
 
-/// A log, somebody on its heels, and what is to be appended.
+/// A log, a tail that follows it, and the records to append.
 pub struct Follow {
     wal: Wal<Memory>,
     tail: Tail<Memory>,
@@ -180,8 +171,8 @@ pub fn follow_setup() -> Follow {
     following(data::payloads(RECORDS / 5, 64), 0)
 }
 
-/// A log of 1,000 records, in two sealed segments and one that is written, and somebody who has
-/// read none of them.
+/// A log of 1,000 records in two sealed segments and an active one, and a tail that has read none
+/// of them.
 #[must_use]
 pub fn catch_up_setup() -> Follow {
     following(data::payloads(RECORDS, 64), RECORDS)
@@ -193,7 +184,7 @@ fn following(payloads: Vec<Vec<u8>>, present: usize) -> Follow {
         wal.append(record(payload)).expect("the log accepts it");
     }
     wal.sync().expect("memory can be synced");
-    let tail = wal.tail(Lsn(0)).expect("nothing was let go");
+    let tail = wal.tail(Lsn(0)).expect("no segment was removed");
     let found = Vec::with_capacity(payloads.len());
     Follow {
         wal,
@@ -204,7 +195,7 @@ fn following(payloads: Vec<Vec<u8>>, present: usize) -> Follow {
     }
 }
 
-/// Appends what is missing, and reads whatever there is to read after each.
+/// Reads what is there, then appends each missing record and reads it.
 #[must_use]
 pub fn follow(mut input: Follow) -> Follow {
     while let Ok(Some(entry)) = input.tail.poll() {

@@ -1,14 +1,5 @@
 //! Workloads of opening a log: recovery by tail and policy, refusal, inspection and repair.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a workload panics where its setup or its check fails"
-)]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "harnesses hand a result to its check by value"
-)]
-
 use std::path::{Path, PathBuf};
 
 use engine::frame::{Batch, Transaction};
@@ -25,7 +16,7 @@ fn first_segment() -> PathBuf {
     Path::new(DIR).join("00000000000000000000.wal")
 }
 
-/// A log that a process left behind, then what was read from it.
+/// A log that a process did not close, then what was read from it.
 pub struct Replay {
     vfs: Memory,
     torn: bool,
@@ -43,7 +34,7 @@ pub enum Tail {
     Torn,
 }
 
-/// A log of 1,000 records of 64 bytes, all durable, left behind without a close.
+/// A log of 1,000 records of 64 bytes, all durable, not closed.
 #[must_use]
 pub fn replay_setup(tail: Tail) -> Replay {
     let torn = tail == Tail::Torn;
@@ -70,14 +61,14 @@ fn left_behind(damage: impl FnOnce(&mut Vec<u8>, usize)) -> Memory {
         wal.append(record(&payload)).expect("the log accepts it");
     }
     wal.sync().expect("memory can be synced");
-    // The mark that vouches for all of them goes with the next records.
+    // The mark that covers all of them is written with the next records.
     wal.append(record(b"one more")).expect("the log accepts it");
     wal.sync().expect("memory can be synced");
     drop(wal);
     damaged(vfs, damage)
 }
 
-/// The files, the first segment changed by `damage`, which is told where its frames end.
+/// The files, after `damage` changed the first segment; its second argument is where frames end.
 fn damaged(vfs: Memory, damage: impl FnOnce(&mut Vec<u8>, usize)) -> Memory {
     let path = first_segment();
     let mut file = vfs.read(&path).expect("the log has a segment");
@@ -103,7 +94,7 @@ pub fn replay(mut input: Replay) -> Replay {
     input
 }
 
-/// Every record must have been read, and the torn tail cut.
+/// Every record must have been read, and the torn tail truncated.
 pub fn replay_check(output: Replay) {
     assert_eq!(
         (output.records, output.payload_bytes),
@@ -122,7 +113,7 @@ pub fn replay_check(output: Replay) {
 pub struct Recover {
     vfs: Memory,
     options: Options,
-    /// Records, segments that hold them, and whether a tail is cut.
+    /// Records, segments that hold them, and whether a tail is truncated.
     expected: (u64, usize, bool),
     opened: Option<(Wal<Memory>, Recovered)>,
 }
@@ -176,7 +167,7 @@ pub fn closed_batches_setup() -> Recover {
     to_recover(vfs, options(TIGHT), (RECORDS as u64, 1, false))
 }
 
-/// Five hundred records, and a transaction of as many whose commit never got to the disk.
+/// Five hundred records, and a transaction of as many without its commit frame.
 #[must_use]
 pub fn unfinished_setup() -> Recover {
     const COMMIT_BYTES: usize = 22;
@@ -200,7 +191,7 @@ pub fn unfinished_setup() -> Recover {
     to_recover(vfs, options(TIGHT), (RECORDS as u64 / 2, 1, true))
 }
 
-/// A bit flipped in the middle of what was durable, and a policy that goes back to before it.
+/// A bit flipped in the middle of durable data, and a policy that recovers what precedes it.
 #[must_use]
 pub fn point_in_time_setup() -> Recover {
     let vfs = left_behind(|file, end| file[end / 2] ^= 1);
@@ -219,7 +210,7 @@ pub fn recover(mut input: Recover) -> Recover {
     input
 }
 
-/// What was promised must have been found, and be there to be read.
+/// The expected records must have been found, and be readable.
 pub fn recover_check(output: Recover) {
     let (wal, recovered) = output.opened.expect("the log can be opened");
     let (records, segments, cut) = output.expected;
@@ -238,14 +229,14 @@ pub fn recover_check(output: Recover) {
     assert_eq!(count, records);
 }
 
-/// A log that cannot be opened, and the error that says so.
+/// A log that cannot be opened, and the error of the attempt.
 pub struct Refuse {
     vfs: Memory,
     options: Options,
     error: Option<OpenError>,
 }
 
-/// A log of 1,000 records, with a flipped bit in the middle of what is known to be durable.
+/// A log of 1,000 records, with a flipped bit in the middle of durable data.
 #[must_use]
 pub fn flipped_setup() -> Refuse {
     let vfs = left_behind(|file, end| file[end / 2] ^= 1);
@@ -256,7 +247,7 @@ pub fn flipped_setup() -> Refuse {
     }
 }
 
-/// A log of 1,000 records that was not closed, and a policy that insists on that.
+/// A log of 1,000 records that was not closed, and a policy that demands a close.
 #[must_use]
 pub fn unclean_setup() -> Refuse {
     let options = Options {
@@ -278,7 +269,7 @@ pub fn refuse(mut input: Refuse) -> Refuse {
     input
 }
 
-/// What is wrong must have been called what it is, and nothing be changed.
+/// The error must name the fault, and no file may have changed.
 pub fn refuse_check(output: Refuse) {
     let right = match output.options.policy {
         Policy::Strict => matches!(output.error, Some(OpenError::Unclean { .. })),
@@ -289,7 +280,7 @@ pub fn refuse_check(output: Refuse) {
     assert_eq!(names.map_or(0, |names| names.len()), 1);
 }
 
-/// A log, and what looking at it found.
+/// A log, and what its inspection found.
 pub struct Inspect {
     vfs: Memory,
     reports: Vec<SegmentReport>,
@@ -304,7 +295,7 @@ pub fn inspect_setup() -> Inspect {
     }
 }
 
-/// Looks at every segment.
+/// Inspects every segment.
 #[must_use]
 pub fn look(mut input: Inspect) -> Inspect {
     if let Ok(reports) = inspect(&input.vfs, Path::new(DIR)) {
@@ -313,7 +304,7 @@ pub fn look(mut input: Inspect) -> Inspect {
     input
 }
 
-/// Every segment must be good, and hold its share.
+/// Every segment must be intact, and together they must hold all records.
 pub fn inspect_check(output: Inspect) {
     assert!(output.reports.iter().all(|report| report.verdict.is_ok()));
     let records: u64 = output.reports.iter().map(|report| report.records).sum();
@@ -355,13 +346,13 @@ pub fn repair_setup(damage: Damage) -> Repair {
 
 /// Writes what is intact to a new log.
 #[must_use]
-pub fn mend(mut input: Repair) -> Repair {
+pub fn repair_log(mut input: Repair) -> Repair {
     let (from, to) = (Path::new(DIR), Path::new("new"));
     input.report = repair(&input.vfs, from, to, options(TIGHT)).ok();
     input
 }
 
-/// All records but those that were hit must be in the new log, and every loss be told.
+/// The new log must hold all intact records, and the report every gap.
 pub fn repair_check(output: Repair) {
     let report = output.report.expect("it can be repaired");
     let hit = match output.damage {
