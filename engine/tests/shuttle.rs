@@ -74,6 +74,10 @@ impl Vfs for Scheduled {
         self.0.rename(from, to)
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename_new(from, to)
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.0.remove(path)
     }

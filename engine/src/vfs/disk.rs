@@ -44,6 +44,16 @@ impl Vfs for Disk {
         fs::rename(from, to)
     }
 
+    // The directory is locked, so nobody of ours creates the file between the two calls. A hard
+    // link would be one call, and a crash after it leaves one file with two names.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match fs::symlink_metadata(to) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
+            Err(error) => Err(error),
+        }
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }

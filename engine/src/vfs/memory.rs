@@ -129,6 +129,16 @@ impl Vfs for Memory {
         Ok(())
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut tree = self.tree.lock();
+        if tree.files.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let file = tree.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        tree.files.insert(to.to_owned(), file);
+        Ok(())
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.tree
             .lock()

@@ -64,6 +64,12 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     /// What the system says.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Renames a file to a name that nobody has.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::AlreadyExists`] where there is such a file.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
+
     /// Removes a file's name. Mappings and open files stay valid.
     ///
     /// # Errors

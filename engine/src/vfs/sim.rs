@@ -138,6 +138,14 @@ impl World {
         }
     }
 
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let inode = self.inode(from)?;
+        let change = NameChange::Rename(from.to_owned(), to.to_owned(), inode);
+        change.apply(&mut self.names);
+        self.unsynced_names.push(change);
+        Ok(())
+    }
+
     fn inode(&self, path: &Path) -> io::Result<usize> {
         self.names
             .get(path)
@@ -364,11 +372,16 @@ impl Vfs for Sim {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut world = self.world.lock();
         world.simple_call()?;
-        let inode = world.inode(from)?;
-        let change = NameChange::Rename(from.to_owned(), to.to_owned(), inode);
-        change.apply(&mut world.names);
-        world.unsynced_names.push(change);
-        Ok(())
+        world.rename(from, to)
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut world = self.world.lock();
+        world.simple_call()?;
+        if world.names.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        world.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -100,6 +100,9 @@ pub enum AppendError {
         /// What there is room for.
         max: usize,
     },
+    /// The batch or transaction has no record, so it has no number either.
+    #[error("there is no record in it; append at least one")]
+    Empty,
     /// Types below 0x10 belong to the log itself.
     #[error("record type {kind:#04x} is reserved for the log; use 0x10 or above")]
     Reserved {

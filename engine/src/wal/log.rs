@@ -26,8 +26,10 @@ use super::options::{Mode, Options};
 use super::pending::{BRACKET_BYTES, Pending};
 use super::pin::Pin;
 use super::recover::{self, Recovered};
-use super::segment::lock_path;
-use super::segment_writer::{Counters, Progress, SealedSegment, SegmentWriter, prepare_spare};
+use super::segment::{HEADER_BYTES, Header, lock_path};
+use super::segment_writer::{
+    Counters, Progress, SealedSegment, SegmentWriter, Taken, prepare_spare,
+};
 use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, SyncMark, Transaction};
 use crate::injected_bug::{Bug, injected};
 use crate::vfs::{Doing, IoError, Monitor, Vfs};
@@ -102,6 +104,9 @@ impl<V: Vfs> Wal<V> {
     /// - [`OpenError::Unclean`]: it was not closed, and the policy insists on that.
     /// - [`OpenError::Io`]: the system refused.
     pub fn open(vfs: V, dir: &Path, options: Options) -> Result<(Self, Recovered), OpenError> {
+        if options.mode == Mode::InMemory {
+            return Ok((Self::in_memory(vfs, dir, options), Recovered::default()));
+        }
         vfs.create_dir(dir).doing("create", dir)?;
         let lock = vfs.lock(&lock_path(dir)).doing("lock", dir)?;
         let lock = lock.ok_or_else(|| OpenError::Locked {
@@ -114,8 +119,8 @@ impl<V: Vfs> Wal<V> {
         }
         let segment_bytes = options.segment_bytes();
         let next_spare = recovered.next_spare;
-        let writer =
-            SegmentWriter::begin(&vfs, dir, recovered.next, segment_bytes, recovered.spares)?;
+        let (next, spares) = (recovered.next, recovered.spares);
+        let writer = SegmentWriter::begin(&vfs, dir, next, segment_bytes, spares, Taken::Replace)?;
         let state = State {
             progress: writer.progress(),
             writer: Some(writer),
@@ -142,6 +147,31 @@ impl<V: Vfs> Wal<V> {
         ))
     }
 
+    /// A log that numbers records and touches no file: whatever is in `dir` stays as it is.
+    fn in_memory(vfs: V, dir: &Path, options: Options) -> Self {
+        let lock: Arc<dyn Send + Sync> = Arc::new(());
+        let header = Header::first(vfs.now_us());
+        let state = State {
+            writer: None,
+            progress: Progress::begin(header),
+            sealed: Vec::new(),
+            pending: Pending::new(header, options.segment_bytes()),
+            volatile_bytes: 0,
+            failure: None,
+            active_pin: Pin::new(&lock),
+            next_spare: 0,
+            lock,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                vfs,
+                dir: dir.to_owned(),
+                options,
+                state: V::Monitor::new(state),
+            }),
+        }
+    }
+
     /// Accepts `record`. It is **not durable** yet: see [`commit`](Self::commit),
     /// [`wait_written`](Self::wait_written) and [`wait_durable`](Self::wait_durable).
     ///
@@ -161,8 +191,11 @@ impl<V: Vfs> Wal<V> {
     /// Accepts all records of `batch` under one checksum: recovery replays all of them or none.
     ///
     /// # Errors
-    /// As for [`append`](Self::append).
+    /// As for [`append`](Self::append), and [`AppendError::Empty`] where it has no record.
     pub fn append_batch(&self, batch: &Batch) -> Result<Appended, AppendError> {
+        if batch.is_empty() {
+            return Err(AppendError::Empty);
+        }
         self.accept_frame(batch.record(), u64::from(batch.len()))
     }
 
@@ -172,8 +205,11 @@ impl<V: Vfs> Wal<V> {
     /// large as it likes.
     ///
     /// # Errors
-    /// As for [`append`](Self::append).
+    /// As for [`append`](Self::append), and [`AppendError::Empty`] where it has no record.
     pub fn append_transaction(&self, transaction: &Transaction) -> Result<Appended, AppendError> {
+        if transaction.is_empty() {
+            return Err(AppendError::Empty);
+        }
         let frames: Vec<_> = transaction.frames().collect();
         let size = frames.iter().map(|(frame, _)| frame.size()).sum::<usize>() + BRACKET_BYTES;
         self.accept(size, |pending| {
@@ -334,15 +370,15 @@ impl<V: Vfs> Wal<V> {
                 state.writer = Some(writer);
                 let Progress {
                     header,
-                    offset,
+                    synced,
                     durable,
                     ..
                 } = state.progress;
-                if sync && durable > before {
+                if sync && durable > before && synced > HEADER_BYTES as u64 {
                     let offset = if injected(Bug::SyncMarkStuckAtZero) {
                         0
                     } else {
-                        offset
+                        synced
                     };
                     state.pending.mark(
                         header.number,
@@ -373,8 +409,14 @@ impl<V: Vfs> Wal<V> {
     /// # Errors
     /// [`Poisoned`] where that failed, now or earlier.
     pub fn truncate_below(&self, lsn: Lsn) -> Result<Lsn, Poisoned> {
+        if self.shared.options.mode == Mode::InMemory {
+            return Ok(self.first_lsn());
+        }
         let (mut state, mut writer) = self.take_writer()?;
-        let gone = |segment: &SealedSegment| segment.end_lsn <= lsn.0 && !segment.pin.is_shared();
+        let active = state.progress.header.number;
+        let gone = |segment: &SealedSegment| {
+            segment.end_lsn <= lsn.0 && segment.header.number < active && !segment.pin.is_shared()
+        };
         let count = state
             .sealed
             .iter()
@@ -481,8 +523,11 @@ impl<V: Vfs> Wal<V> {
     /// # Errors
     /// [`Poisoned`] where that failed, now or earlier.
     pub fn close(self) -> Result<(), Poisoned> {
+        if self.shared.options.mode == Mode::InMemory {
+            return Ok(());
+        }
         let (mut state, writer) = self.take_writer()?;
-        if state.pending.is_untouched() {
+        if !state.pending.has_records() {
             drop(state);
             return self.put_back(writer, Ok(()));
         }

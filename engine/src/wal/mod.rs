@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! Wal ── append ──► pending ── writer ──► 00000000000000000000.wal   sealed
-//!                                       00000000000000081920.wal   sealed
-//!  ▲                                    00000000000000163840.wal   active
-//!  └── entries ◄── mapped, not copied ──┘
+//!                                         00000000000000000001.wal   sealed
+//!  ▲                                      00000000000000000002.wal   active
+//!  └── entries ◄── mapped, not copied ───┘
 //! ```
 //!
 //! Invariants:
@@ -13,8 +13,9 @@
 //! 2. Once a commit returns in [`Mode::Strict`], its records survive power loss.
 //! 3. Only the last segment may end in damage, and recovery cuts it there. Damage anywhere else,
 //!    or where a later mark proves that the bytes were durable, is reported and never skipped.
-//! 4. A segment is never written again once sealed, and the log never goes on writing in a file
-//!    that it found when it was opened.
+//! 4. A segment is sealed only with a record in it, and named by its number, so no two segments
+//!    share a file. It is never written again once sealed, and the log never goes on writing in a file
+//!    that it found when it was opened. Only recovery replaces a file.
 //! 5. After a failed write or sync the log accepts nothing more.
 //!
 //! Deliberately absent: compression, and a retry of anything that failed.

@@ -43,8 +43,8 @@ impl Options {
 /// What a commit promises, and what a crash may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Records are numbered and not kept: no file is written, nothing survives, and waiting for
-    /// that is an error. For data that may be lost, and for tests.
+    /// Records are numbered from 0 and not kept: no file is read, written or locked, nothing
+    /// survives, and waiting for that is an error. For data that may be lost, and for tests.
     InMemory,
     /// Commits return once accepted. A record survives power loss at most `interval` and one sync
     /// later, or once `max_bytes` more have been accepted, whichever comes first. The interval is

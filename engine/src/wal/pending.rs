@@ -82,9 +82,10 @@ impl Pending {
         self.filling.end_lsn
     }
 
-    /// Whether the segment being filled has no frame yet.
-    pub(super) fn is_untouched(&self) -> bool {
-        self.offset() == HEADER_BYTES as u64
+    /// Whether the segment being filled has a record. Marks follow records only, so a segment
+    /// without one has no frame either.
+    pub(super) fn has_records(&self) -> bool {
+        self.filling.end_lsn > self.filling.header.base_lsn
     }
 
     /// How many bytes wait.
@@ -121,8 +122,12 @@ impl Pending {
         self.push_small(TxCommit::record(&commit.encode()));
     }
 
-    /// Seals the segment being filled and begins the next.
+    /// Seals the segment being filled, which must have a record, and begins the next.
     pub(super) fn roll(&mut self, created_us: u64) {
+        debug_assert!(
+            self.has_records(),
+            "a segment without records is never sealed"
+        );
         let header = self.filling.header;
         let end_lsn = self.filling.end_lsn;
         let chain = self.chain;
@@ -146,9 +151,11 @@ impl Pending {
     }
 
     /// Notes that the bytes before `mark.offset` of segment `number` are durable. Says nothing
-    /// where that segment is no longer being filled: its successor is proof enough.
+    /// where that segment is no longer being filled, as its successor is proof enough, nor where
+    /// it has no record: there is nothing to say, and an empty segment must stay empty.
     pub(super) fn mark(&mut self, number: u64, mark: SyncMark) {
-        if self.filling.header.number == number && self.fits(MARK_PAYLOAD_BYTES + OVERHEAD) {
+        let is_filling = self.filling.header.number == number && self.has_records();
+        if is_filling && self.fits(MARK_PAYLOAD_BYTES + OVERHEAD) {
             self.push_small(SyncMark::record(&mark.encode()));
         }
     }

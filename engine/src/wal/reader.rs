@@ -151,7 +151,7 @@ impl<V: Vfs> Wal<V> {
                 .filter(|place| place.segment == segment)
                 .unwrap_or(start);
             Source {
-                path: segment_path(&shared.dir, segment),
+                path: segment_path(&shared.dir, header.number),
                 place,
                 extent,
             }

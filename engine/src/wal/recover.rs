@@ -29,7 +29,7 @@ use super::options::{Options, Policy};
 use super::pin::Pin;
 use super::segment::{FileKind, Header, draft_path, file_kind};
 use super::segment_scanner::{self, Stop, Verified};
-use super::segment_writer::{SealedSegment, put_in_place};
+use super::segment_writer::{SealedSegment, Taken, put_in_place};
 use crate::frame::{Prepared, SegmentEnd};
 use crate::injected_bug::{Bug, injected};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
@@ -99,9 +99,9 @@ pub(super) fn recover<V: Vfs>(
     let mut kept = Kept::default();
     for (index, found) in found.into_iter().enumerate() {
         let is_last = index + 1 == files.segments.len();
-        let (name_lsn, path) = &files.segments[index];
+        let (named, path) = &files.segments[index];
         let judged = found.and_then(|segment| {
-            check_order(&segment, *name_lsn, kept.promised.as_ref())?;
+            check_order(&segment, *named, kept.promised.as_ref())?;
             let cut = judge(&segment, is_last, options.policy)?;
             Ok((segment, cut))
         });
@@ -227,7 +227,7 @@ fn set_aside<V: Vfs>(vfs: &V, dir: &Path, segments: &[(u64, PathBuf)]) -> Result
 
 /// The files of a log.
 struct Files {
-    /// Segments in order, by the base LSN in their names.
+    /// Segments in order, by the number in their names.
     segments: Vec<(u64, PathBuf)>,
     /// Files to begin segments in.
     spares: Vec<PathBuf>,
@@ -245,7 +245,7 @@ fn list_files<V: Vfs>(vfs: &V, dir: &Path, options: &Options) -> Result<Files, I
     for name in vfs.list(dir).doing("list", dir)? {
         let path = dir.join(&name);
         match file_kind(&name) {
-            FileKind::Segment(base_lsn) => files.segments.push((base_lsn, path)),
+            FileKind::Segment(number) => files.segments.push((number, path)),
             FileKind::Spare(number) => {
                 files.next_spare = files.next_spare.max(number.saturating_add(1));
                 let file = vfs.open(&path).doing("open", &path)?;
@@ -320,7 +320,7 @@ pub(super) fn verify_bytes(path: &Path, bytes: Bytes) -> Result<Found, OpenError
 /// A segment must be the one that its name and its predecessor promise.
 pub(super) fn check_order(
     segment: &Found,
-    name_lsn: u64,
+    named: u64,
     promised: Option<&Header>,
 ) -> Result<(), Corruption> {
     let header = &segment.header;
@@ -336,7 +336,7 @@ pub(super) fn check_order(
             Err(corruption(&segment.path, 0, kind))
         }
     };
-    expect("the base LSN", name_lsn, header.base_lsn)?;
+    expect("the segment's number", named, header.number)?;
     if let Some(promised) = promised {
         expect("the segment's number", promised.number, header.number)?;
         expect("the base LSN", promised.base_lsn, header.base_lsn)?;
@@ -391,7 +391,7 @@ fn seal_copy<V: Vfs>(vfs: &V, dir: &Path, segment: &Found) -> Result<(), IoError
         ..
     } = segment;
     let last = verified.last;
-    let draft = draft_path(dir, header.base_lsn);
+    let draft = draft_path(dir, header.number);
     let file = vfs.create(&draft).doing("create", &draft)?;
     file.write_at(&bytes[..last.at], 0).doing("write", &draft)?;
     let records = last.lsn - header.base_lsn;
@@ -408,7 +408,7 @@ fn seal_copy<V: Vfs>(vfs: &V, dir: &Path, segment: &Found) -> Result<(), IoError
     file.write_at(&frame, last.at as u64)
         .doing("write", &draft)?;
     file.sync_data().doing("sync", &draft)?;
-    put_in_place(vfs, dir, &draft, header.base_lsn)
+    put_in_place(vfs, dir, &draft, header.number, Taken::Replace)
 }
 
 fn corruption(path: &Path, offset: u64, reason: CorruptionKind) -> Corruption {

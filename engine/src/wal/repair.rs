@@ -51,7 +51,7 @@ pub fn inspect<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<SegmentReport>, IoErro
     let files = segment_files(vfs, dir)?;
     let mut promised: Option<Header> = None;
     let mut reports = Vec::new();
-    for (index, (name_lsn, path)) in files.iter().enumerate() {
+    for (index, (named, path)) in files.iter().enumerate() {
         let segment = read_file(vfs, path)?;
         let is_last = index + 1 == files.len();
         let bytes = segment.len() as u64;
@@ -60,7 +60,7 @@ pub fn inspect<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<SegmentReport>, IoErro
         let verified = found.as_ref().ok().map(|found| found.verified);
         let begin = header.map_or(0, |header| header.base_lsn);
         let verdict = found.and_then(|found| {
-            check_order(&found, *name_lsn, promised.as_ref())?;
+            check_order(&found, *named, promised.as_ref())?;
             judge(&found, is_last, Policy::TornTail)?;
             let last = found.verified.last;
             promised = Some(found.header.next(last.lsn, last.chain, 0));
@@ -344,7 +344,7 @@ impl<V: Vfs> Salvage<'_, V> {
 fn segment_files<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<(u64, PathBuf)>, IoError> {
     let names = vfs.list(dir).doing("list", dir)?.into_iter();
     let segments = names.filter_map(|name| match file_kind(&name) {
-        FileKind::Segment(base_lsn) => Some((base_lsn, dir.join(name))),
+        FileKind::Segment(number) => Some((number, dir.join(name))),
         _ => None,
     });
     Ok(segments.collect())

@@ -153,14 +153,15 @@ pub(super) fn lock_path(dir: &Path) -> PathBuf {
     dir.join("LOCK")
 }
 
-/// The file of the segment whose first record is `base_lsn`.
-pub(super) fn segment_path(dir: &Path, base_lsn: u64) -> PathBuf {
-    dir.join(format!("{base_lsn:020}.wal"))
+/// The file of the segment with a number. A number is never used for two segments, whether they
+/// hold records or not.
+pub(super) fn segment_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:020}.wal"))
 }
 
-/// A file that is about to become the segment at `base_lsn`.
-pub(super) fn draft_path(dir: &Path, base_lsn: u64) -> PathBuf {
-    dir.join(format!("{base_lsn:020}.tmp"))
+/// A file that is about to become the segment with a number.
+pub(super) fn draft_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:020}.tmp"))
 }
 
 /// A file that waits to become a segment.
@@ -176,11 +177,11 @@ pub(super) fn index_path(segment: &Path) -> PathBuf {
 /// What a file in the directory is, by its name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileKind {
-    /// A segment, by its base LSN.
+    /// A segment, by its number.
     Segment(u64),
     /// A file that waits to become a segment, by its number.
     Spare(u64),
-    /// The recovered of something that was never finished.
+    /// What is left of something that was never finished.
     Draft,
     /// Not ours.
     Other,

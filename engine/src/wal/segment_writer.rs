@@ -44,6 +44,8 @@ pub(super) struct Progress {
     pub header: Header,
     /// Its bytes that are written.
     pub offset: u64,
+    /// Its bytes that are synced.
+    pub synced: u64,
     /// The LSN after the last record written.
     pub written: u64,
     /// The LSN after the last record synced.
@@ -76,33 +78,42 @@ pub(super) struct SealedSegment {
     pub pin: Pin,
 }
 
+impl Progress {
+    /// At the beginning of the segment of `header`.
+    pub(super) fn begin(header: Header) -> Self {
+        let (lsn, offset) = (header.base_lsn, HEADER_BYTES as u64);
+        Self {
+            header,
+            offset,
+            synced: offset,
+            written: lsn,
+            durable: lsn,
+            counters: Counters::default(),
+        }
+    }
+}
+
 impl<V: Vfs> SegmentWriter<V> {
-    /// Begins the segment of `header`, which replaces a file of the same name.
+    /// Begins the segment of `header`. Recovery may replace the file of a segment that holds no
+    /// record; nobody else replaces anything.
     pub(super) fn begin(
         vfs: &V,
         dir: &Path,
         header: Header,
         segment_bytes: u64,
         mut spares: Vec<PathBuf>,
+        taken: Taken,
     ) -> Result<Self, IoError> {
-        let (file, filled) = begin_segment(vfs, dir, &header, spares.pop())?;
-        let lsn = header.base_lsn;
-        let offset = HEADER_BYTES as u64;
+        let (file, filled) = begin_segment(vfs, dir, &header, spares.pop(), taken)?;
         Ok(Self {
             vfs: vfs.clone(),
             dir: dir.to_owned(),
             segment_bytes,
             file,
-            path: segment_path(dir, lsn),
+            path: segment_path(dir, header.number),
             header,
             filled,
-            progress: Progress {
-                header,
-                offset,
-                written: lsn,
-                durable: lsn,
-                counters: Counters::default(),
-            },
+            progress: Progress::begin(header),
             sealed: Vec::new(),
             spares,
         })
@@ -113,9 +124,10 @@ impl<V: Vfs> SegmentWriter<V> {
         for chunk in chunks {
             if chunk.header.number != self.header.number {
                 let spare = self.spares.pop();
-                let begun = begin_segment(&self.vfs, &self.dir, &chunk.header, spare)?;
+                let begun =
+                    begin_segment(&self.vfs, &self.dir, &chunk.header, spare, Taken::IsAnError)?;
                 (self.file, self.filled) = begun;
-                self.path = segment_path(&self.dir, chunk.header.base_lsn);
+                self.path = segment_path(&self.dir, chunk.header.number);
                 self.header = chunk.header;
             }
             self.write_chunk(chunk)?;
@@ -148,6 +160,9 @@ impl<V: Vfs> SegmentWriter<V> {
             self.progress.counters.writes += 1;
             self.progress.counters.bytes += chunk.bytes.len() as u64;
         }
+        if self.progress.header.number != chunk.header.number {
+            self.progress.synced = HEADER_BYTES as u64;
+        }
         self.progress.header = chunk.header;
         self.progress.offset = chunk.end();
         self.progress.written = chunk.end_lsn;
@@ -165,6 +180,7 @@ impl<V: Vfs> SegmentWriter<V> {
         synced.doing("sync", &self.path)?;
         self.progress.counters.syncs += 1;
         self.progress.durable = self.progress.written;
+        self.progress.synced = self.progress.offset;
         Ok(())
     }
 
@@ -198,8 +214,7 @@ impl<V: Vfs> SegmentWriter<V> {
         first_number: u64,
     ) -> Result<(), IoError> {
         for (number, segment) in (first_number..).zip(segments) {
-            let base_lsn = segment.header.base_lsn;
-            let path = segment_path(&self.dir, base_lsn);
+            let path = segment_path(&self.dir, segment.header.number);
             let file = self.vfs.open(&path).doing("open", &path)?;
             let whole = file.size().doing("measure", &path)? == self.segment_bytes;
             if whole && self.spares.len() < spares_max {
@@ -224,9 +239,10 @@ fn begin_segment<V: Vfs>(
     dir: &Path,
     header: &Header,
     spare: Option<PathBuf>,
+    taken: Taken,
 ) -> Result<(V::File, bool), IoError> {
     let filled = spare.is_some();
-    let draft = spare.unwrap_or_else(|| draft_path(dir, header.base_lsn));
+    let draft = spare.unwrap_or_else(|| draft_path(dir, header.number));
     let file = if filled {
         vfs.open(&draft)
     } else {
@@ -235,7 +251,7 @@ fn begin_segment<V: Vfs>(
     let file = file.doing("open", &draft)?;
     file.write_at(&header.encode(), 0).doing("write", &draft)?;
     file.sync_data().doing("sync", &draft)?;
-    put_in_place(vfs, dir, &draft, header.base_lsn)?;
+    put_in_place(vfs, dir, &draft, header.number, taken)?;
     Ok((file, filled))
 }
 
@@ -254,15 +270,28 @@ pub(super) fn prepare_spare<V: Vfs>(
     Ok(spare)
 }
 
+/// What to do where a segment's name is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Replace the file: only recovery does, and only what it has read and copied.
+    Replace,
+    /// Refuse: somebody else's file must not be lost.
+    IsAnError,
+}
+
 /// Gives a finished draft its final name, durably.
 pub(super) fn put_in_place<V: Vfs>(
     vfs: &V,
     dir: &Path,
     draft: &Path,
-    base_lsn: u64,
+    number: u64,
+    taken: Taken,
 ) -> Result<(), IoError> {
-    let path = segment_path(dir, base_lsn);
-    vfs.rename(draft, &path).doing("rename", draft)?;
+    let path = segment_path(dir, number);
+    match taken {
+        Taken::Replace => vfs.rename(draft, &path).doing("rename", draft)?,
+        Taken::IsAnError => vfs.rename_new(draft, &path).doing("create", &path)?,
+    }
     if injected(Bug::SkipDirectorySync) {
         return Ok(());
     }

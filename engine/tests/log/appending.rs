@@ -83,7 +83,11 @@ fn a_log_in_memory_numbers_records_and_keeps_none() {
     assert!(matches!(wal.sync(), Err(WaitError::InMemory)));
     assert!(matches!(wal.wait_written(Lsn(1)), Err(WaitError::InMemory)));
     assert_eq!(wal.entries().count(), 0);
+    assert_eq!(wal.truncate_below(Lsn(400)).unwrap(), Lsn(0));
+    wal.maintain().unwrap();
+    wal.clone().close().unwrap();
     wal.close().unwrap();
+    assert_eq!(vfs.list(&log_dir()).unwrap(), [""; 0]);
     assert_eq!(open(&vfs, &log_dir()).entries().count(), 0);
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod appending;
+mod empties;
 mod reading;
 mod reopening;
 mod truncation;
@@ -15,7 +16,7 @@ use engine::frame::{Batch, Kind, OVERHEAD, Record, Transaction};
 use engine::kv::{Change, Store};
 use engine::vfs::{Disk, Failure, Memory, Plan, Sim, Vfs};
 use engine::wal::{
-    AppendError, BadHeader, CorruptionKind, HEADER_BYTES, Lsn, Maintainer, Mode, OpenError,
+    AppendError, BadHeader, CorruptionKind, HEADER_BYTES, Header, Lsn, Maintainer, Mode, OpenError,
     Options, Policy, ReadError, WaitError, Wal,
 };
 
@@ -85,6 +86,13 @@ fn segments(vfs: &Memory) -> Vec<PathBuf> {
     paths
         .filter(|path| path.extension().is_some_and(|end| end == "wal"))
         .collect()
+}
+
+/// The first record of a segment.
+fn base_lsn(vfs: &Memory, segment: &Path) -> u64 {
+    Header::decode(&vfs.read(segment).unwrap())
+        .unwrap()
+        .base_lsn
 }
 
 /// A log with `count` records whose process died: nothing was closed.

@@ -185,11 +185,7 @@ fn the_policy_point_in_time_goes_back_to_the_first_damage() {
 fn the_policy_point_in_time_stops_before_a_missing_segment() {
     let vfs = left_behind(250);
     let paths = segments(&vfs);
-    let second = Path::new(paths[1].file_stem().unwrap())
-        .to_str()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let second = base_lsn(&vfs, &paths[1]);
     vfs.remove(&paths[1]).unwrap();
     let point_in_time = Options {
         policy: Policy::PointInTime,

@@ -102,6 +102,11 @@ impl<V: Vfs> Vfs for Meanwhile<V> {
         self.inner.rename(from, to)
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.watch_path(from);
+        self.inner.rename_new(from, to)
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.watch_path(path);
         self.inner.remove(path)
