@@ -1,30 +1,27 @@
 //! Seeded data: the same bytes on every machine and in every run.
 
 use bytes::Bytes;
+use engine::random::SplitMix64;
 
-/// A splitmix64 generator.
+/// Seeded numbers, bytes and orders.
 #[derive(Debug, Clone)]
-pub struct Random(u64);
+pub struct Random(SplitMix64);
 
 impl Random {
     /// Starts from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::new(seed))
     }
 
     /// The next number.
     pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.next_u64()
     }
 
     /// A number below `bound`, which is not zero.
     pub fn below(&mut self, bound: usize) -> usize {
-        let number = self.number() % (bound as u64);
-        usize::try_from(number).unwrap_or_default()
+        usize::try_from(self.0.below(bound as u64)).unwrap_or_default()
     }
 
     /// `len` bytes.

@@ -28,6 +28,8 @@
 //!
 //! The modules, each using only those before it:
 
+pub mod random;
+
 pub mod vfs;
 
 pub mod frame;

@@ -2,30 +2,28 @@
 
 use std::path::Path;
 
+use engine::random::SplitMix64;
+
 #[expect(unreachable_pub, reason = "it is the library of the fuzz targets")]
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
-/// A xorshift generator: the same changes in every run.
-fn next(state: &mut u64) -> usize {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    usize::try_from(*state >> 32).unwrap_or_default()
+fn below(bound: usize, random: &mut SplitMix64) -> usize {
+    usize::try_from(random.below(bound as u64)).unwrap_or_default()
 }
 
-fn change(bytes: &mut Vec<u8>, state: &mut u64) {
-    for _ in 0..=next(state) % 3 {
+fn change(bytes: &mut Vec<u8>, random: &mut SplitMix64) {
+    for _ in 0..=below(3, random) {
         if bytes.is_empty() {
             return;
         }
-        let at = next(state) % bytes.len();
-        match next(state) % 4 {
-            0 => bytes[at] ^= 1 << (next(state) % 8),
-            1 => bytes[at] = [0, 1, 2, 0x7f, 0xff][next(state) % 5],
+        let at = below(bytes.len(), random);
+        match below(4, random) {
+            0 => bytes[at] ^= 1 << below(8, random),
+            1 => bytes[at] = [0, 1, 2, 0x7f, 0xff][below(5, random)],
             2 => bytes.truncate(at),
             _ => {
-                let end = (at + next(state) % 40).min(bytes.len());
+                let end = (at + below(40, random)).min(bytes.len());
                 bytes.extend_from_within(at..end);
             }
         }
@@ -35,7 +33,7 @@ fn change(bytes: &mut Vec<u8>, state: &mut u64) {
 #[test]
 fn every_target_keeps_its_promises_on_its_corpus() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    let mut state = 0x9e37_79b9_7f4a_7c15;
+    let mut random = SplitMix64::new(0);
     for (name, target) in targets::TARGETS {
         let mut files = 0;
         for file in std::fs::read_dir(corpus.join(name)).expect("every target has a corpus") {
@@ -43,7 +41,7 @@ fn every_target_keeps_its_promises_on_its_corpus() {
             target(&seed);
             for _ in 0..400 {
                 let mut changed = seed.clone();
-                change(&mut changed, &mut state);
+                change(&mut changed, &mut random);
                 target(&changed);
             }
             files += 1;

@@ -2,22 +2,7 @@
 
 use std::sync::LazyLock;
 
-/// A splitmix64 generator.
-#[derive(Debug, Clone)]
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
+use crate::random::SplitMix64;
 
 /// Something that is done to a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +31,7 @@ pub(super) enum Operation {
 
 /// `len` operations.
 pub(super) fn script(seed: u64, len: usize) -> Vec<Operation> {
-    let mut random = Random::new(seed);
+    let mut random = SplitMix64::new(seed);
     let operation = |_| match random.below(43) {
         0..=17 => Operation::Append,
         18..=25 => Operation::Commit,
@@ -69,7 +54,7 @@ pub(super) fn payload(lsn: u64) -> &'static [u8] {
 }
 
 fn make(lsn: u64) -> Vec<u8> {
-    let mut random = Random::new(lsn);
+    let mut random = SplitMix64::new(lsn);
     // Mostly small, sometimes longer than a sector.
     let bound = if random.below(8) == 0 { 900 } else { 120 };
     let len = usize::try_from(random.below(bound)).unwrap_or(0);

@@ -24,6 +24,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{ParkingMonitor, Vfs, VfsFile};
+use crate::random::SplitMix64;
 
 /// What a disk writes as one piece.
 const SECTOR: usize = 512;
@@ -226,7 +227,7 @@ fn put(file: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
 
 /// Decides what a crash keeps.
 struct Luck {
-    state: u64,
+    random: SplitMix64,
     /// Of 8 unsynced pieces, how many are kept.
     kept_of_8: u64,
 }
@@ -240,16 +241,13 @@ impl Luck {
             seed => [4, 1, 7, 6, 2][usize::try_from(seed % 5).unwrap_or(0)],
         };
         Self {
-            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            random: SplitMix64::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
             kept_of_8,
         }
     }
 
     fn keeps(&mut self) -> bool {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % 8 < self.kept_of_8
+        self.random.below(8) < self.kept_of_8
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::random::SplitMix64;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -60,16 +61,13 @@ fn a_store_has_one_frozen_view_at_a_time() {
 fn changes_beside_a_frozen_view_count_and_the_view_stands_still() {
     let (mut store, mut model) = (Store::default(), Model::new());
     let mut view: Option<(Frozen, Model)> = None;
-    let mut state = 7_u64;
+    let mut random = SplitMix64::new(7);
     let (mut beside, mut carrying) = (0, 0);
     for step in 0..6000_u64 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        let key = (state % 97).to_be_bytes();
+        let key = random.below(97).to_be_bytes();
         let value = step.to_le_bytes();
         let before = model.get(&key[..]).cloned();
-        let answer = if state >> 60 < 6 {
+        let answer = if random.below(16) < 6 {
             model.remove(&key[..]);
             store.delete(&key)
         } else {
