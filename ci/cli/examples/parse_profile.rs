@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::time::Instant;
 
-use icgate_core::parse::callgrind;
+use icgate_core::profile::callgrind;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for path in std::env::args().skip(1) {

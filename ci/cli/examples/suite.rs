@@ -9,13 +9,13 @@ use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
-use icgate_core::baseline::{Accepted, Baseline};
-use icgate_core::chamber::Chamber;
-use icgate_core::functions::{FunctionCost, FunctionTable};
-use icgate_core::interned::Interned;
-use icgate_core::metric::{Metric, Metrics, add_estimated_cycles};
-use icgate_core::run::{FunctionLines, Measurement, RUN_FORMAT, Run};
-use icgate_core::source::LineCost;
+use icgate_core::model::baseline::{Accepted, Baseline};
+use icgate_core::model::environment::Environment;
+use icgate_core::model::functions::{FunctionCost, FunctionTable};
+use icgate_core::model::interned::Interned;
+use icgate_core::model::metric::{Metric, Metrics, add_estimated_cycles};
+use icgate_core::model::run::{FunctionLines, Measurement, RUN_FORMAT, Run};
+use icgate_core::profile::source::LineCost;
 
 /// Benchmarks in one suite, and so in one file of baselines.
 const SUITE: usize = 100;
@@ -35,8 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         functions: number(35)? as usize,
         lines: number(3)?,
     };
-    let chamber = chamber();
-    let platform = directory.join("baselines").join(chamber.platform());
+    let environment = environment();
+    let platform = directory.join("baselines").join(environment.platform());
     fs::create_dir_all(&platform)?;
     fs::create_dir_all(directory.join("src"))?;
     fs::write(directory.join("src/lib.rs"), "")?;
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let baseline = Baseline {
             suite: name.clone(),
-            chamber: chamber.clone(),
+            environment: environment.clone(),
             benchmarks: accepted,
         };
         fs::write(platform.join(format!("{name}.json")), baseline.to_json())?;
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         commit: None,
         complete: true,
         part: None,
-        chamber,
+        environment,
         failed: Vec::new(),
         benchmarks,
     };
@@ -128,17 +128,17 @@ fn measurement(
     .into();
     add_estimated_cycles(&mut metrics);
     Ok(Measurement {
-        calls: icgate_core::calls::CallGraph::default(),
+        calls: icgate_core::model::call_graph::CallGraph::default(),
         id: format!("{suite}/subject_{number:06}/case").parse()?,
         metrics,
         functions,
-        floor: 0,
+        noise: 0,
         lines,
     })
 }
 
-fn chamber() -> Chamber {
-    Chamber {
+fn environment() -> Environment {
+    Environment {
         target: "x86_64-unknown-linux-gnu".to_owned(),
         rustc: "1.95.0".to_owned(),
         valgrind: "3.19.0".to_owned(),

@@ -1,4 +1,4 @@
-//! The probe: run under Callgrind in the chamber, it shows what no version number tells.
+//! The probe: run under Callgrind in the measurement environment, it shows what no version number tells.
 //!
 //! It prints where the stack begins, whether the heap is whole and the CPU that Valgrind shows to
 //! programs (which is not the host's), and calls the memory functions whose variants the C library chooses by that CPU, so that the profile names
@@ -39,8 +39,8 @@ fn stack() -> usize {
         static environ: *const *const u8;
     }
     // SAFETY: the C library has set it before `main`, and no other thread runs.
-    let environment = unsafe { environ }.addr();
-    environment - (1 + std::env::args_os().len() + 1) * size_of::<usize>()
+    let env_vars = unsafe { environ }.addr();
+    env_vars - (1 + std::env::args_os().len() + 1) * size_of::<usize>()
 }
 
 /// Whether a large block lies on the heap behind a small one. By itself the C library would give it

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use icgate_core::shard::Shard;
+use icgate_core::model::shard::Shard;
 
 /// A gate in CI that fails a pull request when a hot path executes more instructions.
 #[derive(Debug, Parser)]
@@ -111,7 +111,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Measure this tree and another revision side by side, in the same chamber
+    /// Measure this tree and another revision side by side, in the same measurement environment
     #[command(after_help = "Example:\n  icgate ab HEAD~1 'wal/**'")]
     Ab {
         /// The revision to compare with
@@ -123,14 +123,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Measure each benchmark in disturbed chambers, and say how far it moves by itself
+    /// Measure each benchmark in disturbed measurement environments, and say how far it moves by itself
     #[command(after_help = "Example:\n  icgate verify --rounds 5")]
     Verify {
         #[command(flatten)]
         project: Project,
         #[command(flatten)]
         measuring: Measuring,
-        /// How many chambers
+        /// How many measurement environments
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=1000))]
         rounds: u32,
     },
@@ -209,7 +209,7 @@ Plants say where a cost may be added to the project's code:
         #[arg(value_name = "PATTERN")]
         patterns: Vec<String>,
     },
-    /// Print the chamber, and what the machine lacks with the command that mends it
+    /// Print the measurement environment, and what the machine lacks with the command that fixes it
     #[command(after_help = "Example:\n  icgate doctor")]
     Doctor {
         #[command(flatten)]
@@ -265,7 +265,7 @@ pub(crate) struct Measuring {
     /// Only benchmarks whose id matches one of these patterns
     #[arg(value_name = "PATTERN")]
     pub(crate) patterns: Vec<String>,
-    /// Measure all anew, whatever was measured before
+    /// Measure all again, whatever was measured before
     #[arg(long)]
     pub(crate) no_cache: bool,
     /// Where measurements are kept [default: icgate/cache in cargo's target directory]
@@ -289,7 +289,7 @@ pub(crate) struct Against {
     /// Revision whose policy and baselines judge [default: where this branch left its target]
     #[arg(long, value_name = "REVISION")]
     pub(crate) base: Option<String>,
-    /// A run of base, measured in the same chamber, to tell what was on base already
+    /// A run of base, measured in the same measurement environment, to tell what was on base already
     #[arg(long, value_name = "RUN")]
     pub(crate) base_run: Option<Utf8PathBuf>,
 }

@@ -6,15 +6,15 @@
 use std::io;
 use std::path::PathBuf;
 
-use icgate_core::baseline::BaselineError;
-use icgate_core::harness::{CommandError, HarnessVersion};
-use icgate_core::merge::MergeError;
-use icgate_core::parse::ProfileError;
-use icgate_core::policy::PolicyError;
-use icgate_core::run::RunError;
+use icgate_core::compare::merge::MergeError;
+use icgate_core::model::baseline::BaselineError;
+use icgate_core::model::policy::PolicyError;
+use icgate_core::model::run::RunError;
+use icgate_core::profile::callgrind::ProfileError;
+use icgate_core::profile::harness::{CommandError, HarnessVersion};
 use thiserror::Error;
 
-use crate::inline_stacks::InlineStacksError;
+use crate::measure::inline_stacks::InlineStacksError;
 
 /// Exit code for usage and configuration.
 pub(crate) const USAGE: u8 = 2;
@@ -31,7 +31,7 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
-    Chamber(#[from] ChamberError),
+    Environment(#[from] EnvironmentError),
     #[error(transparent)]
     Measure(#[from] MeasureError),
     #[error(transparent)]
@@ -72,7 +72,7 @@ impl CliError {
             Self::Measure(error) => error.exit_code(),
             Self::Merge(error) if error.is_incomplete() => MEASURING,
             Self::Selftest(SelftestError::Step { .. }) => MEASURING,
-            Self::Chamber(_) | Self::Doctor(_) => MEASURING,
+            Self::Environment(_) | Self::Doctor(_) => MEASURING,
             #[cfg(feature = "github")]
             Self::Github(_) => PUBLISHING,
             #[cfg(feature = "github")]
@@ -94,7 +94,7 @@ impl CliError {
     pub(crate) fn fix(&self) -> Option<String> {
         match self {
             Self::Build(error) => error.fix(),
-            Self::Chamber(error) => error.fix(),
+            Self::Environment(error) => error.fix(),
             Self::Measure(error) => error.fix(),
             Self::Store(error) => error.fix(),
             Self::Git(error) => error.fix(),
@@ -174,23 +174,23 @@ impl BuildError {
             Self::Wrapper { .. } => {
                 "remove the link if it is yours; /tmp has to be writable".to_owned()
             }
-            Self::Compile => "mend the errors that cargo printed".to_owned(),
+            Self::Compile => "fix the errors that cargo printed".to_owned(),
             Self::HarnessVersion { needed, .. } => needed.install_command(),
             Self::Executable { .. } => return None,
         })
     }
 }
 
-/// Why the chamber could not be set up.
+/// Why the measurement environment could not be set up.
 #[derive(Debug, Error)]
-pub(crate) enum ChamberError {
+pub(crate) enum EnvironmentError {
     #[error("valgrind is not on PATH")]
     NoValgrind,
     #[error("valgrind does not run: {what}")]
     Valgrind { what: String },
     #[error("cannot set up `{}`: {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
-    #[error("all {0} chamber directories under /tmp are in use")]
+    #[error("all {0} measurement environment directories under /tmp are in use")]
     Full(u32),
     #[error("cannot build the probe: {what}")]
     ProbeBuild { what: String },
@@ -198,7 +198,7 @@ pub(crate) enum ChamberError {
     ProbeRun { what: String },
 }
 
-impl ChamberError {
+impl EnvironmentError {
     pub(crate) fn fix(&self) -> Option<String> {
         match self {
             Self::NoValgrind => {
@@ -206,7 +206,7 @@ impl ChamberError {
             }
             Self::Directory { source, .. } if is_full(source) => Some(ROOM_IN_TMP.to_owned()),
             Self::Directory { .. } => Some(
-                "make /tmp writable; the chamber's path is fixed so that counts are".to_owned(),
+                "make /tmp writable; the measurement environment's path is fixed so that counts are".to_owned(),
             ),
             Self::Full(_) => Some("wait for other icgate processes to end".to_owned()),
             Self::Valgrind { .. } | Self::ProbeBuild { .. } => Some("icgate doctor".to_owned()),
@@ -215,8 +215,9 @@ impl ChamberError {
     }
 }
 
-/// What to do about a full disk under a chamber.
-const ROOM_IN_TMP: &str = "make room in /tmp: a chamber takes its executables and some megabytes";
+/// What to do about a full disk under a measurement environment.
+const ROOM_IN_TMP: &str =
+    "make room in /tmp: a measurement environment takes its executables and some megabytes";
 
 fn is_full(error: &io::Error) -> bool {
     matches!(
@@ -295,7 +296,7 @@ impl MeasureError {
                     .to_owned(),
             ),
             Self::Ended { .. } => {
-                Some("mend the benchmark; `cargo bench` shows the same".to_owned())
+                Some("fix the benchmark; `cargo bench` shows the same".to_owned())
             }
             _ => None,
         }
@@ -457,7 +458,7 @@ impl SelftestError {
     fn fix(&self) -> Option<String> {
         match self {
             Self::Plants { path, .. } => Some(format!(
-                "mend {path}; `icgate selftest --help` says what it holds"
+                "fix {path}; `icgate selftest --help` says what it holds"
             )),
             Self::Plant { .. } => Some("bring the plants into step with the code".to_owned()),
             Self::Step { .. } => None,
@@ -473,8 +474,10 @@ impl SelftestError {
 pub(crate) enum UpdateError {
     #[error("{ids} got worse by more than the limit, and no reason was given")]
     NoReason { ids: String, command: String },
-    #[error("the chamber has changed ({fields}), and only a part of the benchmarks was measured")]
-    PartOfChamber { fields: String },
+    #[error(
+        "the measurement environment has changed ({fields}), and only a part of the benchmarks was measured"
+    )]
+    PartOfEnvironment { fields: String },
     #[error("`{id}` measures next to nothing ({instructions} instructions)")]
     Vacuous { id: String, instructions: u64 },
     #[error("some benchmarks could not be measured; no baseline was changed")]
@@ -487,12 +490,12 @@ impl UpdateError {
     fn fix(&self) -> String {
         match self {
             Self::NoReason { command, .. } => command.clone(),
-            Self::PartOfChamber { .. } => "update all benchmarks at once".to_owned(),
+            Self::PartOfEnvironment { .. } => "update all benchmarks at once".to_owned(),
             Self::Vacuous { .. } => {
                 "keep its work alive: pass inputs and results through `std::hint::black_box`"
                     .to_owned()
             }
-            Self::Incomplete => "mend what is named above".to_owned(),
+            Self::Incomplete => "fix what is named above".to_owned(),
             Self::From { fix, .. } => fix.clone(),
         }
     }

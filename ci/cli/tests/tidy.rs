@@ -111,7 +111,7 @@ fn gate_modules() -> Vec<String> {
 #[test]
 fn each_stage_of_the_gate_imports_only_what_stands_before_it() {
     let modules = gate_modules();
-    assert!(modules.len() > 10, "{modules:?}");
+    assert!(modules.len() == 8, "{modules:?}");
     let gate = root().join("ci/gate/src");
     for path in sources("ci/gate/src") {
         let relative = path.strip_prefix(&gate).unwrap().with_extension("");
@@ -165,7 +165,7 @@ fn every_file_is_part_of_its_crate() {
 
 #[test]
 fn unsafe_stands_only_where_files_are_mapped() {
-    let allowed = ["engine/src/vfs/", "ci/cli/src/inline_stacks.rs"];
+    let allowed = ["engine/src/vfs/", "ci/cli/src/measure/inline_stacks.rs"];
     for folder in ["engine/src", "benches/src", "ci/gate/src", "ci/cli/src"] {
         for path in sources(folder) {
             let relative = path

@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
-use icgate_core::chamber::Chamber;
+use icgate_core::model::environment::Environment;
 
-use super::{add, chamber_digest};
+use super::{add, environment_digest};
 
 /// Of the files beside a bench, this much is read to tell whether they changed.
 const FILES_BYTES_MAX: u64 = 256 << 20;
@@ -18,7 +18,7 @@ const FILES_MAX: usize = 10_000;
 /// What a benchmark's counts depend on, as a digest.
 pub(crate) type Key = String;
 
-/// What all benchmarks of a session share: the chamber, and the icgate that reads its profiles.
+/// What all benchmarks of a session share: the measurement environment, and the icgate that reads its profiles.
 #[derive(Debug)]
 pub(crate) struct Keys {
     common: Hasher,
@@ -34,20 +34,20 @@ pub(crate) struct Call<'a> {
     pub(crate) executable: &'a Path,
     pub(crate) options: &'a [String],
     pub(crate) arguments: &'a [String],
-    pub(crate) environment: &'a BTreeMap<String, String>,
+    pub(crate) env_vars: &'a BTreeMap<String, String>,
     /// Directories with the files that it may read: its package's, those of shared libraries.
     pub(crate) directories: &'a [&'a Path],
 }
 
 impl Keys {
-    pub(crate) fn new(chamber: &Chamber) -> io::Result<Self> {
+    pub(crate) fn new(environment: &Environment) -> io::Result<Self> {
         let mut common = Hasher::new();
         // Another icgate may read another attribution out of the same profile.
         let own = fs::File::open("/proc/self/exe")?;
         let mut icgate = Hasher::new();
         icgate.update_reader(own)?;
         add(&mut common, icgate.finalize().as_bytes());
-        add(&mut common, chamber_digest(chamber).as_bytes());
+        add(&mut common, environment_digest(environment).as_bytes());
         Ok(Self {
             common,
             executables: BTreeMap::new(),
@@ -78,7 +78,7 @@ impl Keys {
                 add(&mut hasher, word.as_bytes());
             }
         }
-        for (name, value) in call.environment {
+        for (name, value) in call.env_vars {
             add(&mut hasher, name.as_bytes());
             add(&mut hasher, value.as_bytes());
         }
@@ -183,7 +183,7 @@ mod tests {
         });
         let word = |text: &str| vec![text.to_owned()];
         let variable = |value: &str| BTreeMap::from([("A".to_owned(), value.to_owned())]);
-        let chamber = |rustc: &str| Chamber {
+        let environment = |rustc: &str| Environment {
             target: String::new(),
             rustc: rustc.to_owned(),
             valgrind: String::new(),
@@ -196,12 +196,12 @@ mod tests {
             harness: String::new(),
         };
         let key = |rustc, executable: &Path, option, argument, value| {
-            let mut keys = Keys::new(&chamber(rustc)).unwrap();
+            let mut keys = Keys::new(&environment(rustc)).unwrap();
             let call = Call {
                 executable,
                 options: &word(option),
                 arguments: &word(argument),
-                environment: &variable(value),
+                env_vars: &variable(value),
                 directories: &[],
             };
             keys.key(call).unwrap()

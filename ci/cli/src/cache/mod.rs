@@ -1,16 +1,16 @@
 //! The cache: what was measured already is not measured again.
 //!
 //! A benchmark's counts depend on its executable, how it is called, the files it finds and the
-//! chamber. A digest of all of these is its key, so that a hit means the same measurement, and a
+//! measurement environment. A digest of all of these is its key, so that a hit means the same measurement, and a
 //! change of any of them a miss. Executables do not tell one checkout from another, so two checkouts
 //! of one commit share their measurements.
 //!
 //! ```text
 //! <cache>/measurements/<key>        digest of the rest, then a measurement as in run.json
-//! <cache>/runs/<commit>.<chamber>   the same for a whole run of a commit
+//! <cache>/runs/<commit>.<measurement environment>   the same for a whole run of a commit
 //! ```
 //!
-//! An entry that does not have the digest it claims is passed over with a word, and measured anew.
+//! An entry that does not have the digest it claims is passed over with a word, and measured again.
 //! Nothing here is needed: the directory can be deleted, or handed from one machine to another.
 
 mod key;
@@ -20,18 +20,18 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use blake3::Hasher;
-use icgate_core::chamber::Chamber;
-use icgate_core::run::{Measurement, Run};
+use icgate_core::model::environment::Environment;
+use icgate_core::model::run::{Measurement, Run};
 
 use crate::error::StoreError;
-use crate::store;
+use crate::io::store;
 
 pub(crate) use key::{Call, Key, Keys};
 
 /// Of all entries together, this much is kept.
 const BYTES_MAX: u64 = 256 << 20;
-/// Characters of a chamber's digest in a file's name.
-const CHAMBER_CHARS: usize = 16;
+/// Characters of a measurement environment's digest in a file's name.
+const ENVIRONMENT_CHARS: usize = 16;
 
 /// Stored measurements and runs.
 #[derive(Debug)]
@@ -71,12 +71,12 @@ impl Cache {
     }
 
     /// The run of all benchmarks of `commit` in `chamber`.
-    pub(crate) fn run(&self, commit: &str, chamber: &Chamber) -> Found<Run> {
-        let path = self.run_path(commit, chamber);
+    pub(crate) fn run(&self, commit: &str, environment: &Environment) -> Found<Run> {
+        let path = self.run_path(commit, environment);
         read(&path, |text| {
             let run = Run::from_json(&store::display(&path), text).ok()?;
             let asked = run.complete && run.commit.as_deref() == Some(commit);
-            (asked && run.chamber == *chamber).then_some(run)
+            (asked && run.environment == *environment).then_some(run)
         })
     }
 
@@ -84,7 +84,7 @@ impl Cache {
     pub(crate) fn keep_run(&self, run: &Run) -> Result<(), StoreError> {
         match &run.commit {
             Some(commit) if run.complete => {
-                write(&self.run_path(commit, &run.chamber), &run.to_json())
+                write(&self.run_path(commit, &run.environment), &run.to_json())
             }
             _ => Ok(()),
         }
@@ -129,9 +129,9 @@ impl Cache {
         self.directory.join("measurements").join(key)
     }
 
-    fn run_path(&self, commit: &str, chamber: &Chamber) -> PathBuf {
-        let chamber = chamber_digest(chamber);
-        let name = format!("{commit}.{}", &chamber[..CHAMBER_CHARS]);
+    fn run_path(&self, commit: &str, environment: &Environment) -> PathBuf {
+        let environment = environment_digest(environment);
+        let name = format!("{commit}.{}", &environment[..ENVIRONMENT_CHARS]);
         self.directory.join("runs").join(name)
     }
 }
@@ -163,9 +163,9 @@ fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     store::write_unsynced(path, &format!("{digest}\n{text}"))
 }
 
-fn chamber_digest(chamber: &Chamber) -> String {
+fn environment_digest(environment: &Environment) -> String {
     let mut hasher = Hasher::new();
-    for (name, value) in chamber.fields() {
+    for (name, value) in environment.fields() {
         add(&mut hasher, name.as_bytes());
         add(&mut hasher, value.as_bytes());
     }

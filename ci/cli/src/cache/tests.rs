@@ -1,5 +1,5 @@
-use icgate_core::functions::FunctionTable;
-use icgate_core::metric::Metric;
+use icgate_core::model::functions::FunctionTable;
+use icgate_core::model::metric::Metric;
 
 use super::*;
 
@@ -8,9 +8,9 @@ fn measurement(instructions: u64) -> Measurement {
         id: "a/b/c".parse().unwrap(),
         metrics: [(Metric::Instructions, instructions)].into(),
         functions: FunctionTable::new(Vec::new(), instructions),
-        floor: 0,
+        noise: 0,
         lines: Vec::new(),
-        calls: icgate_core::calls::CallGraph::default(),
+        calls: icgate_core::model::call_graph::CallGraph::default(),
     }
 }
 

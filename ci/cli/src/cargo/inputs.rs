@@ -6,7 +6,7 @@ use std::path::Path;
 
 use camino::Utf8Path;
 use cargo_metadata::{Package, TargetKind};
-use icgate_core::reach::BuildInputs;
+use icgate_core::attribute::reach::BuildInputs;
 
 use super::Project;
 use super::targets::SuiteNames;

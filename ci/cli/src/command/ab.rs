@@ -1,21 +1,23 @@
-//! `icgate ab`: this tree and another revision, measured side by side in the same chamber.
+//! `icgate ab`: this tree and another revision, measured side by side in the same measurement environment.
 //!
 //! Baselines take no part: what is judged is the code of one against that of the other, by the
 //! revision's policy.
 
-use icgate_core::chamber::platform;
-use icgate_core::side_by_side::side_by_side;
+use icgate_core::compare::side_by_side::side_by_side;
+use icgate_core::model::environment::platform;
 
-use super::again::measure_again;
-use super::judge::Bench;
+use super::confirm::measure_again;
+use super::judge::JudgeContext;
 use super::{print_failures, print_remedies};
 use crate::args::{Against, Measuring, Output, Project as Selection};
 use crate::cache::Cache;
 use crate::cargo::Project;
-use crate::chamber::toolchain;
+use crate::environment::toolchain;
 use crate::error::{CliError, GitError};
+use crate::io::output;
+use crate::io::store;
 use crate::measure::Session;
-use crate::{beside, output, store};
+use crate::measure::base_run;
 
 pub(crate) fn ab(
     revision: &str,
@@ -29,7 +31,7 @@ pub(crate) fn ab(
         base: Some(revision.to_owned()),
         base_run: None,
     };
-    let mut bench = Bench::open(&project, &against, &platform(&toolchain.target))?;
+    let mut bench = JudgeContext::open(&project, &against, &platform(&toolchain.target))?;
     let (repository, base) = bench.at.take().ok_or_else(|| GitError::NoHistory {
         revision: revision.to_owned(),
     })?;
@@ -44,10 +46,10 @@ pub(crate) fn ab(
         return Ok(code);
     }
     let cache = project.cache(measuring).map(Cache::new);
-    let known = beside::stored(cache.as_ref(), &base, &head.run);
+    let known = base_run::stored(cache.as_ref(), &base, &head.run);
     let base_run = match known {
         Some(run) => run,
-        None => beside::measure(
+        None => base_run::measure(
             &project,
             selection,
             &repository,
@@ -59,7 +61,7 @@ pub(crate) fn ab(
     };
     (bench.base, bench.committed) = side_by_side(&base_run, &head.run);
     let mut warnings = std::mem::take(&mut head.warnings);
-    for difference in base_run.chamber.differences(&head.run.chamber) {
+    for difference in base_run.environment.differences(&head.run.environment) {
         warnings.push(format!(
             "the two differ in {}: {} there, {} here",
             difference.field, difference.base, difference.head
@@ -70,7 +72,7 @@ pub(crate) fn ab(
         report = bench.report(&head.run, &warnings);
     }
     output::write_run(&directory, &head.run)?;
-    let page = bench.page_beside(&report, &head.run, Some(&base_run));
+    let page = bench.page_with_base_run(&report, &head.run, Some(&base_run));
     output::finish(&directory, &report, &page, output.format)?;
     print_remedies(&head.failures);
     Ok(report.exit_code)

@@ -1,17 +1,18 @@
 //! `icgate check`: measure, compare, judge, report. What `make gate` runs.
 
-use icgate_core::chamber::platform;
+use icgate_core::model::environment::platform;
 
-use super::again::measure_again;
-use super::judge::Bench;
+use super::confirm::measure_again;
+use super::judge::JudgeContext;
 use super::print_remedies;
 use crate::args::{Against, Measuring, Output, Project as Selection, Sharding};
 use crate::cache::Cache;
 use crate::cargo::Project;
-use crate::chamber::toolchain;
+use crate::environment::toolchain;
 use crate::error::CliError;
+use crate::io::output;
+use crate::io::store;
 use crate::measure::Session;
-use crate::{output, store};
 
 pub(crate) fn check(
     selection: &Selection,
@@ -23,7 +24,7 @@ pub(crate) fn check(
     let project = Project::open(selection)?;
     let toolchain = toolchain(project.root())?;
     // Read first: what cannot be judged is not worth measuring.
-    let mut bench = Bench::open(&project, against, &platform(&toolchain.target))?;
+    let mut bench = JudgeContext::open(&project, against, &platform(&toolchain.target))?;
     let directory = project.output_directory(&output.directory);
     store::prepare(&directory)?;
     let mut session = Session::open(&project, &toolchain, measuring)?;
@@ -36,7 +37,7 @@ pub(crate) fn check(
     bench.recall_base(cache.as_ref(), &measured.run);
     let mut report = bench.report(&measured.run, &warnings);
     // A shard whose own benchmarks need no base brings its part for those of the others.
-    let for_others = sharding.shard.is_some() && bench.is_of_another_chamber(&measured.run);
+    let for_others = sharding.shard.is_some() && bench.is_of_another_environment(&measured.run);
     if report.needs_base() || for_others {
         // Its baselines are of another chamber: only its code, measured here, can be compared with.
         match bench.measure_base(&project, selection, measuring, sharding.shard, &toolchain) {

@@ -2,11 +2,12 @@
 
 use camino::Utf8Path;
 
-use super::judge::Bench;
+use super::judge::JudgeContext;
 use crate::args::{Against, Output, Project as Selection};
 use crate::cargo::Project;
 use crate::error::CliError;
-use crate::{output, store};
+use crate::io::output;
+use crate::io::store;
 
 pub(crate) fn compare(
     path: &Utf8Path,
@@ -16,7 +17,7 @@ pub(crate) fn compare(
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
     let run = store::read_run(path)?;
-    let mut bench = Bench::open(&project, against, &run.chamber.platform())?;
+    let mut bench = JudgeContext::open(&project, against, &run.environment.platform())?;
     // Only a run that was given, or that lies beside: what was measured here says nothing of a run
     // from elsewhere.
     bench.recall_base(None, &run);

@@ -1,17 +1,18 @@
-//! `icgate doctor`: what this machine lacks, with the command that mends it, and the chamber.
+//! `icgate doctor`: what this machine lacks, with the command that fixes it, and the measurement environment.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::args::Project as Selection;
 use crate::cargo::Project;
-use crate::chamber::{
-    ChamberDirectory, Linkage, Probe, Valgrind, build_probe, disable_address_randomisation,
+use crate::environment::{
+    EnvironmentDirectory, Linkage, Probe, Valgrind, build_probe, disable_address_randomisation,
     fingerprint, run_probe, toolchain,
 };
-use crate::error::{BuildError, ChamberError, CliError};
-use crate::output;
-use crate::{harness, interrupt};
+use crate::error::{BuildError, CliError, EnvironmentError};
+use crate::harness;
+use crate::io::output;
+use crate::process;
 
 /// A thing that measuring needs: what was found, or what to do.
 struct Finding {
@@ -27,14 +28,14 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
     let directory = project.as_ref().map_or(here, |project| project.root());
     let toolchain = toolchain(directory);
     let valgrind = Valgrind::find();
-    let chamber = ChamberDirectory::take();
+    let environment = EnvironmentDirectory::take();
     let output = project
         .as_ref()
         .map_or_else(|_| std::env::temp_dir(), Project::output);
-    let probed = match (&toolchain, &valgrind, &chamber) {
-        (Ok(toolchain), Ok(valgrind), Ok(chamber)) => Some(
+    let probed = match (&toolchain, &valgrind, &environment) {
+        (Ok(toolchain), Ok(valgrind), Ok(environment)) => Some(
             build_probe(toolchain, &output.join("probe"), &Linkage::PREFERRED)
-                .and_then(|probe| run_probe(&probe, valgrind, chamber)),
+                .and_then(|probe| run_probe(&probe, valgrind, environment)),
         ),
         _ => None,
     };
@@ -50,13 +51,13 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
             "valgrind",
             &valgrind,
             |it| it.version.clone(),
-            ChamberError::fix,
+            EnvironmentError::fix,
         ),
         needed(
-            "chamber",
-            &chamber,
+            "environment",
+            &environment,
             |it| it.path().display().to_string(),
-            ChamberError::fix,
+            EnvironmentError::fix,
         ),
         program("cc", &["--version"], "apt-get install gcc", true),
         program("git", &["--version"], "apt-get install git", false),
@@ -77,11 +78,11 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
                 "probe",
                 probed,
                 |it| linkage(it.linkage).to_owned(),
-                ChamberError::fix,
+                EnvironmentError::fix,
             ),
             None => Finding {
                 what: "probe",
-                found: Err("first mend what is above".to_owned()),
+                found: Err("first fix what is above".to_owned()),
                 needed: true,
             },
         },
@@ -158,7 +159,7 @@ fn needed<T, E: std::fmt::Display>(
 }
 
 fn program(name: &'static str, arguments: &[&str], fix: &str, needed: bool) -> Finding {
-    let output = interrupt::output(Command::new(name).args(arguments));
+    let output = process::output(Command::new(name).args(arguments));
     let found = match output {
         Ok(output) if output.status.success() => {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -8,22 +8,23 @@ use std::path::{Component, Path};
 
 use camino::Utf8Path;
 use globset::escape;
-use icgate_core::baseline::Baselines;
-use icgate_core::bench_id::BenchId;
-use icgate_core::explain::nearest;
+use icgate_core::model::baseline::Baselines;
+use icgate_core::model::bench_id::BenchId;
+use icgate_core::model::run::Run;
 use icgate_core::render::explain as render;
-use icgate_core::run::Run;
+use icgate_core::report::explain::nearest;
 
-use super::judge::Bench;
+use super::judge::JudgeContext;
 use super::print_failures;
 use crate::args::{Against, Explaining, Measuring, Project as Selection, TextOrJson};
 use crate::cache::Cache;
 use crate::cargo::Project;
-use crate::chamber::toolchain;
+use crate::environment::toolchain;
 use crate::error::{CliError, ExplainError, MeasureError};
 use crate::git::Repository;
+use crate::io::output;
+use crate::io::store;
 use crate::measure::Session;
-use crate::{output, store};
 
 pub(crate) fn explain(
     selection: &Selection,
@@ -32,8 +33,8 @@ pub(crate) fn explain(
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
     let toolchain = toolchain(project.root())?;
-    let platform = icgate_core::chamber::platform(&toolchain.target);
-    let mut bench = Bench::open(&project, against, &platform)?;
+    let platform = icgate_core::model::environment::platform(&toolchain.target);
+    let mut bench = JudgeContext::open(&project, against, &platform)?;
     let stored = match &asked.run {
         Some(path) => Some(store::read_run(path)?),
         None => fresh(&project),

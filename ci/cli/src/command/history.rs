@@ -1,17 +1,18 @@
 //! `icgate history`: how accepted counts moved, from git.
 
-use icgate_core::chamber::platform as platform_of;
+use icgate_core::model::environment::platform as platform_of;
 use icgate_core::render::history::{HistoryView, as_csv, json, markdown, text};
 use icgate_core::render::html::render_history;
 
 use crate::args::{HistoryFormat, Project as ProjectArguments};
 use crate::cargo::Project;
-use crate::chamber::toolchain;
+use crate::environment::toolchain;
 use crate::error::{CliError, GitError};
 use crate::git::Repository;
-use crate::history::{self, Budget};
+use crate::git::history::{self, Budget};
+use crate::io::output;
+use crate::io::store;
 use crate::measure::patterns as patterns_of;
-use crate::{output, store};
 
 /// Exit code where a benchmark has drifted beyond its limit.
 const DRIFTED: u8 = 1;

@@ -3,39 +3,41 @@
 use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use icgate_core::baseline::Baselines;
+use icgate_core::attribute::diff::ChangedLines;
 use icgate_core::compare::compare;
-use icgate_core::detail::{self, details};
-use icgate_core::diff::ChangedLines;
-use icgate_core::explain::{Explanation, Known, explain};
-use icgate_core::history::History;
 use icgate_core::judge::judge;
-use icgate_core::policy::Policy;
+use icgate_core::model::baseline::Baselines;
+use icgate_core::model::policy::Policy;
+use icgate_core::model::run::{Measurement, Run};
+use icgate_core::model::shard::Shard;
 use icgate_core::render::html;
+use icgate_core::report::detail::{self, details};
+use icgate_core::report::explain::{Explanation, Known, explain};
+use icgate_core::report::history::History;
 use icgate_core::report::{Report, report};
-use icgate_core::run::{Measurement, Run};
-use icgate_core::shard::Shard;
 
-use super::runs::{BroughtBase, base_beside};
+use super::runs::{BroughtBase, stored_base_run};
 use crate::args::{Against, Measuring, Project as Selection};
 use crate::cache::Cache;
 use crate::cargo::Project;
-use crate::chamber::Toolchain;
+use crate::environment::Toolchain;
 use crate::error::{CliError, GitError};
+use crate::git::history::{self, Budget};
 use crate::git::{self, Base, Repository};
-use crate::history::{self, Budget};
-use crate::sources::Workspace;
-use crate::{beside, output, store};
+use crate::io::output;
+use crate::io::sources::Workspace;
+use crate::io::store;
+use crate::measure::base_run;
 
 /// Policy and baselines of base, and head's own baselines.
 #[derive(Debug)]
-pub(crate) struct Bench {
+pub(crate) struct JudgeContext {
     pub(crate) policy: Policy,
     pub(crate) base: Baselines,
     pub(crate) committed: Baselines,
     /// Base's commit and its repository, if there is one.
     pub(super) at: Option<(Repository, Base)>,
-    /// Base's own code, measured in the chamber of what is judged.
+    /// Base's own code, measured in the measurement environment of what is judged.
     base_run: Option<Run>,
     changed: ChangedLines,
     /// How the accepted counts moved.
@@ -47,7 +49,7 @@ pub(crate) struct Bench {
     root: PathBuf,
 }
 
-impl Bench {
+impl JudgeContext {
     /// Reads all that a run on `platform` is judged by.
     ///
     /// Policy and baselines come from base; outside of a git repository the tree's own are all
@@ -107,7 +109,7 @@ impl Bench {
 
     /// One for a run of which the checkout holds base alone.
     #[cfg(feature = "github")]
-    pub(crate) fn trial(
+    pub(crate) fn of_pull_request(
         repository: &Repository,
         (directory, platform): (&Path, &str),
         policy: Policy,
@@ -147,26 +149,28 @@ impl Bench {
         }
     }
 
-    /// Puts base's own code beside a run, if it was measured in that chamber before. A run of base
+    /// Puts base's own code beside a run, if it was measured in that measurement environment before. A run of base
     /// itself has nothing to be told apart from.
     pub(crate) fn recall_base(&mut self, cache: Option<&Cache>, run: &Run) {
         if let Some(given) = &self.base_run
-            && !given.chamber.surrounds_like(&run.chamber)
+            && !given.environment.surrounds_like(&run.environment)
         {
-            output::warn("the run of base comes from another chamber, so it is left aside");
+            output::warn(
+                "the run of base comes from another measurement environment, so it is left aside",
+            );
             self.base_run = None;
         }
         if let (Some((_, base)), None) = (&self.at, &self.base_run)
             && run.commit.as_deref() != Some(&base.commit)
         {
-            self.base_run = beside::stored(cache, base, run);
+            self.base_run = base_run::stored(cache, base, run);
         }
     }
 
     /// Puts base's own code beside a run, as it came with that run's numbers; `commit` is base. What
     /// is at hand already stays, and a run of base itself needs none. Says why, if what came is of no
     /// use.
-    pub(crate) fn take_base(
+    pub(crate) fn attach_base_run(
         &mut self,
         brought: BroughtBase,
         commit: &str,
@@ -180,8 +184,11 @@ impl Bench {
         if brought.commit.as_deref() != Some(commit) {
             return Some("base's own run is of another commit, so it is left aside".to_owned());
         }
-        if !brought.chamber.surrounds_like(&run.chamber) {
-            return Some("base's own run is of another chamber, so it is left aside".to_owned());
+        if !brought.environment.surrounds_like(&run.environment) {
+            return Some(
+                "base's own run is of another measurement environment, so it is left aside"
+                    .to_owned(),
+            );
         }
         self.base_run = Some(brought);
         None
@@ -197,18 +204,18 @@ impl Bench {
             return Ok(None);
         };
         let commit = base.commit.clone();
-        Ok(self.take_base(base_beside(runs)?, &commit, run))
+        Ok(self.attach_base_run(stored_base_run(runs)?, &commit, run))
     }
 
-    /// Base's own code, where it was measured in the chamber of what is judged.
+    /// Base's own code, where it was measured in the measurement environment of what is judged.
     pub(super) const fn base_run(&self) -> Option<&Run> {
         self.base_run.as_ref()
     }
 
-    /// Whether a suite of base was recorded in another chamber than `run`.
-    pub(crate) fn is_of_another_chamber(&self, run: &Run) -> bool {
+    /// Whether a suite of base was recorded in another measurement environment than `run`.
+    pub(crate) fn is_of_another_environment(&self, run: &Run) -> bool {
         let mut suites = self.base.suites();
-        suites.any(|suite| !suite.chamber.differences(&run.chamber).is_empty())
+        suites.any(|suite| !suite.environment.differences(&run.environment).is_empty())
     }
 
     /// Builds and measures base's own code here, if there is a base; of it only a shard, if one is
@@ -222,7 +229,7 @@ impl Bench {
         toolchain: &Toolchain,
     ) -> Result<(), CliError> {
         if let (Some((repository, base)), None) = (&self.at, &self.base_run) {
-            self.base_run = Some(beside::measure(
+            self.base_run = Some(base_run::measure(
                 project,
                 selection,
                 repository,
@@ -245,22 +252,22 @@ impl Bench {
     ) -> Explanation {
         let mut comparison = compare(&self.base, &self.committed, run);
         if let Some(base) = &self.base_run {
-            comparison = comparison.beside(run, base);
+            comparison = comparison.with_base_run(run, base);
         }
         let mut facts = comparison.benchmarks.iter();
         let facts = facts.find(|facts| *facts.id == head.id);
-        let on_base = facts.and_then(|facts| facts.on_base);
-        // Counts of another chamber say nothing here.
+        let base_run = facts.and_then(|facts| facts.base_run);
+        // Counts of another measurement environment say nothing here.
         let accepted = facts
             .filter(|facts| facts.comparable && !facts.rerecorded)
             .and_then(|facts| facts.base.or(facts.committed));
-        let base = on_base
+        let base = base_run
             .map(|it| &it.functions)
             .or_else(|| accepted.map(|it| &it.functions));
         explain(Known {
             head,
             base: base.map(|table| (table, self.found.as_str())),
-            base_run: on_base,
+            base_run,
             changed: &self.changed,
             asked,
             source,
@@ -271,7 +278,7 @@ impl Bench {
     pub(crate) fn report(&self, run: &Run, warnings: &[String]) -> Report {
         let mut comparison = compare(&self.base, &self.committed, run);
         if let Some(base) = &self.base_run {
-            comparison = comparison.beside(run, base);
+            comparison = comparison.with_base_run(run, base);
         }
         let judgements = judge(&comparison, &self.policy);
         let mut report = report(
@@ -292,11 +299,16 @@ impl Bench {
 
     /// The report as a page, with what base's own run adds to it, if there is one.
     pub(crate) fn page(&self, report: &Report, run: &Run) -> String {
-        self.page_beside(report, run, self.base_run.as_ref())
+        self.page_with_base_run(report, run, self.base_run.as_ref())
     }
 
     /// The same with this run of base.
-    pub(super) fn page_beside(&self, report: &Report, run: &Run, base_run: Option<&Run>) -> String {
+    pub(super) fn page_with_base_run(
+        &self,
+        report: &Report,
+        run: &Run,
+        base_run: Option<&Run>,
+    ) -> String {
         let base = detail::Base {
             run: base_run,
             baselines: &self.base,
@@ -336,12 +348,12 @@ fn trends(repository: &Repository, directory: &Path, platform: &str) -> History 
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
-    use icgate_core::baseline::{Accepted, Baseline};
-    use icgate_core::chamber::Chamber;
-    use icgate_core::functions::{FunctionCost, FunctionTable};
-    use icgate_core::metric::Metric;
-    use icgate_core::run::{FunctionLines, Measurement, RUN_FORMAT};
-    use icgate_core::source::LineCost;
+    use icgate_core::model::baseline::{Accepted, Baseline};
+    use icgate_core::model::environment::Environment;
+    use icgate_core::model::functions::{FunctionCost, FunctionTable};
+    use icgate_core::model::metric::Metric;
+    use icgate_core::model::run::{FunctionLines, Measurement, RUN_FORMAT};
+    use icgate_core::profile::source::LineCost;
 
     use super::*;
 
@@ -362,20 +374,20 @@ pub(crate) mod tests {
             id: format!("suite/f/{number:04}").parse().unwrap(),
             metrics: BTreeMap::from([(Metric::Instructions, instructions)]),
             functions: FunctionTable::new(vec![cost], 0),
-            floor: 0,
+            noise: 0,
             lines: vec![FunctionLines {
                 name: "f".into(),
                 file: "src/lib.rs".into(),
                 lines,
             }],
-            calls: icgate_core::calls::CallGraph::default(),
+            calls: icgate_core::model::call_graph::CallGraph::default(),
         }
     }
 
     /// A report of `count` regressions, each at a line of its own.
     pub(crate) fn regressed(count: u32) -> Report {
         let text = |text: &str| text.to_owned();
-        let chamber = Chamber {
+        let environment = Environment {
             target: text("x86_64-unknown-linux-gnu"),
             rustc: text("1"),
             valgrind: text("3"),
@@ -390,7 +402,7 @@ pub(crate) mod tests {
         let accepted = |number| Accepted::from_measurement(&measurement(number, 10_000), 0, None);
         let base = Baselines::new([Baseline {
             suite: text("suite"),
-            chamber: chamber.clone(),
+            environment: environment.clone(),
             benchmarks: (1..=count).map(accepted).collect(),
         }]);
         let run = Run {
@@ -398,12 +410,12 @@ pub(crate) mod tests {
             commit: None,
             complete: true,
             part: None,
-            chamber,
+            environment,
             failed: Vec::new(),
             benchmarks: (1..=count)
                 .map(|number| measurement(number, 20_000))
                 .collect(),
         };
-        Bench::of(Policy::default(), base.clone(), base).report(&run, &[])
+        JudgeContext::of(Policy::default(), base.clone(), base).report(&run, &[])
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::args::{Measuring, Project as Selection};
 use crate::cargo::Project;
-use crate::chamber::toolchain;
+use crate::environment::toolchain;
 use crate::error::CliError;
+use crate::io::output;
 use crate::measure::Session;
-use crate::output;
 
 pub(crate) fn list(selection: &Selection, patterns: &[String]) -> Result<u8, CliError> {
     let project = Project::open(selection)?;

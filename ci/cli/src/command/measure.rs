@@ -1,14 +1,15 @@
 //! `icgate measure`: a run, and no verdict.
 
-use icgate_core::chamber::platform;
+use icgate_core::model::environment::platform;
 
 use super::print_failures;
 use crate::args::{Measuring, OutputDirectory, Project as Selection, Sharding};
 use crate::cargo::Project;
-use crate::chamber::toolchain;
+use crate::environment::toolchain;
 use crate::error::CliError;
+use crate::io::output;
+use crate::io::store;
 use crate::measure::Session;
-use crate::{output, store};
 
 pub(crate) fn measure(
     selection: &Selection,

@@ -1,14 +1,15 @@
 //! `icgate merge`: puts the shards of a run together and judges it as `check` would have.
 
 use camino::Utf8PathBuf;
-use icgate_core::merge::merge as merge_shards;
-use icgate_core::run::Run;
+use icgate_core::compare::merge::merge as merge_shards;
+use icgate_core::model::run::Run;
 
-use super::judge::Bench;
+use super::judge::JudgeContext;
 use crate::args::{Against, Output, Project as Selection};
 use crate::cargo::Project;
 use crate::error::CliError;
-use crate::{output, store};
+use crate::io::output;
+use crate::io::store;
 
 pub(crate) fn merge(
     paths: &[Utf8PathBuf],
@@ -22,7 +23,7 @@ pub(crate) fn merge(
         .map(|path| Ok((path.to_string(), store::read_run(path)?)))
         .collect();
     let mut merged = merge_shards(shards?)?;
-    let mut bench = Bench::open(&project, against, &merged.run.chamber.platform())?;
+    let mut bench = JudgeContext::open(&project, against, &merged.run.environment.platform())?;
     bench.recall_base(None, &merged.run);
     let warning = bench.take_base_beside(paths, &merged.run)?;
     merged.warnings.extend(warning);

@@ -1,9 +1,9 @@
 //! One verb each; here they are told apart, and what goes wrong is printed.
 
 mod ab;
-mod again;
 mod check;
 mod compare;
+mod confirm;
 mod doctor;
 mod explain;
 mod history;
@@ -28,13 +28,13 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Cli, Command};
 use crate::error::{CliError, MEASURING};
-use crate::interrupt;
 use crate::measure::Failure;
+use crate::process;
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    interrupt::install();
+    process::install();
     let code = match &cli.command {
         Command::Check {
             project,

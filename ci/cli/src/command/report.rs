@@ -3,12 +3,13 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::judge::Bench;
+use super::judge::JudgeContext;
 use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
 use crate::cache::Cache;
 use crate::cargo::Project;
 use crate::error::CliError;
-use crate::{output, store};
+use crate::io::output;
+use crate::io::store;
 
 pub(crate) fn report(
     run: Option<&Utf8Path>,
@@ -21,7 +22,7 @@ pub(crate) fn report(
     let usual = || Utf8PathBuf::from(store::display(&directory.join("run.json")));
     let path = run.map_or_else(usual, Utf8Path::to_owned);
     let run = store::read_run(&path)?;
-    let mut bench = Bench::open(&project, against, &run.chamber.platform())?;
+    let mut bench = JudgeContext::open(&project, against, &run.environment.platform())?;
     // What `check` knew of base when it judged this run, the page shows.
     bench.recall_base(None, &run);
     let warning = bench.take_base_beside(&[path], &run)?;

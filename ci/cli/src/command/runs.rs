@@ -1,5 +1,5 @@
 //! The numbers of a run, as artifacts brought them: in each folder `run.json`, and beside it
-//! `base.json` where base's own code was measured in that chamber. Whatever else lies there is not
+//! `base.json` where base's own code was measured in that measurement environment. Whatever else lies there is not
 //! looked at, no link is followed, and no byte is believed before it was looked at (see the core's
 //! `publish::artifact`).
 
@@ -8,14 +8,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use camino::Utf8PathBuf;
-use icgate_core::base_run::base_run;
-use icgate_core::merge::{MergeError, merge};
+use icgate_core::compare::base_run::base_run;
+use icgate_core::compare::merge::{MergeError, merge};
+use icgate_core::model::run::{CiRun, Run};
 use icgate_core::publish::artifact::{self, BYTES_MAX};
-use icgate_core::run::{CiRun, Run};
 
 use crate::error::{CliError, StoreError};
-use crate::output::{BASE_FILE, RUN_FILE};
-use crate::store;
+use crate::io::output::{BASE_FILE, RUN_FILE};
+use crate::io::store;
 
 /// The most files of one run.
 const FILES_MAX: usize = 1_000;
@@ -31,7 +31,7 @@ pub(super) struct Unjudged {
 
 /// A run, and what came with it.
 #[derive(Debug)]
-pub(super) struct Numbers {
+pub(super) struct LoadedRun {
     pub(super) run: Run,
     #[cfg_attr(
         not(feature = "github"),
@@ -46,7 +46,7 @@ pub(super) struct Numbers {
 pub(super) type BroughtBase = Result<Option<Run>, MergeError>;
 
 /// The run that its shards make (of this run of CI, if one is given), or why they do not.
-pub(super) fn read_runs(given: &[Utf8PathBuf], ci: Option<CiRun>) -> Result<Numbers, Unjudged> {
+pub(super) fn read_runs(given: &[Utf8PathBuf], ci: Option<CiRun>) -> Result<LoadedRun, Unjudged> {
     let unjudged = |why: String, fix: &str| Unjudged {
         why,
         fix: fix.to_owned(),
@@ -77,14 +77,14 @@ pub(super) fn read_runs(given: &[Utf8PathBuf], ci: Option<CiRun>) -> Result<Numb
     }
     let base = base_run(bases);
     match runs.as_slice() {
-        [(_, whole)] if whole.part.is_none() => Ok(Numbers {
+        [(_, whole)] if whole.part.is_none() => Ok(LoadedRun {
             run: runs.remove(0).1,
             base,
             warnings: Vec::new(),
         }),
         _ => {
             let merged = merge(runs).map_err(|error| unjudged(error.to_string(), &error.fix()))?;
-            Ok(Numbers {
+            Ok(LoadedRun {
                 run: merged.run,
                 base,
                 warnings: merged.warnings,
@@ -94,7 +94,7 @@ pub(super) fn read_runs(given: &[Utf8PathBuf], ci: Option<CiRun>) -> Result<Numb
 }
 
 /// Base's own run beside runs of one's own.
-pub(super) fn base_beside(runs: &[Utf8PathBuf]) -> Result<BroughtBase, CliError> {
+pub(super) fn stored_base_run(runs: &[Utf8PathBuf]) -> Result<BroughtBase, CliError> {
     let beside = runs.iter().map(|run| run.with_file_name(BASE_FILE));
     let there = beside.filter(|path| path.is_file());
     let read = |path: Utf8PathBuf| Ok((path.to_string(), store::read_run(&path)?));

@@ -2,26 +2,27 @@
 //!
 //! A worsening beyond the limit needs a reason, which stays in the baseline beside the count.
 //! New and changed benchmarks are measured a second time in a disturbed chamber: the difference is
-//! their floor. Nothing is written unless everything could be measured.
+//! their noise. Nothing is written unless everything could be measured.
 
 use camino::Utf8PathBuf;
-use icgate_core::baseline::{Accepted, Baseline};
-use icgate_core::bench_id::BenchId;
-use icgate_core::chamber::platform;
 use icgate_core::judge::VACUOUS_INSTRUCTIONS_MAX;
-use icgate_core::metric::{Metric, Metrics};
-use icgate_core::policy::Limit;
-use icgate_core::run::{Measurement, Run};
+use icgate_core::model::baseline::{Accepted, Baseline};
+use icgate_core::model::bench_id::BenchId;
+use icgate_core::model::environment::platform;
+use icgate_core::model::metric::{Metric, Metrics};
+use icgate_core::model::policy::Limit;
+use icgate_core::model::run::{Measurement, Run};
 
-use super::judge::Bench;
+use super::judge::JudgeContext;
 use super::print_failures;
-use super::runs::{Numbers, read_runs};
+use super::runs::{LoadedRun, read_runs};
 use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
 use crate::cargo::Project;
-use crate::chamber::toolchain;
+use crate::environment::toolchain;
 use crate::error::{CliError, StoreError, UpdateError};
+use crate::io::output;
+use crate::io::store;
 use crate::measure::{Disturbance, Session};
-use crate::{output, store};
 
 pub(crate) fn update(
     selection: &Selection,
@@ -33,7 +34,7 @@ pub(crate) fn update(
     let project = Project::open(selection)?;
     let toolchain = toolchain(project.root())?;
     let platform = platform(&toolchain.target);
-    let bench = Bench::open(&project, against, &platform)?;
+    let bench = JudgeContext::open(&project, against, &platform)?;
     let directory = project.output_directory(output);
     store::prepare(&directory)?;
     store::prepare(&project.baselines())?;
@@ -69,15 +70,16 @@ pub(crate) fn update_from(
     reason: Option<&str>,
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
-    let Numbers { run, warnings, .. } = read_runs(runs, None).map_err(|it| UpdateError::From {
-        why: it.why,
-        fix: it.fix,
-    })?;
+    let LoadedRun { run, warnings, .. } =
+        read_runs(runs, None).map_err(|it| UpdateError::From {
+            why: it.why,
+            fix: it.fix,
+        })?;
     for warning in warnings {
         output::warn(warning);
     }
-    let platform = run.chamber.platform();
-    let bench = Bench::open(&project, against, &platform)?;
+    let platform = run.environment.platform();
+    let bench = JudgeContext::open(&project, against, &platform)?;
     store::prepare(&project.baselines())?;
     if !run.failed.is_empty() {
         return Err(UpdateError::Incomplete.into());
@@ -99,14 +101,18 @@ fn say(written: &[String]) {
 
 /// What entries are made from.
 struct Update<'a> {
-    bench: &'a Bench,
+    bench: &'a JudgeContext,
     run: &'a Run,
     reason: Option<&'a str>,
 }
 
 impl<'a> Update<'a> {
     /// What can be written: of nothing vacuous, and with a reason wherever one is needed.
-    fn new(bench: &'a Bench, run: &'a Run, reason: Option<&'a str>) -> Result<Self, UpdateError> {
+    fn new(
+        bench: &'a JudgeContext,
+        run: &'a Run,
+        reason: Option<&'a str>,
+    ) -> Result<Self, UpdateError> {
         check_vacuous(run)?;
         let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
         let update = Self { bench, run, reason };
@@ -116,11 +122,11 @@ impl<'a> Update<'a> {
 }
 
 impl Update<'_> {
-    /// What the tree accepts for a benchmark, if that was recorded in this chamber.
+    /// What the tree accepts for a benchmark, if that was recorded in this measurement environment.
     fn known(&self, id: &BenchId) -> Option<&Accepted> {
         let suite = self.bench.committed.suite(id.suite())?;
         let known = self.bench.committed.accepted(id)?;
-        (suite.chamber == self.run.chamber).then_some(known)
+        (suite.environment == self.run.environment).then_some(known)
     }
 
     /// What base accepts for a benchmark, if that was recorded in this chamber: in a new one,
@@ -128,7 +134,7 @@ impl Update<'_> {
     fn base(&self, id: &BenchId) -> Option<&Accepted> {
         let suite = self.bench.base.suite(id.suite())?;
         let base = self.bench.base.accepted(id)?;
-        (suite.chamber == self.run.chamber).then_some(base)
+        (suite.environment == self.run.environment).then_some(base)
     }
 
     /// The counts of each metric that policy judges, accepted and measured, with its limit.
@@ -198,7 +204,7 @@ impl Update<'_> {
         })
     }
 
-    /// The entry of a benchmark; `again` is its measurement in a disturbed chamber, if it moved.
+    /// The entry of a benchmark; `again` is its measurement in a disturbed measurement environment, if it moved.
     ///
     /// Cache misses move with every change of layout and are not judged: alone they are no reason
     /// for a line in a diff.
@@ -214,8 +220,8 @@ impl Update<'_> {
         let reason = reason.map(str::to_owned);
         match (known, again) {
             (_, Some(again)) => {
-                let floor = measured.instructions().abs_diff(again.instructions());
-                Accepted::from_measurement(measured, floor, reason)
+                let noise = measured.instructions().abs_diff(again.instructions());
+                Accepted::from_measurement(measured, noise, reason)
             }
             (Some(known), None)
                 if known.functions == measured.functions.condensed() && known.reason == reason =>
@@ -223,10 +229,10 @@ impl Update<'_> {
                 known.clone()
             }
             (known, None) => {
-                // A floor that was found for other code says nothing of this.
+                // A noise that was found for other code says nothing of this.
                 let known = known.filter(|_| !self.has_moved(measured));
-                let floor = known.map_or(0, |it| it.floor).max(measured.floor);
-                Accepted::from_measurement(measured, floor, reason)
+                let noise = known.map_or(0, |it| it.noise).max(measured.noise);
+                Accepted::from_measurement(measured, noise, reason)
             }
         }
     }
@@ -246,7 +252,7 @@ fn check_vacuous(run: &Run) -> Result<(), UpdateError> {
 /// The new baselines of all suites that were measured.
 fn suites(
     run: &Run,
-    bench: &Bench,
+    bench: &JudgeContext,
     accept: impl Fn(&Measurement) -> Accepted,
 ) -> Result<Vec<Baseline>, UpdateError> {
     let mut suites: Vec<Baseline> = Vec::new();
@@ -255,7 +261,7 @@ fn suites(
         if suites.last().is_none_or(|last| last.suite != suite) {
             suites.push(Baseline {
                 suite: suite.to_owned(),
-                chamber: run.chamber.clone(),
+                environment: run.environment.clone(),
                 benchmarks: Vec::new(),
             });
         }
@@ -271,8 +277,8 @@ fn suites(
     Ok(suites)
 }
 
-/// Where only a part of a suite was measured, the rest stays as it was; that takes its chamber.
-fn keep_unmeasured(suite: &mut Baseline, bench: &Bench) -> Result<(), UpdateError> {
+/// Where only a part of a suite was measured, the rest stays as it was; that takes its measurement environment.
+fn keep_unmeasured(suite: &mut Baseline, bench: &JudgeContext) -> Result<(), UpdateError> {
     let Some(old) = bench.committed.suite(&suite.suite) else {
         return Ok(());
     };
@@ -284,13 +290,13 @@ fn keep_unmeasured(suite: &mut Baseline, bench: &Bench) -> Result<(), UpdateErro
     };
     let unmeasured = old.benchmarks.iter().filter(|it| !measured(&it.id));
     let kept: Vec<Accepted> = unmeasured.cloned().collect();
-    let differences = old.chamber.differences(&suite.chamber);
+    let differences = old.environment.differences(&suite.environment);
     if !kept.is_empty() && !differences.is_empty() {
         let fields: Vec<_> = differences
             .iter()
             .map(|difference| difference.field)
             .collect();
-        return Err(UpdateError::PartOfChamber {
+        return Err(UpdateError::PartOfEnvironment {
             fields: fields.join(", "),
         });
     }
@@ -303,7 +309,7 @@ fn keep_unmeasured(suite: &mut Baseline, bench: &Bench) -> Result<(), UpdateErro
 fn write(
     project: &Project,
     platform: &str,
-    bench: &Bench,
+    bench: &JudgeContext,
     suites: &[Baseline],
     complete: bool,
 ) -> Result<Vec<String>, StoreError> {
@@ -329,13 +335,13 @@ fn write(
 
 #[cfg(test)]
 mod tests {
-    use icgate_core::baseline::Baselines;
-    use icgate_core::chamber::Chamber;
-    use icgate_core::policy::Policy;
+    use icgate_core::model::baseline::Baselines;
+    use icgate_core::model::environment::Environment;
+    use icgate_core::model::policy::Policy;
 
     use super::*;
 
-    fn chamber(valgrind: &str) -> Chamber {
+    fn environment(valgrind: &str) -> Environment {
         let fields = [
             "target",
             "rustc",
@@ -364,17 +370,17 @@ mod tests {
     fn baselines(accepted: Accepted, valgrind: &str) -> Baselines {
         Baselines::new([Baseline {
             suite: "a".to_owned(),
-            chamber: chamber(valgrind),
+            environment: environment(valgrind),
             benchmarks: vec![accepted],
         }])
     }
 
-    /// Base's and the tree's counts and reason, what is measured in chamber `3`, and the reason
+    /// Base's and the tree's counts and reason, what is measured in measurement environment `3`, and the reason
     /// given → whether it moved, and the new entry or what is refused.
     fn update(
         base: (u64, u64, Option<&str>),
         committed: (u64, u64, Option<&str>),
-        chambers: (&str, &str),
+        environments: (&str, &str),
         head: (u64, u64),
         reason: Option<&str>,
     ) -> (bool, Result<Accepted, String>) {
@@ -382,19 +388,19 @@ mod tests {
             let reason = reason.map(str::to_owned);
             Accepted::from_measurement(&measured(instructions, reads), 0, reason)
         };
-        let rule = "format = 1\n[[rule]]\nbenchmarks = \"**\"\nmetric = \"data_reads\"";
-        let bench = Bench::of(
+        let rule = "format = 2\n[[rule]]\nbenchmarks = \"**\"\nmetric = \"data_reads\"";
+        let bench = JudgeContext::of(
             Policy::from_toml("policy.toml", rule).unwrap(),
-            baselines(accepted(base), chambers.0),
-            baselines(accepted(committed), chambers.1),
+            baselines(accepted(base), environments.0),
+            baselines(accepted(committed), environments.1),
         );
         let head = measured(head.0, head.1);
         let run = Run {
-            format: 1,
+            format: 2,
             commit: None,
             complete: true,
             part: None,
-            chamber: chamber("3"),
+            environment: environment("3"),
             failed: vec![],
             benchmarks: vec![head.clone()],
         };
@@ -457,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_chamber_asks_for_no_reason_and_keeps_nothing_old() {
+    fn a_new_environment_asks_for_no_reason_and_keeps_nothing_old() {
         let old = (8_000, 100, Some("old"));
         let (moved, entry) = update(old, old, ("2", "2"), (9_000, 100), None);
         assert!(moved);

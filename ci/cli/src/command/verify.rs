@@ -1,20 +1,20 @@
-//! `icgate verify`: measures each benchmark several times in disturbed chambers, and says how far
+//! `icgate verify`: measures each benchmark several times in disturbed measurement environments, and says how far
 //! it moves when nothing changed, and which of its functions do.
 
-use icgate_core::chamber::platform;
-use icgate_core::floor::Floor;
+use icgate_core::compare::noise::Noise;
 use icgate_core::judge::Outcome;
-use icgate_core::metric::Metric;
-use icgate_core::policy::Policy;
+use icgate_core::model::environment::platform;
+use icgate_core::model::metric::Metric;
+use icgate_core::model::policy::Policy;
 
 use super::print_failures;
 use crate::args::{Measuring, Project as Selection};
 use crate::cargo::Project;
-use crate::chamber::toolchain;
+use crate::environment::toolchain;
 use crate::error::CliError;
+use crate::io::output;
+use crate::io::store;
 use crate::measure::{Disturbance, Session};
-use crate::output;
-use crate::store;
 
 /// Functions named for a benchmark that moves.
 const FUNCTIONS_MAX: usize = 5;
@@ -42,15 +42,15 @@ pub(crate) fn verify(
     let mut code = Outcome::Pass.exit_code();
     for id in session.ids() {
         let measurements: Vec<_> = runs.iter().filter_map(|run| run.benchmark(id)).collect();
-        let Some(floor) = Floor::of(&measurements) else {
+        let Some(noise) = Noise::of(&measurements) else {
             continue;
         };
-        output::say(format_args!("floor {:>8}  {id}", floor.instructions()));
-        if floor.instructions() == 0 {
+        output::say(format_args!("noise {:>8}  {id}", noise.instructions()));
+        if noise.instructions() == 0 {
             continue;
         }
         moving += 1;
-        for function in floor.moved.iter().take(FUNCTIONS_MAX) {
+        for function in noise.moved.iter().take(FUNCTIONS_MAX) {
             let (least, most) = function.range;
             output::say(format_args!(
                 "                {least} to {most} in {} {}",
@@ -60,17 +60,17 @@ pub(crate) fn verify(
         let limit = policy
             .limit(id, Metric::Instructions)
             .unwrap_or(Policy::DEFAULT_LIMIT);
-        if limit.is_exceeded(floor.range.0, floor.range.1) {
+        if limit.is_exceeded(noise.range.0, noise.range.1) {
             output::say(format_args!(
                 "                more than its limit of {} bears",
                 limit.share
             ));
-            code = Outcome::OutOfStep.exit_code();
+            code = Outcome::BaselineOutOfDate.exit_code();
         }
     }
     let total = session.ids().count();
     output::say(format_args!(
-        "{moving} of {total} benchmarks moved in {rounds} chambers"
+        "{moving} of {total} benchmarks moved in {rounds} measurement environments"
     ));
     Ok(code)
 }

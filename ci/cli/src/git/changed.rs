@@ -1,12 +1,12 @@
 //! What the working tree changes against base: lines, whole files, and the functions around them.
 
-use icgate_core::diff::ChangedLines;
+use icgate_core::attribute::diff::ChangedLines;
 use std::collections::BTreeSet;
 
 use super::{Base, Repository, top};
 use crate::cargo::Project;
 use crate::error::GitError;
-use crate::store;
+use crate::io::store;
 
 impl Repository {
     /// What the working tree changes against base. Sources are named as seen from the workspace.

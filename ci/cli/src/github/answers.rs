@@ -2,7 +2,7 @@
 //! grows. What may be null there may be null here.
 
 use icgate_core::publish::check_run::Existing;
-use icgate_core::publish::sticky::Post;
+use icgate_core::publish::comment::Post;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 

@@ -18,8 +18,8 @@ use icgate_core::publish::pull_request::{Pull, encoded};
 
 use super::answers::{Commit, read};
 use super::client::Request;
+use super::context::PullRequestContext;
 use super::error::GithubError;
-use super::trial::Trial;
 use crate::error::{CiError, CliError};
 use crate::git::{Base, Repository};
 
@@ -37,7 +37,7 @@ pub(super) struct Commits {
     pub(super) is_vouched: bool,
 }
 
-impl Trial<'_> {
+impl PullRequestContext<'_> {
     pub(super) fn commits(
         &self,
         repository: &Repository,

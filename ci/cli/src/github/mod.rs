@@ -3,7 +3,7 @@
 //! ```text
 //! command/publish ── what to say (icgate-core's `publish`)
 //!        │
-//!        ├─ trial      what GitHub knows of the pull request, to judge by
+//!        ├─ context    what GitHub knows of the pull request, to judge by
 //!        │    └─ commits   which commits were measured
 //!        ├─ publisher  look, plan, write one thing, look again
 //!        └─ client     one request at a time; pauses and gives up by the core's table
@@ -15,13 +15,13 @@
 mod answers;
 mod client;
 mod commits;
+mod context;
 mod error;
 mod publisher;
 #[cfg(test)]
 mod tests;
-mod trial;
 
 pub(crate) use client::{Client, variable};
+pub(crate) use context::{Judge, PullRequestContext};
 pub(crate) use error::GithubError;
-pub(crate) use publisher::{Board, Published, Publisher};
-pub(crate) use trial::{Judge, Trial};
+pub(crate) use publisher::{PostTarget, Published, Publisher};

@@ -4,12 +4,12 @@
 //! between, a second publisher: the next look shows what is there, and the core plans from that.
 
 use http::Method;
+use icgate_core::model::run::CiRun;
 use icgate_core::publish::check_run::{self, CheckRun, Existing};
+use icgate_core::publish::comment::{self, Content, Plan, Post, Write};
 use icgate_core::publish::marker::{Key, Marker};
 use icgate_core::publish::pull_request::{Repository, encoded};
 use icgate_core::publish::retry::Repeat;
-use icgate_core::publish::sticky::{self, Content, Plan, Post, Write};
-use icgate_core::run::CiRun;
 use serde_json::{Value, json};
 
 use super::answers::{self, CheckRuns, Comment, Issue, Seen, read};
@@ -24,7 +24,7 @@ const PAGES_MAX: u32 = 100;
 
 /// Where a post is kept.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Board {
+pub(crate) enum PostTarget {
     /// Among the comments of this pull request.
     PullRequest(u64),
     /// Among the repository's open issues; the title is for a new one.
@@ -52,7 +52,7 @@ impl Publisher<'_> {
     /// Brings the one sticky post up to date.
     pub(crate) fn post(
         &self,
-        board: Board,
+        board: PostTarget,
         marker: &Marker,
         content: &Content,
     ) -> Result<Published, GithubError> {
@@ -67,7 +67,7 @@ impl Publisher<'_> {
                 there.push(created.clone());
             }
             let posts: Vec<Post> = there.iter().map(|(post, _)| post.clone()).collect();
-            let plan = sticky::plan(&posts, self.author, marker, content);
+            let plan = comment::plan(&posts, self.author, marker, content);
             if plan.writes.is_empty() {
                 return Ok(published(&there, &plan));
             }
@@ -88,17 +88,17 @@ impl Publisher<'_> {
         Err(last)
     }
 
-    fn posts(&self, board: Board) -> Result<Vec<Seen<Post>>, GithubError> {
+    fn posts(&self, board: PostTarget) -> Result<Vec<Seen<Post>>, GithubError> {
         let mut posts = Vec::new();
         match board {
-            Board::PullRequest(number) => {
+            PostTarget::PullRequest(number) => {
                 let path = self.path(&format!("/issues/{number}/comments?per_page=100"));
                 for text in self.client.pages(&path, PAGES_MAX)? {
                     let page: Vec<Comment> = read("the comments", &text)?;
                     posts.extend(page.into_iter().map(Comment::seen));
                 }
             }
-            Board::Issues(_) => {
+            PostTarget::Issues(_) => {
                 let creator = encoded(self.author);
                 let path = self.path(&format!(
                     "/issues?state=open&sort=created&direction=asc&creator={creator}&per_page=100"
@@ -114,50 +114,50 @@ impl Publisher<'_> {
     }
 
     /// Writes one thing, and gives the post that is new by it.
-    fn write(&self, board: Board, write: &Write) -> Result<Option<Seen<Post>>, GithubError> {
+    fn write(&self, board: PostTarget, write: &Write) -> Result<Option<Seen<Post>>, GithubError> {
         let text = self.send_write(board, write)?;
         Ok(match (board, write) {
             (_, Write::Update { .. } | Write::Retire { .. }) => None,
-            (Board::PullRequest(_), Write::Create { .. }) => {
+            (PostTarget::PullRequest(_), Write::Create { .. }) => {
                 let comment: Comment = read("the new comment", &text)?;
                 self.check_author(&comment)?;
                 Some(comment.seen())
             }
-            (Board::Issues(_), Write::Create { .. }) => {
+            (PostTarget::Issues(_), Write::Create { .. }) => {
                 Some(read::<Issue>("the new issue", &text)?.seen())
             }
         })
     }
 
-    fn send_write(&self, board: Board, write: &Write) -> Result<String, GithubError> {
+    fn send_write(&self, board: PostTarget, write: &Write) -> Result<String, GithubError> {
         match (board, write) {
-            (Board::PullRequest(number), Write::Create { body }) => {
+            (PostTarget::PullRequest(number), Write::Create { body }) => {
                 let path = self.path(&format!("/issues/{number}/comments"));
                 self.send(Method::POST, &path, &json!({ "body": body }), Repeat::Once)
             }
-            (Board::PullRequest(_), Write::Update { id, body }) => {
+            (PostTarget::PullRequest(_), Write::Update { id, body }) => {
                 let path = self.path(&format!("/issues/comments/{id}"));
                 let body = json!({ "body": body });
                 self.send(Method::PATCH, &path, &body, Repeat::Freely)
             }
-            (Board::PullRequest(_), Write::Retire { id, node, body }) => {
+            (PostTarget::PullRequest(_), Write::Retire { id, node, body }) => {
                 // Hidden first: without its marker it would not be found again.
                 self.client.hide(node);
                 let path = self.path(&format!("/issues/comments/{id}"));
                 let body = json!({ "body": body });
                 self.send(Method::PATCH, &path, &body, Repeat::Freely)
             }
-            (Board::Issues(title), Write::Create { body }) => {
+            (PostTarget::Issues(title), Write::Create { body }) => {
                 let body = json!({ "title": title, "body": body });
                 let path = self.path("/issues");
                 self.send(Method::POST, &path, &body, Repeat::Once)
             }
-            (Board::Issues(_), Write::Update { id, body }) => {
+            (PostTarget::Issues(_), Write::Update { id, body }) => {
                 let path = self.path(&format!("/issues/{id}"));
                 let body = json!({ "body": body });
                 self.send(Method::PATCH, &path, &body, Repeat::Freely)
             }
-            (Board::Issues(_), Write::Retire { id, body, .. }) => {
+            (PostTarget::Issues(_), Write::Retire { id, body, .. }) => {
                 let path = self.path(&format!("/issues/{id}"));
                 let body =
                     json!({ "body": body, "state": "closed", "state_reason": "not_planned" });
@@ -166,7 +166,7 @@ impl Publisher<'_> {
         }
     }
 
-    /// A comment of an account that we do not look for would be written anew each time.
+    /// A comment of an account that we do not look for would be written again each time.
     fn check_author(&self, comment: &Comment) -> Result<(), GithubError> {
         let found = comment.user.as_ref().map_or("", |it| it.login.as_str());
         if found == self.author {
@@ -188,7 +188,7 @@ impl Publisher<'_> {
     /// Closes the sticky issue, if there is one: there is nothing left to tell. One that a newer run
     /// opened stays.
     pub(crate) fn close_issue(&self, key: &Key, ci: CiRun) -> Result<Published, GithubError> {
-        let there = self.posts(Board::Issues(""))?;
+        let there = self.posts(PostTarget::Issues(""))?;
         let ours = there.into_iter().filter(|(post, _)| {
             post.author.as_deref() == Some(self.author)
                 && Marker::of(&post.body).is_some_and(|it| it.key == *key && it.ci <= ci)

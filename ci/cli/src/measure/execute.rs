@@ -1,4 +1,4 @@
-//! Executing: the planned commands under Callgrind in the chamber, several at once.
+//! Executing: the planned commands under Callgrind in the measurement environment, several at once.
 //!
 //! A benchmark that fails is named and the others go on. Each worker resolves what it measured
 //! before it takes the next, so that no profile outlives its benchmark.
@@ -12,22 +12,23 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use icgate_core::metric::{Metric, Metrics, add_estimated_cycles};
-use icgate_core::parse::Profile;
-use icgate_core::parse::callgrind::{self, ReadError};
-use icgate_core::run::{FunctionLines, Measurement};
-use icgate_core::source::{SourceRoots, source_functions};
+use icgate_core::model::metric::{Metric, Metrics, add_estimated_cycles};
+use icgate_core::model::run::{FunctionLines, Measurement};
+use icgate_core::profile::callgrind::Profile;
+use icgate_core::profile::callgrind::{self, ReadError};
+use icgate_core::profile::source::{SourceRoots, source_functions};
 
 use crate::cargo::WORKSPACE_PREFIX;
-use crate::chamber::{
-    CACHES, CALLGRIND_OPTIONS, ChamberDirectory, STACK_VARIABLE, StackOffset, TUNABLES, Valgrind,
+use crate::environment::{
+    CACHES, CALLGRIND_OPTIONS, EnvironmentDirectory, STACK_VARIABLE, StackOffset, TUNABLES,
+    Valgrind,
 };
 use crate::error::{CliError, MeasureError};
-use crate::inline_stacks::{Executable, ExecutableStacks};
-use crate::interrupt;
 use crate::measure::Failure;
+use crate::measure::inline_stacks::{Executable, ExecutableStacks};
 use crate::measure::progress::Progress;
 use crate::measure::record::Planned;
+use crate::process;
 
 /// Lines kept for each function: more than a report shows, few enough for a readable `run.json`.
 const LINES_MAX: usize = 60;
@@ -35,11 +36,11 @@ const LINES_MAX: usize = 60;
 /// Of a failed benchmark's output, this much of the end is shown.
 const OUTPUT_BYTES_MAX: usize = 4_000;
 
-/// How a chamber differs from the ordinary one, to see what moves when nothing should.
+/// How a measurement environment differs from the ordinary one, to see what moves when nothing should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Disturbance {
     /// Bytes of environment beyond the ordinary.
-    environment: usize,
+    env_vars: usize,
     /// Characters of path beyond the ordinary.
     path: usize,
     /// Bytes of one more argument, which the harness passes over: it lies on the heap before all
@@ -48,20 +49,20 @@ pub(crate) struct Disturbance {
 }
 
 impl Disturbance {
-    /// The ordinary chamber.
+    /// The ordinary measurement environment.
     pub(crate) const NONE: Self = Self {
-        environment: 0,
+        env_vars: 0,
         path: 0,
         argument: 0,
     };
     /// A larger environment, a longer path and a fuller heap, of sizes that no alignment divides.
     pub(crate) const USUAL: Self = Self {
-        environment: 3_001,
+        env_vars: 3_001,
         path: 29,
         argument: 1_777,
     };
 
-    /// Another chamber for each round: first the ordinary one, then the usual disturbance, then
+    /// Another measurement environment for each round: first the ordinary one, then the usual disturbance, then
     /// ever other sizes.
     pub(crate) const fn of_round(round: u32) -> Self {
         let round = round as usize;
@@ -70,7 +71,7 @@ impl Disturbance {
             1 => Self::USUAL,
             // Multiples of primes, so that no two rounds are alike in any of the three.
             _ => Self {
-                environment: round * 977 % 5_003,
+                env_vars: round * 977 % 5_003,
                 path: 2 + round * 13 % 61,
                 argument: 1 + round * 599 % 4_001,
             },
@@ -80,10 +81,10 @@ impl Disturbance {
 
 /// How to execute.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct How {
+pub(crate) struct ExecOptions {
     /// Commands at once.
     pub(crate) jobs: NonZeroUsize,
-    /// What is different from the ordinary chamber.
+    /// What is different from the ordinary measurement environment.
     pub(crate) disturbance: Disturbance,
     /// Where stacks would begin here if nothing were done about it.
     pub(crate) stack: StackOffset,
@@ -95,12 +96,12 @@ pub(crate) struct How {
 pub(crate) fn execute(
     commands: &[&Planned],
     valgrind: &Valgrind,
-    chamber: &ChamberDirectory,
-    how: How,
+    environment: &EnvironmentDirectory,
+    how: ExecOptions,
     progress: &Progress,
 ) -> Result<(Vec<Measurement>, Vec<Failure>), CliError> {
     let disturbance = how.disturbance;
-    let outputs = chamber.create("out")?;
+    let outputs = environment.create("out")?;
     let executables = read_executables(commands)?;
     let next = AtomicUsize::new(0);
     let results = Mutex::new((Vec::new(), Vec::new()));
@@ -141,10 +142,10 @@ pub(crate) fn execute(
 }
 
 /// Keeps a benchmark's output at `kept`, or removes it. What cannot be kept is missed when it is
-/// asked for; what cannot be removed goes with the chamber.
+/// asked for; what cannot be removed goes with the measurement environment.
 fn put_away(directory: &Path, kept: Option<&PathBuf>) {
     let moved = kept.is_some_and(|kept| {
-        let _ = fs::create_dir_all(crate::parent(kept));
+        let _ = fs::create_dir_all(crate::paths::parent(kept));
         fs::rename(directory, kept).is_ok()
     });
     if !moved {
@@ -158,7 +159,7 @@ fn run(
     path: &Path,
     valgrind: &Valgrind,
     directory: &Path,
-    how: How,
+    how: ExecOptions,
 ) -> Result<Profile, MeasureError> {
     let file = |path: &Path| {
         let path = path.to_owned();
@@ -170,8 +171,7 @@ fn run(
     let errors = output.try_clone().map_err(file(&printed))?;
     let mut command = command(planned, path, valgrind, directory, how);
     command.stdin(Stdio::null()).stdout(output).stderr(errors);
-    let status =
-        interrupt::status(&mut command).map_err(|source| MeasureError::Start { source })?;
+    let status = process::status(&mut command).map_err(|source| MeasureError::Start { source })?;
     if !status.success() {
         let output = tail(&printed, &directory.join("log"));
         return Err(MeasureError::Ended {
@@ -182,23 +182,23 @@ fn run(
     read_profile(directory)
 }
 
-/// The benchmark's command: the harness's, with what the chamber fixes.
+/// The benchmark's command: the harness's, with what the measurement environment fixes.
 fn command(
     planned: &Planned,
     path: &Path,
     valgrind: &Valgrind,
     directory: &Path,
-    how: How,
+    how: ExecOptions,
 ) -> Command {
     let disturbance = how.disturbance;
     let mut command = Command::new(&valgrind.path);
     command.current_dir(&planned.directory).env_clear();
-    let mut environment = planned.environment.clone();
-    // The chamber's tunables come last: the fingerprint says that they are in force.
-    environment.insert("GLIBC_TUNABLES".to_owned(), TUNABLES.to_owned());
-    if disturbance.environment > 0 {
-        let value = "x".repeat(disturbance.environment);
-        environment.insert("ICGATE_DISTURBANCE".to_owned(), value);
+    let mut env_vars = planned.env_vars.clone();
+    // The measurement environment's tunables come last: the fingerprint says that they are in force.
+    env_vars.insert("GLIBC_TUNABLES".to_owned(), TUNABLES.to_owned());
+    if disturbance.env_vars > 0 {
+        let value = "x".repeat(disturbance.env_vars);
+        env_vars.insert("ICGATE_DISTURBANCE".to_owned(), value);
     }
     let mut arguments = planned.arguments.clone();
     if disturbance.argument > 0 {
@@ -206,9 +206,9 @@ fn command(
     }
     let filling = how
         .stack
-        .fill(&path.to_string_lossy(), &arguments, &environment);
-    environment.insert(STACK_VARIABLE.to_owned(), filling);
-    command.envs(environment);
+        .fill(&path.to_string_lossy(), &arguments, &env_vars);
+    env_vars.insert(STACK_VARIABLE.to_owned(), filling);
+    command.envs(env_vars);
     command.args(planned.options.iter().filter(|option| !is_fixed(option)));
     command.args(CALLGRIND_OPTIONS).args(CACHES);
     command.arg(format!(
@@ -220,7 +220,7 @@ fn command(
     command
 }
 
-/// Options of the harness that the chamber or the output directory decides.
+/// Options of the harness that the measurement environment or the output directory decides.
 pub(super) fn is_fixed(option: &str) -> bool {
     let name = option.split('=').next().unwrap_or(option);
     matches!(
@@ -398,7 +398,7 @@ impl<'e> Resolver<'e> {
             metrics,
             functions,
             lines,
-            floor: 0,
+            noise: 0,
         })
     }
 }
@@ -420,7 +420,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_chamber_decides_what_it_fixes_and_nothing_else() {
+    fn the_environment_decides_what_it_fixes_and_nothing_else() {
         for fixed in [
             "--I1=1,1,1",
             "--dump-instr=no",

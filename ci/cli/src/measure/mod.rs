@@ -1,4 +1,4 @@
-//! Measuring: record what the harness would run, then run it in the chamber.
+//! Measuring: record what the harness would run, then run it in the measurement environment.
 //!
 //! ```text
 //! build ─→ record ─→ plan ─→ execute ─→ run
@@ -8,7 +8,9 @@
 //! The harness stays the authority over what is run and how; what happens here is when, where,
 //! and how many at once. Counts do not depend on load, so as many run as there are processors.
 
+pub(crate) mod base_run;
 mod execute;
+pub(crate) mod inline_stacks;
 mod part;
 mod progress;
 mod recall;
@@ -21,24 +23,26 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use icgate_core::baseline::{Accepted, Baselines};
-use icgate_core::bench_id::BenchId;
-use icgate_core::run::{Failed, Part, RUN_FORMAT, Run};
-use icgate_core::shard::Shard;
+use icgate_core::model::baseline::{Accepted, Baselines};
+use icgate_core::model::bench_id::BenchId;
+use icgate_core::model::run::{Failed, Part, RUN_FORMAT, Run};
+use icgate_core::model::shard::Shard;
 
 use crate::args::Measuring;
 use crate::cache::Cache;
+use crate::cargo::rustc_wrapper;
 use crate::cargo::{BenchExecutable, Project};
-use crate::chamber::{
-    ChamberDirectory, Linkage, StackOffset, Toolchain, Valgrind, build_probe,
+use crate::environment::{
+    EnvironmentDirectory, Linkage, StackOffset, Toolchain, Valgrind, build_probe,
     disable_address_randomisation, fingerprint, run_probe,
 };
 use crate::error::{CliError, MeasureError};
 use crate::git::Repository;
-use crate::{compiler, harness, store};
+use crate::harness;
+use crate::io::store;
 
 pub(crate) use execute::Disturbance;
-use execute::How;
+use execute::ExecOptions;
 use progress::Progress;
 use record::{Plan, Planned};
 
@@ -59,13 +63,13 @@ pub(crate) struct Failure {
     pub(crate) error: MeasureError,
 }
 
-/// A project made ready: built, recorded, and with its chamber open.
+/// A project made ready: built, recorded, and with its measurement environment open.
 pub(crate) struct Session<'a> {
     project: &'a Project,
     valgrind: Valgrind,
     stack: StackOffset,
-    directory: ChamberDirectory,
-    chamber: icgate_core::chamber::Chamber,
+    directory: EnvironmentDirectory,
+    environment: icgate_core::model::environment::Environment,
     plan: Vec<Planned>,
     /// Whether the plan has all benchmarks of the project.
     whole: bool,
@@ -92,14 +96,16 @@ impl<'a> Session<'a> {
         let patterns = patterns(&measuring.patterns)?;
         let commit = clean_commit(project);
         let valgrind = Valgrind::find()?;
-        let directory = ChamberDirectory::take()?;
+        let directory = EnvironmentDirectory::take()?;
         let mut warnings = Vec::new();
         if !disable_address_randomisation() {
             warnings.push("address space randomisation cannot be switched off here".to_owned());
         }
-        compiler::link(directory.path(), project.root()).map_err(|source| MeasureError::File {
-            path: directory.path().to_owned(),
-            source,
+        rustc_wrapper::link(directory.path(), project.root()).map_err(|source| {
+            MeasureError::File {
+                path: directory.path().to_owned(),
+                source,
+            }
         })?;
         let cache = project.output().join("probe");
         let probe = build_probe(toolchain, &cache, &Linkage::PREFERRED)?;
@@ -138,7 +144,7 @@ impl<'a> Session<'a> {
             benchmarks: mut plan,
             harnesses,
         } = record::record(&built.executables, &directory, jobs)?;
-        let chamber = fingerprint(
+        let environment = fingerprint(
             toolchain,
             &valgrind,
             &probed,
@@ -160,7 +166,7 @@ impl<'a> Session<'a> {
             valgrind,
             stack: probed.stack,
             directory,
-            chamber,
+            environment,
             plan,
             whole,
             part: None,
@@ -220,7 +226,7 @@ impl<'a> Session<'a> {
         let Some(cache) = self.cache.as_ref().filter(|_| !self.keep) else {
             return self.measure_disturbed(baselines, &|_| true, Disturbance::NONE);
         };
-        let recalled = recall::recall(cache, &self.chamber, &self.plan, &self.executables);
+        let recalled = recall::recall(cache, &self.environment, &self.plan, &self.executables);
         let known = recalled.ids();
         if !known.is_empty() {
             let (known, all) = (known.len(), self.plan.len());
@@ -247,7 +253,7 @@ impl<'a> Session<'a> {
         self.whole && failures.is_empty() && self.part.is_none()
     }
 
-    /// Measures the part of the plan that `select` selects, in a disturbed chamber.
+    /// Measures the part of the plan that `select` selects, in a disturbed measurement environment.
     pub(crate) fn measure_disturbed(
         &self,
         baselines: &Baselines,
@@ -268,7 +274,7 @@ impl<'a> Session<'a> {
             (planned.executable, std::cmp::Reverse(weight))
         });
         let progress = Progress::new(commands.len());
-        let how = How {
+        let how = ExecOptions {
             jobs: self.jobs,
             disturbance,
             stack: self.stack,
@@ -286,7 +292,7 @@ impl<'a> Session<'a> {
             commit,
             complete: commands.len() == self.plan.len() && self.completes(&failures),
             part: self.part.clone(),
-            chamber: self.chamber.clone(),
+            environment: self.environment.clone(),
             failed: failures
                 .iter()
                 .map(|failure| Failed {
@@ -313,13 +319,13 @@ fn clean_commit(project: &Project) -> Option<String> {
 fn stand_in_mirrors(
     plan: &mut [Planned],
     root: &Path,
-    chamber: &ChamberDirectory,
+    environment: &EnvironmentDirectory,
 ) -> Result<(), CliError> {
     let mut mirrors = BTreeMap::new();
     for planned in plan {
         let mirror = match mirrors.entry(planned.directory.clone()) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(chamber.mirror(root, &planned.directory)?),
+            Entry::Vacant(new) => new.insert(environment.mirror(root, &planned.directory)?),
         };
         planned.directory.clone_from(mirror);
     }
@@ -350,8 +356,11 @@ fn processors() -> NonZeroUsize {
 }
 
 /// Copies an executable to the place from which it runs.
-fn install(executable: &BenchExecutable, chamber: &ChamberDirectory) -> Result<(), MeasureError> {
-    let to = record::installed(executable, chamber);
-    compiler::install(&executable.path, &to, chamber.path())
+fn install(
+    executable: &BenchExecutable,
+    environment: &EnvironmentDirectory,
+) -> Result<(), MeasureError> {
+    let to = record::installed(executable, environment);
+    rustc_wrapper::install(&executable.path, &to, environment.path())
         .map_err(|source| MeasureError::File { path: to, source })
 }

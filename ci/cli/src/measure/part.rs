@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use icgate_core::baseline::{Accepted, Baselines};
-use icgate_core::bench_id::BenchId;
-use icgate_core::metric::COUNT_MAX;
-use icgate_core::run::CiRun;
-use icgate_core::shard::{self, Shard};
+use icgate_core::model::baseline::{Accepted, Baselines};
+use icgate_core::model::bench_id::BenchId;
+use icgate_core::model::metric::COUNT_MAX;
+use icgate_core::model::run::CiRun;
+use icgate_core::model::shard::{self, Shard};
 
 use crate::error::CiError;
 

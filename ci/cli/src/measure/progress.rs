@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
 
-use icgate_core::bench_id::BenchId;
+use icgate_core::model::bench_id::BenchId;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Says how far a measurement has come, on standard error.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use icgate_core::bench_id::BenchId;
-use icgate_core::chamber::Chamber;
-use icgate_core::run::{Measurement, Run};
+use icgate_core::model::bench_id::BenchId;
+use icgate_core::model::environment::Environment;
+use icgate_core::model::run::{Measurement, Run};
 
 use super::execute::is_fixed;
 use super::record::Planned;
@@ -23,12 +23,12 @@ pub(super) struct Recalled {
 /// Looks up every benchmark of `plan`.
 pub(super) fn recall(
     cache: &Cache,
-    chamber: &Chamber,
+    environment: &Environment,
     plan: &[Planned],
     executables: &[BenchExecutable],
 ) -> Recalled {
     let mut recalled = Recalled::default();
-    let mut keys = match Keys::new(chamber) {
+    let mut keys = match Keys::new(environment) {
         Ok(keys) => keys,
         Err(error) => {
             let warning = format!("nothing is taken from the cache: {error}");
@@ -47,7 +47,7 @@ pub(super) fn recall(
             }
             Found::Value(_) | Found::Nothing => {}
             Found::Damaged(path) => recalled.warnings.push(format!(
-                "`{}` is not what was stored there, so {} is measured anew",
+                "`{}` is not what was stored there, so {} is measured again",
                 path.display(),
                 planned.id
             )),
@@ -68,7 +68,7 @@ fn key(keys: &mut Keys, planned: &Planned, executables: &[BenchExecutable]) -> O
         executable: &planned.built,
         options: &options,
         arguments: &planned.arguments,
-        environment: &planned.environment,
+        env_vars: &planned.env_vars,
         directories: &directories,
     })
 }

@@ -9,18 +9,20 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use icgate_core::bench_id::BenchId;
-use icgate_core::harness::{Harness, HarnessVersion, ToolCommand, group_names};
+use icgate_core::model::bench_id::BenchId;
+use icgate_core::profile::harness::{Harness, HarnessVersion, ToolCommand, group_names};
 
 use crate::cargo::BenchExecutable;
-use crate::chamber::ChamberDirectory;
+use crate::environment::EnvironmentDirectory;
 use crate::error::{BuildError, CliError, MeasureError};
+use crate::harness;
+use crate::harness::valgrind_shim;
+use crate::harness::valgrind_shim::{COMMANDS_FILE, RecordedCommand};
 use crate::measure::replay;
-use crate::shim::{COMMANDS_FILE, RecordedCommand};
-use crate::{harness, interrupt, shim};
+use crate::process;
 
 /// Tells the harness's leftovers of our environment from what it declares: a harness that does
-/// not clear the environment passes this on as well.
+/// not clear the environment variables passes this on as well.
 const MARKER: &str = "ICGATE_RECORDING";
 
 /// Where the loader looks for shared libraries.
@@ -32,7 +34,7 @@ pub(crate) struct Planned {
     pub(crate) id: BenchId,
     /// Which of the executables it is in, by number.
     pub(crate) executable: usize,
-    /// Its executable's path in the chamber.
+    /// Its executable's path in the measurement environment.
     pub(crate) path: PathBuf,
     /// Its executable as built, for the debug information.
     pub(crate) built: PathBuf,
@@ -42,18 +44,21 @@ pub(crate) struct Planned {
     pub(crate) arguments: Vec<String>,
     /// The working directory.
     pub(crate) directory: PathBuf,
-    /// The environment that the harness declares.
-    pub(crate) environment: BTreeMap<String, String>,
+    /// The environment variables that the harness declares.
+    pub(crate) env_vars: BTreeMap<String, String>,
     /// Where Valgrind's output goes if it is kept.
     pub(crate) kept: PathBuf,
 }
 
-/// The folder of a chamber from which executables run.
+/// The folder of a measurement environment from which executables run.
 const BIN: &str = "bin";
 
 /// Where an executable's copy is.
-pub(super) fn installed(executable: &BenchExecutable, chamber: &ChamberDirectory) -> PathBuf {
-    chamber.path().join(BIN).join(&executable.target.name)
+pub(super) fn installed(
+    executable: &BenchExecutable,
+    environment: &EnvironmentDirectory,
+) -> PathBuf {
+    environment.path().join(BIN).join(&executable.target.name)
 }
 
 /// What the harnesses would run.
@@ -68,10 +73,10 @@ pub(crate) struct Plan {
 /// Records all executables, several at once.
 pub(crate) fn record(
     executables: &[BenchExecutable],
-    chamber: &ChamberDirectory,
+    environment: &EnvironmentDirectory,
     jobs: NonZeroUsize,
 ) -> Result<Plan, CliError> {
-    chamber.create(BIN)?;
+    environment.create(BIN)?;
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -83,9 +88,9 @@ pub(crate) fn record(
                         .get(number)
                         .map(|executable| (number, executable))
                 } {
-                    let recorded = super::install(executable, chamber)
+                    let recorded = super::install(executable, environment)
                         .map_err(CliError::from)
-                        .and_then(|()| record_one(executable, number, chamber));
+                        .and_then(|()| record_one(executable, number, environment));
                     results
                         .lock()
                         .expect("no thread panics while it holds this")
@@ -117,14 +122,14 @@ pub(crate) fn record(
 /// Lets the harness of every executable report what was measured, and returns what it prints.
 pub(crate) fn replay(
     executables: &[BenchExecutable],
-    chamber: &ChamberDirectory,
+    environment: &EnvironmentDirectory,
 ) -> Result<String, CliError> {
     let mut printed = String::new();
     for executable in executables {
-        let plan = chamber.create(&format!("plan/{}", executable.target.name))?;
+        let plan = environment.create(&format!("plan/{}", executable.target.name))?;
         let mark = plan.join(replay::MARK);
         std::fs::write(&mark, "").map_err(file(&mark))?;
-        printed.push_str(&run_harness(executable, chamber, &plan, &["--bench"])?);
+        printed.push_str(&run_harness(executable, environment, &plan, &["--bench"])?);
     }
     Ok(printed)
 }
@@ -132,12 +137,12 @@ pub(crate) fn replay(
 fn record_one(
     executable: &BenchExecutable,
     number: usize,
-    chamber: &ChamberDirectory,
+    environment: &EnvironmentDirectory,
 ) -> Result<(HarnessVersion, Vec<Planned>), CliError> {
     let target = &executable.target;
-    let plan = chamber.create(&format!("plan/{}", target.name))?;
+    let plan = environment.create(&format!("plan/{}", target.name))?;
     prepare(&plan)?;
-    let recorded = run_harness(executable, chamber, &plan, &["--bench"]);
+    let recorded = run_harness(executable, environment, &plan, &["--bench"]);
     // Asked first: where nobody serves it, that is why it failed.
     let harness = served(&target.name, &plan)?;
     recorded?;
@@ -158,7 +163,7 @@ fn record_one(
     let groups = if commands.iter().any(ToolCommand::needs_group_names) {
         group_names(&run_harness(
             executable,
-            chamber,
+            environment,
             &plan,
             &["--bench", "--list"],
         )?)
@@ -167,23 +172,21 @@ fn record_one(
     };
     let mut benchmarks = Vec::new();
     for (command, recorded) in commands.iter().zip(&recorded) {
-        let mut environment = declared(&recorded.environment);
+        let mut env_vars = declared(&recorded.env_vars);
         if let Some(libraries) = &executable.libraries {
             let libraries = libraries.display().to_string();
-            environment
-                .entry(LIBRARY_PATH.to_owned())
-                .or_insert(libraries);
+            env_vars.entry(LIBRARY_PATH.to_owned()).or_insert(libraries);
         }
         let id = command.bench_id(&target.name, &groups);
         benchmarks.push(Planned {
             id: id.map_err(MeasureError::from)?,
             executable: number,
-            path: installed(executable, chamber),
+            path: installed(executable, environment),
             built: executable.path.clone(),
             options: command.options.to_vec(),
             arguments: command.arguments.to_vec(),
             directory: recorded.directory.clone(),
-            environment,
+            env_vars,
             kept: replay::kept(&plan, command.arguments),
         });
     }
@@ -201,7 +204,7 @@ fn prepare(plan: &Path) -> Result<(), MeasureError> {
     std::fs::create_dir_all(&programs).map_err(file(&programs))?;
     // This very file, even if another one takes its name meanwhile.
     let own = format!("/proc/{}/exe", std::process::id());
-    for name in [shim::NAME]
+    for name in [valgrind_shim::NAME]
         .into_iter()
         .chain(Harness::ALL.map(Harness::runner))
     {
@@ -233,7 +236,7 @@ fn served(target: &str, plan: &Path) -> Result<Option<HarnessVersion>, CliError>
 /// returns what it prints.
 fn run_harness(
     executable: &BenchExecutable,
-    chamber: &ChamberDirectory,
+    environment: &EnvironmentDirectory,
     plan: &Path,
     arguments: &[&str],
 ) -> Result<String, MeasureError> {
@@ -241,7 +244,7 @@ fn run_harness(
     let path = std::env::var_os("PATH").unwrap_or_default();
     let programs = std::iter::once(plan.join("bin"));
     let path = std::env::join_paths(programs.chain(std::env::split_paths(&path)));
-    let mut command = Command::new(named_as_built(executable, chamber, plan)?);
+    let mut command = Command::new(named_as_built(executable, environment, plan)?);
     command.args(arguments).current_dir(target.directory());
     for (name, _) in std::env::vars_os() {
         // A user's own settings of the harness (filters, limits, other tools) are not the gate's.
@@ -266,7 +269,7 @@ fn run_harness(
     if let Some(libraries) = &executable.libraries {
         command.env(LIBRARY_PATH, libraries);
     }
-    let output = interrupt::output(&mut command).map_err(file(&executable.path))?;
+    let output = process::output(&mut command).map_err(file(&executable.path))?;
     if !output.status.success() {
         let text = [output.stdout, output.stderr].concat();
         return Err(MeasureError::Harness {
@@ -281,12 +284,12 @@ fn run_harness(
 /// The copy of an executable under the name that cargo gave it: older harnesses go by that.
 fn named_as_built(
     executable: &BenchExecutable,
-    chamber: &ChamberDirectory,
+    environment: &EnvironmentDirectory,
     plan: &Path,
 ) -> Result<PathBuf, MeasureError> {
     let name = executable.path.file_name().unwrap_or_default();
     let link = plan.join(name);
-    match std::fs::hard_link(installed(executable, chamber), &link) {
+    match std::fs::hard_link(installed(executable, environment), &link) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(file(&link)(error)),
         _ => Ok(link),
     }
@@ -310,7 +313,7 @@ fn commands(plan: &Path) -> Result<Vec<RecordedCommand>, MeasureError> {
         .collect()
 }
 
-/// What the harness declares for the benchmark, out of the environment that Valgrind saw.
+/// What the harness declares for the benchmark, out of the environment variables that Valgrind saw.
 ///
 /// By default a harness clears all but the loader's variables; if it cleared nothing, all that
 /// equals our own environment is ours.

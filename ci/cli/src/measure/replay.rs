@@ -1,5 +1,5 @@
 //! Replaying: the harness runs once more and is handed what was measured, so that its own report
-//! appears with the counts of the chamber and without measuring again.
+//! appears with the counts of the measurement environment and without measuring again.
 //!
 //! ```text
 //! execute ─→ <plan>/measured/<key>/profile.<pid>…   kept for this
@@ -7,13 +7,13 @@
 //! ```
 //!
 //! A result is tied to its benchmark by the executable (each has a plan of its own) and by the
-//! arguments, never by a path: harnesses choose their paths anew each time.
+//! arguments, never by a path: harnesses choose their paths again each time.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use icgate_core::harness::ToolCommand;
+use icgate_core::profile::harness::ToolCommand;
 
 /// In the plan of an executable that is replayed. There the shim has nothing but what was kept: an
 /// empty profile would read as a benchmark that costs nothing.

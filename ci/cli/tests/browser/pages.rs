@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use icgate_core::baseline::{Accepted, Baseline, Baselines};
-use icgate_core::calls::CallGraph;
-use icgate_core::chamber::Chamber;
+use icgate_core::attribute::diff::ChangedLines;
 use icgate_core::compare::compare;
-use icgate_core::detail::{Base, Sources, details};
-use icgate_core::diff::ChangedLines;
-use icgate_core::functions::{FunctionCost, FunctionTable};
-use icgate_core::history::{Change, Commit, History, SuiteCounts};
 use icgate_core::judge::judge;
-use icgate_core::metric::Metric;
-use icgate_core::policy::{Limit, PartsPerMillion, Policy};
+use icgate_core::model::baseline::{Accepted, Baseline, Baselines};
+use icgate_core::model::call_graph::CallGraph;
+use icgate_core::model::environment::Environment;
+use icgate_core::model::functions::{FunctionCost, FunctionTable};
+use icgate_core::model::metric::Metric;
+use icgate_core::model::policy::{Limit, PartsPerMillion, Policy};
+use icgate_core::model::run::{FunctionLines, Measurement, RUN_FORMAT, Run};
+use icgate_core::profile::source::LineCost;
 use icgate_core::render::history::HistoryView;
 use icgate_core::render::{html, markdown};
+use icgate_core::report::detail::{Base, Sources, details};
+use icgate_core::report::history::{Change, Commit, History, SuiteCounts};
 use icgate_core::report::{Report, report};
-use icgate_core::run::{FunctionLines, Measurement, RUN_FORMAT, Run};
-use icgate_core::source::LineCost;
 
 /// What names look like.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ impl Sources for Quoted {
 
 /// A report of so many benchmarks: one in twenty is worse, one in twenty better.
 pub(crate) fn judged(benchmarks: usize, names: Names) -> (Report, String) {
-    let chamber = chamber(names);
+    let environment = environment(names);
     let ids: Vec<String> = (0..benchmarks).map(id).collect();
     let measured = |moved: bool| -> Vec<Measurement> {
         let of = |(number, id): (usize, &String)| measurement(id, number as u64, moved, names);
@@ -52,7 +52,7 @@ pub(crate) fn judged(benchmarks: usize, names: Names) -> (Report, String) {
     };
     let suite = |benchmarks: Vec<Measurement>| Baseline {
         suite: "suite".to_owned(),
-        chamber: chamber.clone(),
+        environment: environment.clone(),
         benchmarks: benchmarks
             .iter()
             .map(|it| Accepted::from_measurement(it, 0, None))
@@ -63,7 +63,7 @@ pub(crate) fn judged(benchmarks: usize, names: Names) -> (Report, String) {
         commit: None,
         complete: true,
         part: None,
-        chamber: chamber.clone(),
+        environment: environment.clone(),
         failed: Vec::new(),
         benchmarks,
     };
@@ -78,7 +78,7 @@ pub(crate) fn judged(benchmarks: usize, names: Names) -> (Report, String) {
         names.infix
     );
     let mut report = report(&head, &comparison, &judgements, &policy, &changed, &found);
-    report.remember(&history(&ids, &chamber, names));
+    report.remember(&history(&ids, &environment, names));
     report.warn(format!("the clone is shallow{}", names.infix));
     let base = Base {
         run: Some(&base),
@@ -98,10 +98,10 @@ pub(crate) fn comment(benchmarks: usize, names: Names) -> String {
 /// The page of the trends of so many benchmarks.
 pub(crate) fn trends(benchmarks: usize, names: Names) -> String {
     let ids: Vec<String> = (0..benchmarks).map(id).collect();
-    let history = history(&ids, &chamber(names), names);
+    let history = history(&ids, &environment(names), names);
     let limit = Limit {
         share: PartsPerMillion(20_000),
-        floor: 50,
+        min_change: 50,
     };
     let since = Some(format!("v1{}", names.infix));
     html::render_history(&HistoryView::new(&history, |_| true, since, Some(limit)))
@@ -155,12 +155,12 @@ fn measurement(id: &str, number: u64, moved: bool, names: Names) -> Measurement 
         ]
         .into(),
         functions,
-        floor: 0,
+        noise: 0,
         lines,
     }
 }
 
-/// One calls all the others but four, which the dearest calls.
+/// One calls all the others but four, which the most expensive calls.
 fn calls(functions: &FunctionTable) -> CallGraph {
     let rows = functions.rows();
     let names: Vec<_> = [("benches::run", "benches/src/lib.rs")]
@@ -185,7 +185,7 @@ fn calls(functions: &FunctionTable) -> CallGraph {
     serde_json::from_value(graph).expect("a graph")
 }
 
-fn history(ids: &[String], chamber: &Chamber, names: Names) -> History {
+fn history(ids: &[String], environment: &Environment, names: Names) -> History {
     let changes: Vec<Change> = (0..COMMITS)
         .map(|commit| {
             let benchmarks: Vec<_> = ids
@@ -202,7 +202,7 @@ fn history(ids: &[String], chamber: &Chamber, names: Names) -> History {
                         "reason": format!("why{}", names.infix)})
                 })
                 .collect();
-            let suite = serde_json::json!({"suite": "suite", "chamber": chamber,
+            let suite = serde_json::json!({"suite": "suite", "environment": environment,
                 "benchmarks": benchmarks});
             let counts = SuiteCounts::from_json(suite.to_string().as_bytes());
             Change {
@@ -219,8 +219,8 @@ fn history(ids: &[String], chamber: &Chamber, names: Names) -> History {
     History::new(&changes)
 }
 
-fn chamber(names: Names) -> Chamber {
-    Chamber {
+fn environment(names: Names) -> Environment {
+    Environment {
         target: format!("x86_64-unknown-linux-gnu{}", names.infix),
         rustc: "1.95.0".to_owned(),
         valgrind: "3.19.0".to_owned(),

@@ -19,11 +19,11 @@ fn refused(from: &str, to: &str, messages: &[&str]) {
 #[test]
 fn a_damaged_baseline_is_refused_and_left_alone() {
     refused(
-        "\"format\": 1",
+        "\"format\":2",
         "\"format\": 2",
         &["it has format 2", "newer"],
     );
-    refused("\"format\": 1", "\"format\": 1 oops", &["line 2"]);
+    refused("\"format\":2", "\"format\": 1 oops", &["line 2"]);
     refused("\"instructions\":", "\"instructions\":-", &["expected u64"]);
     refused(
         "\"instructions\":",
@@ -94,14 +94,14 @@ fn a_bad_policy_is_refused_with_the_line() {
             .says(2, &["policy.toml`", "fix: "]);
     };
     check(
-        "format = 1\n[default]\nlimt = \"1%\"",
+        "format = 2\n[default]\nlimt = \"1%\"",
         &["unknown field `limt`", "line 3"],
     );
     check(
-        "format = 1\n[default]\nlimit = \"1\"",
+        "format = 2\n[default]\nlimit = \"1\"",
         &["`1` in `default.limit` is not a limit", "\"0.5%\""],
     );
-    check("format = 1\n[default]\nlimit = \"101%\"", &["`101%`"]);
+    check("format = 2\n[default]\nlimit = \"101%\"", &["`101%`"]);
     check("format = 9", &["format 9"]);
     check("format = ", &["line 1"]);
 }
@@ -109,7 +109,7 @@ fn a_bad_policy_is_refused_with_the_line() {
 #[test]
 fn a_policy_for_what_was_not_measured_is_not_warned_of() {
     let sample = Sample::with_baselines();
-    sample.policy("format = 1\n[[rule]]\nbenchmarks = \"gone/**\"\nlimit = \"2%\"");
+    sample.policy("format = 2\n[[rule]]\nbenchmarks = \"gone/**\"\nlimit = \"2%\"");
     // Only a complete run can tell: a rule may be for what was not measured.
     let part = sample.check("steady");
     part.says(0, &["judged 3 of 3"]);
@@ -195,17 +195,17 @@ fn an_improvement_has_to_be_banked() {
         &format!("\"instructions\":{},", total + 100_000),
     );
     sample.check("steady").says(5, &["improved ", "bank it"]);
-    sample.policy("format = 1\n[default]\nimprovement = \"notice\"");
+    sample.policy("format = 2\n[default]\nimprovement = \"notice\"");
     sample.check("steady").says(0, &["improved "]);
     sample
-        .policy("format = 1")
+        .policy("format = 2")
         .run("update", "steady", &[])
         .says(0, &["written "]);
     sample.check("steady").says(0, &["3 unchanged"]);
 }
 
 #[test]
-fn another_chamber_is_not_comparable_and_named() {
+fn another_environment_is_not_comparable_and_named() {
     let sample = Sample::with_baselines();
     sample.edit("\"valgrind\": \"", "\"valgrind\": \"0.");
     let check = sample.check("steady");
@@ -213,7 +213,7 @@ fn another_chamber_is_not_comparable_and_named() {
         4,
         &[
             "not comparable: 3 of 3",
-            "chamber: valgrind was `0.",
+            "environment: valgrind was `0.",
             "incomparable steady/copy/kib4",
         ],
     );
@@ -221,7 +221,7 @@ fn another_chamber_is_not_comparable_and_named() {
     part.says(
         2,
         &[
-            "the chamber has changed (valgrind)",
+            "the measurement environment has changed (valgrind)",
             "update all benchmarks at once",
         ],
     );

@@ -58,13 +58,13 @@ fn a_damaged_entry_is_passed_over_with_a_word() {
         &[
             "2 of 3 are unchanged",
             "is not what was stored there, so steady/",
-            "is measured anew",
+            "is measured again",
             "measured 1 of 1",
         ],
     );
     assert_eq!(run_json(&sample), good);
     run(&sample).says(0, &["3 of 3 are unchanged"]);
-    assert_eq!(&fs::read_to_string(path).unwrap(), &entry, "it is mended");
+    assert_eq!(&fs::read_to_string(path).unwrap(), &entry, "it is fixed");
 }
 
 #[test]

@@ -94,16 +94,16 @@ fn every_instruction_is_in_a_function() {
     }
     let checksum = &run["benchmarks"][0];
     assert_eq!(checksum["id"], "steady/checksum/n100");
-    let dearest = &checksum["functions"]["rows"][0];
+    let most_expensive = &checksum["functions"]["rows"][0];
     assert_eq!(
-        (&dearest["name"], &dearest["file"]),
+        (&most_expensive["name"], &most_expensive["file"]),
         (&"sample::mix".into(), &"src/lib.rs".into())
     );
     assert!(
-        dearest.get("calls").is_none(),
+        most_expensive.get("calls").is_none(),
         "an inlined function has no calls of its own"
     );
-    let variants = run["chamber"]["memory_functions"].as_str().unwrap();
+    let variants = run["environment"]["memory_functions"].as_str().unwrap();
     assert!(
         variants.contains("memcpy_sse2") || variants.contains("memmove_sse2"),
         "{variants}"
@@ -122,23 +122,26 @@ fn an_honest_benchmark_has_no_floor_and_a_random_hasher_shows_itself() {
     steady.says(
         0,
         &[
-            "floor        0  steady/checksum/n100",
-            "0 of 3 benchmarks moved in 5 chambers",
+            "noise        0  steady/checksum/n100",
+            "0 of 3 benchmarks moved in 5 measurement environments",
         ],
     );
     // Without a level stack, a longer environment moves it.
     let stack = run("stack", "6");
-    stack.says(0, &["0 of 1 benchmarks moved in 6 chambers"]);
+    stack.says(
+        0,
+        &["0 of 1 benchmarks moved in 6 measurement environments"],
+    );
     let noisy = run("noisy", "4");
     noisy.says(
         noisy.code,
         &[
-            "1 of 1 benchmarks moved in 4 chambers",
+            "1 of 1 benchmarks moved in 4 measurement environments",
             "noisy::random_state",
         ],
     );
     assert!(
-        !noisy.stdout.contains("floor        0  noisy/random_state"),
+        !noisy.stdout.contains("noise        0  noisy/random_state"),
         "{noisy:?}"
     );
 }

@@ -49,11 +49,11 @@ impl Foreign {
         self.directory.path().join("baselines")
     }
 
-    /// A field of the last run's chamber.
-    fn chamber(&self, field: &str) -> String {
+    /// A field of the last run's measurement environment.
+    fn environment(&self, field: &str) -> String {
         let run = std::fs::read_to_string(self.directory.path().join("run.json")).unwrap();
         let run: serde_json::Value = serde_json::from_str(&run).unwrap();
-        run["chamber"][field].as_str().unwrap().to_owned()
+        run["environment"][field].as_str().unwrap().to_owned()
     }
 }
 
@@ -100,7 +100,7 @@ fn gungraun_is_listed_measured_and_judged() {
     project
         .run("update", &[])
         .says(0, &["written ", "sums.json"]);
-    assert_eq!(project.chamber("harness"), "gungraun 0.20.0");
+    assert_eq!(project.environment("harness"), "gungraun 0.20.0");
     project
         .run("check", &[])
         .says(0, &["judged 4 of 4: 4 unchanged"]);
@@ -162,7 +162,7 @@ fn another_version_is_served_by_the_projects_own_runner() {
     // `gated` needs a feature that is off, `older` one that is on by default.
     measured.says(0, &["older/work 4004"]);
     assert_eq!(measured.stdout.lines().count(), 1);
-    assert_eq!(project.chamber("harness"), "iai-callgrind 0.15.2");
+    assert_eq!(project.environment("harness"), "iai-callgrind 0.15.2");
     let mut list = project.command("list", &["--package", "older", "--features", "extra"]);
     list.env(
         "PATH",
@@ -191,9 +191,9 @@ fn a_library_that_is_only_shared_is_linked_dynamically() {
             "warning: the benches cannot be linked statically",
         ],
     );
-    let build = project.chamber("build");
+    let build = project.environment("build");
     assert!(build.starts_with("linked dynamically"), "{build}");
-    assert!(project.chamber("libc").starts_with("dynamic"));
+    assert!(project.environment("libc").starts_with("dynamic"));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn bench_targets_of_one_name_and_two_harnesses_are_told_apart() {
     Answer::of(measure.output().unwrap())
         .says(0, &["older.gated/work 4004\n", "shared.gated/work 13013\n"]);
     assert_eq!(
-        project.chamber("harness"),
+        project.environment("harness"),
         "iai-callgrind 0.14.2, iai-callgrind 0.15.2"
     );
 }

@@ -32,7 +32,7 @@ impl Project {
         );
         repository.write("src/lib.rs", "// nothing\n");
         repository.write(".gitignore", "target\nCargo.lock\n");
-        repository.write("baselines/policy.toml", "format = 1\n");
+        repository.write("baselines/policy.toml", "format = 2\n");
         let steady = std::fs::read_to_string(sample.steady()).unwrap();
         repository.write(&baseline(), &steady);
         let run = std::fs::read_to_string(sample.path().join("out/run.json")).unwrap();
@@ -118,7 +118,7 @@ fn a_worsening_needs_its_reason_in_the_baseline() {
     repository.write(&baseline(), &honest);
     let unexplained = repository.compare(&[], |_| {});
     unexplained.says(5, &["unexplained  steady/checksum/n100", "gives no reason"]);
-    let explained = honest.replacen("\"floor\":0", "\"floor\":0,\"reason\":\"a wider mix\"", 1);
+    let explained = honest.replacen("\"noise\":0", "\"noise\":0,\"reason\":\"a wider mix\"", 1);
     repository.write(&baseline(), &explained);
     repository
         .compare(&[], |_| {})
@@ -134,7 +134,7 @@ fn policy_is_read_from_base() {
     repository.commit("base claims more");
     repository.write(
         "baselines/policy.toml",
-        "format = 1\n[default]\nlimit = \"100%\"\n",
+        "format = 2\n[default]\nlimit = \"100%\"\n",
     );
     repository
         .compare(&[], |_| {})
@@ -196,7 +196,7 @@ fn a_base_that_cannot_be_found_is_not_guessed() {
 }
 
 #[test]
-fn a_baseline_recorded_anew_in_another_chamber_waits_for_base_to_be_measured_there() {
+fn a_baseline_recorded_anew_in_another_environment_waits_for_base_to_be_measured_there() {
     let repository = Project::new();
     let honest = repository.read(&baseline());
     let older = honest.replacen("\"valgrind\": \"", "\"valgrind\": \"0.", 1);
@@ -206,7 +206,7 @@ fn a_baseline_recorded_anew_in_another_chamber_waits_for_base_to_be_measured_the
     repository.write(&baseline(), &honest);
     repository
         .compare(&[], |_| {})
-        .says(4, &["3 rerecorded", "chamber: valgrind was `0."]);
+        .says(4, &["3 rerecorded", "environment: valgrind was `0."]);
     repository.pad(500);
     repository
         .compare(&[], |_| {})
@@ -224,7 +224,7 @@ fn a_whole_run_notices_what_is_gone_and_what_policy_misses() {
     );
     repository.write(
         "baselines/policy.toml",
-        "format = 1\n[[rule]]\nbenchmarks = \"gone/**\"\nlimit = \"2%\"\n",
+        "format = 2\n[[rule]]\nbenchmarks = \"gone/**\"\nlimit = \"2%\"\n",
     );
     let renamed = repository
         .read(&baseline())
@@ -275,7 +275,7 @@ fn without_git_the_tree_does_not_judge_itself() {
 }
 
 #[test]
-fn a_run_of_base_from_another_chamber_is_left_aside() {
+fn a_run_of_base_from_another_environment_is_left_aside() {
     let project = Project::new();
     let commit = project.git(&["rev-parse", "HEAD"]);
     let mut run: serde_json::Value =
@@ -288,10 +288,13 @@ fn a_run_of_base_from_another_chamber_is_left_aside() {
     let same = given(&run);
     same.says(0, &["3 unchanged"]);
     assert!(!same.stderr.contains("left aside"), "{same:?}");
-    run["chamber"]["valgrind"] = "0.1".into();
+    run["environment"]["valgrind"] = "0.1".into();
     given(&run).says(
         0,
-        &["from another chamber, so it is left aside", "3 unchanged"],
+        &[
+            "from another measurement environment, so it is left aside",
+            "3 unchanged",
+        ],
     );
 }
 

@@ -5,8 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod base_run;
 mod baselines;
-mod beside;
 mod cache;
 mod counts;
 mod foreign;

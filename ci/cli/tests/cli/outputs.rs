@@ -125,7 +125,7 @@ fn list_names_every_benchmark_without_running_it() {
 }
 
 #[test]
-fn the_harness_reports_what_was_measured_in_the_chamber() {
+fn the_harness_reports_what_was_measured_in_the_environment() {
     let sample = Sample::new();
     let counts = sample.run("measure", "steady", &["--jobs", "1"]);
     let count = counts

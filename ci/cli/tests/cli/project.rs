@@ -84,7 +84,7 @@ fn a_bench_does_not_compile() {
         &[
             "mismatched types",
             "icgate: a bench does not compile",
-            "fix: mend the errors",
+            "fix: fix the errors",
         ],
     );
 }
@@ -124,7 +124,7 @@ fn one_benchmark_panics_and_the_others_are_measured() {
         &[
             "icgate: no verdict: 1 benchmark could not be measured",
             "not measured: panics/divide/bad",
-            "fix: mend the benchmark",
+            "fix: fix the benchmark",
             "cannot divide by nothing",
             "unlisted     panics/divide/fine",
         ],

@@ -67,7 +67,7 @@ fn every_file_is_as_its_schema_says() {
     holds(&schema("run.schema.json"), &read(&run));
 
     // A baseline that claims less, and one for another benchmark.
-    sample.edit("\"floor\":0", "\"floor\":1");
+    sample.edit("\"noise\":0", "\"noise\":1");
     let mut baseline = read(&sample.steady());
     let accepted = baseline["benchmarks"].as_array_mut().unwrap();
     accepted[0]["metrics"]["instructions"] = json!(7);
@@ -108,7 +108,7 @@ fn what_is_committed_is_as_its_schema_says() {
     let policy = std::fs::read_to_string(baselines.join("policy.toml")).unwrap();
     let policy: Value = toml::from_str(&policy).unwrap();
     holds(&schema("policy.schema.json"), &policy);
-    let whole = "format = 1\n[default]\nlimit = \"0.5 %\"\nfloor = 7\nimprovement = \"notice\"\n\
+    let whole = "format = 2\n[default]\nlimit = \"0.5 %\"\nmin_change = 7\nimprovement = \"notice\"\n\
         [[rule]]\nbenchmarks = \"kv/**\"\nmetric = \"heap_bytes\"\nlimit = \"3%\"\n\
         [drift]\nlimit = \"5%\"\n[commands]\ncheck = \"make gate\"\n";
     holds(
@@ -122,11 +122,11 @@ fn schemas_refuse_what_icgate_refuses() {
     let policy = schema("policy.schema.json");
     for bad in [
         json!({}),
-        json!({"format": 2}),
-        json!({"format": 1, "limits": {}}),
-        json!({"format": 1, "default": {"limit": "1"}}),
-        json!({"format": 1, "drift": {}}),
-        json!({"format": 1, "rule": [{"limit": "1%"}]}),
+        json!({"format": 3}),
+        json!({"format":2, "limits": {}}),
+        json!({"format":2, "default": {"limit": "1"}}),
+        json!({"format":2, "drift": {}}),
+        json!({"format":2, "rule": [{"limit": "1%"}]}),
     ] {
         assert!(!complaints(&policy, &bad).is_empty(), "{bad}");
     }
@@ -137,7 +137,7 @@ fn schemas_refuse_what_icgate_refuses() {
         ("/benchmarks/0/id", json!("no_case")),
         ("/benchmarks/0/metrics/instructions", json!(-1)),
         ("/benchmarks/0/metrics/instructions", json!(1_u64 << 53)),
-        ("/chamber/rustc", json!(null)),
+        ("/environment/rustc", json!(null)),
         ("/benchmarks/0/functions/0/name", json!(5)),
     ] {
         let mut bad = read(&path);
@@ -219,7 +219,7 @@ fn tables_and_test_reports_have_a_row_for_each_benchmark() {
 #[test]
 fn schemas_list_every_word() {
     use icgate_core::judge::Verdict;
-    use icgate_core::metric::Metric;
+    use icgate_core::model::metric::Metric;
 
     let words = |schema: &Value, pointer: &str| -> Vec<String> {
         let list = schema.pointer(pointer).unwrap().as_array().unwrap();

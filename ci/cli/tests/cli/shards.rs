@@ -80,7 +80,7 @@ fn merged_shards_are_what_one_machine_measures() {
 
     // Judged like any other run: these baselines lack them all.
     let unlisted = merge(&Sample::new(), &runs, &["--format", "markdown"]);
-    unlisted.says(5, &["### 🟡 icgate: out of step", "| unlisted |"]);
+    unlisted.says(5, &["### 🟡 icgate: out of date", "| unlisted |"]);
 }
 
 #[test]
@@ -117,12 +117,13 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn what_does_not_belong_together_is_refused() {
-    let chamber = merge_changed(|texts| edit(&mut texts[1], "\"valgrind\":\"", "\"valgrind\":\"9"));
-    chamber.says(
+    let environment =
+        merge_changed(|texts| edit(&mut texts[1], "\"valgrind\":\"", "\"valgrind\":\"9"));
+    environment.says(
         2,
         &[
             "1.json` and `",
-            "2.json` cannot be merged: their chambers differ: valgrind is `",
+            "2.json` cannot be merged: their measurement environments differ: valgrind is `",
         ],
     );
     let commit = merge_changed(|texts| {
@@ -156,7 +157,7 @@ fn what_does_not_belong_together_is_refused() {
 #[test]
 fn other_baselines_or_policies_divide_otherwise() {
     let sample = Sample::with_baselines();
-    sample.policy("format = 1\n[default]\nlimit = \"2%\"\n");
+    sample.policy("format = 2\n[default]\nlimit = \"2%\"\n");
     sample
         .run("measure", "steady", &["--shard", "1/4"])
         .says(0, &[]);

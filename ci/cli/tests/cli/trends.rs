@@ -4,7 +4,7 @@ use crate::repository::Repository;
 use crate::sample::{Answer, PLATFORM, accepted};
 
 /// A repository whose baselines change with each commit: `steady/checksum/n100` grows by a tenth of
-/// a percent, by three percent with a reason, and is recorded in another chamber.
+/// a percent, by three percent with a reason, and is recorded in another measurement environment.
 fn project() -> Repository {
     let repository = Repository::new();
     repository.write(
@@ -31,7 +31,7 @@ fn accept(
 ) {
     let text = std::fs::read_to_string(accepted().join(PLATFORM).join("steady.json")).unwrap();
     let mut baseline: serde_json::Value = serde_json::from_str(&text).unwrap();
-    baseline["chamber"]["rustc"] = compiler.into();
+    baseline["environment"]["rustc"] = compiler.into();
     let benchmark = &mut baseline["benchmarks"][0];
     benchmark["metrics"]["instructions"] = instructions.into();
     benchmark["functions"] = serde_json::json!([]);
@@ -56,10 +56,10 @@ fn each_step_has_its_commit_and_its_reason() {
         0,
         &[
             "icgate: 1 benchmark, 4 commits of baselines",
-            "steady/checksum/n100  ▁▁▁█  10,000 → 20,000  +3.10 %  (and +9,690 by another chamber)",
+            "steady/checksum/n100  ▁▁▁█  10,000 → 20,000  +3.10 %  (and +9,690 by another measurement environment)",
             "10,000 → 10,010  +0.10 %  second",
             "10,010 → 10,310  +2.99 %  reason: it\\u{1b}[2J checks",
-            "10,310 → 20,000  +93.98 %  (another chamber)  fourth",
+            "10,310 → 20,000  +93.98 %  (another measurement environment)  fourth",
         ],
     );
     let page = history(&repository, &["**/n100", "--format", "html"]);
@@ -81,7 +81,7 @@ fn each_step_has_its_commit_and_its_reason() {
 fn drift_since_a_tag_has_a_limit_of_its_own() {
     let repository = project();
     let since = |limit: &str| {
-        let policy = format!("format = 1\n[drift]\nlimit = \"{limit}\"\n");
+        let policy = format!("format = 2\n[drift]\nlimit = \"{limit}\"\n");
         repository.write("baselines/policy.toml", &policy);
         history(&repository, &["--since", "v1", "**/n100"])
     };
@@ -90,7 +90,7 @@ fn drift_since_a_tag_has_a_limit_of_its_own() {
         &["since v1; 1 grew by more than 3 %", "(over the limit)"],
     );
     since("3.1%").says(0, &["since v1; none grew by more than 3.1 %"]);
-    repository.write("baselines/policy.toml", "format = 1\n");
+    repository.write("baselines/policy.toml", "format = 2\n");
     let off = history(&repository, &["--since", "v1"]);
     off.says(0, &["3 commits of baselines since v1"]);
     assert!(!off.stdout.contains("grew"), "{}", off.stdout);

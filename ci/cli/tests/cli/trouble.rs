@@ -93,7 +93,7 @@ fn a_disk_that_fills_up_is_named() {
             &["cannot write", "out/run.json", "No space left on device"],
         );
     }
-    // The chamber's own: everything else has to lie elsewhere.
+    // The measurement environment's own: everything else has to lie elsewhere.
     if Path::new(env!("CARGO_MANIFEST_DIR")).starts_with("/tmp") {
         println!("skipped: the project itself lies in /tmp");
         return;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use globset::Glob;
-use icgate_core::diff::ChangedLines;
+use icgate_core::attribute::diff::ChangedLines;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -93,7 +93,7 @@ impl Plant {
         match text.matches(&self.find).count() {
             1 => Ok(text.replacen(&self.find, &self.replace, 1)),
             count => Err(format!(
-                "{} has this text {count} times instead of once; write the plant anew:\n{}",
+                "{} has this text {count} times instead of once; write the plant again:\n{}",
                 self.file, self.find
             )
             .into()),
@@ -159,7 +159,7 @@ impl Case {
             let judged = report["rows"].as_array().map_or(0, Vec::len);
             let anew = judged - recalled(&said).min(judged);
             if anew != expected {
-                let wrong = format!("{anew} benchmarks were measured instead of {expected}");
+                let wrong = format!("{again} benchmarks were measured instead of {expected}");
                 finding.wrong.push(wrong);
             }
         }

@@ -26,7 +26,7 @@ fn counts_that_drift_are_kept_in_one_issue() {
         scene.shards(&shards(a, 20_000).map(shard));
         publish(&scene, run)
     };
-    // Another chamber is no news while the counts stay within their limits …
+    // Another measurement environment is no news while the counts stay within their limits …
     tell("7", "3.19.0", 10_000).says(0, &["no count has left its limit", "issue: none"]);
     tell("8", "3.24.0", 10_100).says(0, &["no count has left its limit", "issue: none"]);
     assert_eq!(scene.fake.world().issues.len(), 0);
@@ -53,7 +53,7 @@ fn counts_that_drift_are_kept_in_one_issue() {
             .body
             .contains("cannot read run")
     );
-    // Still in the other chamber, but no longer beyond: closed.
+    // Still in the other measurement environment, but no longer beyond: closed.
     tell("12", "3.24.0", 10_050).says(0, &["issue: https://"]);
     assert_eq!(scene.fake.world().issues[0].state, "closed");
     tell("x", "3.19.0", 10_000).says(2, &["GITHUB_RUN_ID is \"x\""]);

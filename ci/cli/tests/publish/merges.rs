@@ -218,16 +218,19 @@ fn an_author_answers_for_what_the_change_adds_to_base() {
     // Base had left its baseline already.
     with(10_100, &|text| text).says(0, &["1 drifted", "already on base +1.00 %"]);
     with(10_000, &|text| text).says(0, &["1 regressed"]);
-    // What is not of this base, of this chamber or of this run says nothing.
+    // What is not of this base, of this measurement environment or of this run says nothing.
     let other = |text: String| text.replacen("\"commit\":\"", "\"commit\":\"0", 1);
     with(10_100, &other).says(
         0,
         &["1 regressed", "of another commit, so it is left aside"],
     );
-    let chamber = |text: String| text.replace("3.19.0", "3.24.0");
-    with(10_100, &chamber).says(
+    let environment = |text: String| text.replace("3.19.0", "3.24.0");
+    with(10_100, &environment).says(
         0,
-        &["1 regressed", "of another chamber, so it is left aside"],
+        &[
+            "1 regressed",
+            "of another measurement environment, so it is left aside",
+        ],
     );
     let mixed = |text: String| text.replace("\"1/2\"", "\"2/2\"");
     with(10_100, &mixed).says(0, &["1 regressed", "base's own run is left aside: "]);

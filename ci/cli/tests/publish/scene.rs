@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use github_fake::{Fake, Pull, World};
-use icgate_core::baseline::{Accepted, Baseline};
-use icgate_core::chamber::Chamber;
-use icgate_core::functions::{FunctionCost, FunctionTable};
-use icgate_core::metric::Metric;
-use icgate_core::run::{CiRun, FunctionLines, Measurement, Part, RUN_FORMAT, Run};
-use icgate_core::source::LineCost;
+use icgate_core::model::baseline::{Accepted, Baseline};
+use icgate_core::model::environment::Environment;
+use icgate_core::model::functions::{FunctionCost, FunctionTable};
+use icgate_core::model::metric::Metric;
+use icgate_core::model::run::{CiRun, FunctionLines, Measurement, Part, RUN_FORMAT, Run};
+use icgate_core::profile::source::LineCost;
 use tempfile::TempDir;
 
 pub(crate) const TOKEN: &str = "ghs_not-to-be-seen";
@@ -27,9 +27,9 @@ diff --git a/src/lib.rs b/src/lib.rs
  }
 ";
 
-pub(crate) fn chamber() -> Chamber {
+pub(crate) fn environment() -> Environment {
     let text = str::to_owned;
-    Chamber {
+    Environment {
         target: text("x86_64-unknown-linux-gnu"),
         rustc: text("1.95.0"),
         valgrind: text("3.19.0"),
@@ -50,7 +50,7 @@ pub(crate) fn measurement(id: &str, instructions: u64) -> Measurement {
         instructions,
     };
     Measurement {
-        calls: icgate_core::calls::CallGraph::default(),
+        calls: icgate_core::model::call_graph::CallGraph::default(),
         id: id.parse().unwrap(),
         metrics: BTreeMap::from([(Metric::Instructions, instructions)]),
         functions: FunctionTable::new(
@@ -63,7 +63,7 @@ pub(crate) fn measurement(id: &str, instructions: u64) -> Measurement {
             }],
             0,
         ),
-        floor: 0,
+        noise: 0,
         lines: vec![FunctionLines {
             name: "f".into(),
             file: "src/lib.rs".into(),
@@ -78,7 +78,7 @@ pub(crate) fn baseline(a: u64, b: u64, reason: Option<&str>) -> String {
     };
     let suite = Baseline {
         suite: "suite".to_owned(),
-        chamber: chamber(),
+        environment: environment(),
         benchmarks: vec![
             accepted("suite/f/a", a, reason),
             accepted("suite/f/b", b, None),
@@ -101,7 +101,7 @@ pub(crate) fn shards(a: u64, b: u64) -> [String; 2] {
                 accepted: "0".repeat(64),
                 ci: Some(CiRun { run: 7, attempt: 1 }),
             }),
-            chamber: chamber(),
+            environment: environment(),
             failed: Vec::new(),
             benchmarks: vec![measured],
         };

@@ -12,7 +12,7 @@
 use std::cmp::Reverse;
 
 use super::{FunctionChange, Kind};
-use crate::calls::CallGraph;
+use crate::model::call_graph::CallGraph;
 
 /// Only the largest differences are looked at, since each is compared with each.
 const CHANGES_MAX: usize = 100;
@@ -34,7 +34,7 @@ pub(super) fn set_off(changes: &mut [FunctionChange], graphs: &[&CallGraph]) {
         }
     }
     pairs.sort_unstable();
-    let mut dearest = vec![0; looked_at];
+    let mut most_expensive = vec![0; looked_at];
     for (_, _, a, b) in pairs {
         let (left, right) = (changes[a].own(), changes[b].own());
         // An earlier pair may have taken all of one side.
@@ -44,8 +44,8 @@ pub(super) fn set_off(changes: &mut [FunctionChange], graphs: &[&CallGraph]) {
         let amount = left.abs().min(right.abs());
         for (from, to, rest) in [(a, b, left), (b, a, right)] {
             changes[from].moved += amount * rest.signum();
-            if amount > dearest[from] {
-                dearest[from] = amount;
+            if amount > most_expensive[from] {
+                most_expensive[from] = amount;
                 changes[from].moved_with = Some(changes[to].name.clone());
             }
         }

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Only where none of them is found is a line named that the diff does not touch: the one whose
-//! cost changed most, or without base's lines the dearest.
+//! cost changed most, or without base's lines the most expensive.
 //!
 //! Where calls became more, the change is looked for among the callers first: no change to a
 //! function makes others call it.
@@ -21,11 +21,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::{FunctionChange, Kind};
-use crate::calls::CallGraph;
-use crate::diff::{ChangedLines, Hunk, Touch};
-use crate::interned::Interned;
-use crate::run::Measurement;
-use crate::source::LineCost;
+use crate::attribute::diff::{ChangedLines, Hunk, Touch};
+use crate::model::call_graph::CallGraph;
+use crate::model::interned::Interned;
+use crate::model::run::Measurement;
+use crate::profile::source::LineCost;
 
 /// Callers are followed over at most this many calls.
 const STEPS_MAX: usize = 12;
@@ -66,9 +66,10 @@ impl Evidence<'_> {
         if function.kind == Kind::Calls && function.caller.is_none() {
             steps.rotate_left(1);
         }
-        let explained = steps
-            .iter()
-            .find_map(|step| self.touched(step).or_else(|| self.beside(step)));
+        let explained = steps.iter().find_map(|step| {
+            self.touched(step)
+                .or_else(|| self.neighbouring_change(step))
+        });
         explained
             .or_else(|| self.declaration(function, &steps))
             .or_else(|| self.untouched(function, &steps))
@@ -78,7 +79,11 @@ impl Evidence<'_> {
     pub(super) fn touches(self, function: &FunctionChange) -> bool {
         let own = self.own_lines(function);
         let is_own = function.caller.is_none();
-        is_own && self.touched(&own).or_else(|| self.beside(&own)).is_some()
+        is_own
+            && self
+                .touched(&own)
+                .or_else(|| self.neighbouring_change(&own))
+                .is_some()
     }
 
     /// Who calls whom, in head and as far as it is known in base.
@@ -173,11 +178,11 @@ impl Evidence<'_> {
     }
 
     /// A change in one of the functions that a step's lines lie in, nearest to the weightiest.
-    fn beside(self, step: &Step) -> Option<Place> {
+    fn neighbouring_change(self, step: &Step) -> Option<Place> {
         let mut leads: Vec<&Lead> = step.iter().collect();
         leads.sort_by_key(|lead| (Reverse(lead.weight), &lead.file, lead.line));
         leads.into_iter().find_map(|lead| {
-            let function = self.changed.outline(&lead.file)?.function_at(lead.line)?;
+            let function = self.changed.spans(&lead.file)?.function_at(lead.line)?;
             let hunks = self.changed.hunks(&lead.file).iter();
             let lines = hunks
                 .filter(|hunk| hunk.is_code)
@@ -195,8 +200,8 @@ impl Evidence<'_> {
     /// only one there is.
     fn declaration(self, function: &FunctionChange, steps: &[Step]) -> Option<Place> {
         let outside = |file: &str| {
-            let outline = self.changed.outline(file);
-            let is_outside = |line: u32| outline.is_some_and(|it| it.function_at(line).is_none());
+            let spans = self.changed.spans(file);
+            let is_outside = |line: u32| spans.is_some_and(|it| it.function_at(line).is_none());
             let hunks = self.changed.hunks(file).iter().filter(|hunk| hunk.is_code);
             let lines = hunks.map(Hunk::line).filter(|line| is_outside(*line));
             lines.collect::<Vec<_>>()
@@ -225,7 +230,7 @@ impl Evidence<'_> {
         })
     }
 
-    /// The line whose cost changed most; of a function without lines, the dearest that leads to it.
+    /// The line whose cost changed most; of a function without lines, the most expensive that leads to it.
     fn untouched(self, function: &FunctionChange, steps: &[Step]) -> Option<Place> {
         let own = self.own_lines(function);
         let mut steps = [&own].into_iter().chain(steps);
@@ -249,10 +254,7 @@ impl Evidence<'_> {
         executed.into_iter().any(|(file, line)| {
             let hunks = self.changed.hunks(file);
             let mut hunks = hunks.iter().filter(|hunk| hunk.is_code);
-            let function = self
-                .changed
-                .outline(file)
-                .and_then(|it| it.function_at(line));
+            let function = self.changed.spans(file).and_then(|it| it.function_at(line));
             hunks.any(|hunk| {
                 hunk.touch(line).is_some()
                     || function.is_some_and(|function| hunk.line_in(function).is_some())

@@ -1,11 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::calls::tests::graph;
-use crate::metric::Metric;
-use crate::reach::BuildInputs;
-use crate::run::FunctionLines;
-use crate::source::LineCost;
+use crate::attribute::reach::BuildInputs;
+use crate::model::call_graph::tests::graph;
+use crate::model::metric::Metric;
+use crate::model::run::FunctionLines;
+use crate::profile::source::LineCost;
 
 const FILE: &str = "src/f.rs";
 
@@ -32,7 +32,7 @@ fn measured(functions: FunctionTable) -> Measurement {
         id: "a/b/c".parse().unwrap(),
         metrics: [(Metric::Instructions, functions.total().unwrap())].into(),
         functions,
-        floor: 0,
+        noise: 0,
         lines: Vec::new(),
         calls: CallGraph::default(),
     }
@@ -287,7 +287,7 @@ fn a_renamed_function_is_the_same_function() {
 }
 
 #[test]
-fn a_culprit_points_at_the_dearest_line_that_the_diff_touches() {
+fn a_culprit_points_at_the_most_expensive_line_that_the_diff_touches() {
     let base = table(&[("f", 1_000, None)], 0);
     let lines: &[(u32, u64)] = &[(5, 1_000), (7, 600), (8, 400)];
     let head = with_lines(table(&[("f", 2_000, None)], 0), &[("f", lines)], &[]);
@@ -339,7 +339,7 @@ fn callers_explain_what_the_function_does_not() {
     assert_eq!(at(10, "@@ -4 +4 @@\n-for 1\n+for 2\n"), (Some(4), true));
     // Two calls further out.
     assert_eq!(at(10, "@@ -30 +30 @@\n-x\n+y\n"), (Some(30), true));
-    // Both were changed: more calls come from the caller, dearer ones from the function.
+    // Both were changed: more calls come from the caller, more expensive ones from the function.
     let both = "@@ -6,0 +7 @@\n+g();\n@@ -13 +13 @@\n-x\n+y\n";
     assert_eq!(at(10, both), (Some(7), true));
     assert_eq!(at(20, both), (Some(13), true));

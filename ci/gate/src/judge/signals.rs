@@ -1,10 +1,10 @@
 //! Signals: the facts of a benchmark, reduced to what the decision table asks.
 
 use super::{TABLE, VACUOUS_INSTRUCTIONS_MAX, Verdict};
-use crate::baseline::Accepted;
 use crate::compare::Facts;
-use crate::metric::{Metric, Metrics};
-use crate::policy::Limit;
+use crate::model::baseline::Accepted;
+use crate::model::metric::{Metric, Metrics};
+use crate::model::policy::Limit;
 
 /// What the table asks about the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(super) struct Signals {
     pub(super) comparable: bool,
     pub(super) rerecorded: bool,
     pub(super) noisy: bool,
-    /// What head's tree says anew, if anything, is what was measured.
+    /// What head's tree says again, if anything, is what was measured.
     pub(super) true_baseline: bool,
     pub(super) reasoned: bool,
     pub(super) movement: Movement,
@@ -76,8 +76,8 @@ impl Signals {
         let whole = moved_from(base.or(committed));
         // Where head's tree says nothing new, its author answers for what was not on base already;
         // and a gain is there to be banked only if the baseline has it too.
-        let own = match standing.on_base {
-            Some(_) if listed == Listed::Same => match moved_from(standing.on_base) {
+        let own = match standing.base_run {
+            Some(_) if listed == Listed::Same => match moved_from(standing.base_run) {
                 Movement::BetterBeyond if whole != Movement::BetterBeyond => Movement::BetterWithin,
                 own => own,
             },
@@ -94,7 +94,7 @@ impl Signals {
             rerecorded: standing.rerecorded,
             noisy: facts.committed.is_some_and(|accepted| {
                 let count = accepted.instructions();
-                limit.is_exceeded(count, count.saturating_add(facts.floor()))
+                limit.is_exceeded(count, count.saturating_add(facts.noise()))
             }),
             true_baseline: standing.true_baseline,
             reasoned: gives_new_reason(facts),
@@ -135,14 +135,14 @@ impl Signals {
 
 /// What base and head's tree are taken to say of one metric.
 ///
-/// A baseline of another chamber says nothing about this one. Where base was measured in this
-/// chamber, what was measured stands in for it; and for head's tree as well, if that only repeats
+/// A baseline of another measurement environment says nothing about this one. Where base was measured in this
+/// measurement environment, what was measured stands in for it; and for head's tree as well, if that only repeats
 /// what base says.
 struct Standing {
     base: Option<u64>,
     committed: Option<u64>,
-    /// Base's code, as measured in this chamber.
-    on_base: Option<u64>,
+    /// Base's code, as measured in this measurement environment.
+    base_run: Option<u64>,
     comparable: bool,
     rerecorded: bool,
     true_baseline: bool,
@@ -151,11 +151,12 @@ struct Standing {
 impl Standing {
     fn of(facts: &Facts<'_>, metric: Metric) -> Self {
         let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
-        let on_base = facts.on_base.map(|it| count(&it.metrics));
-        let stand_in = facts.stand_in();
-        let repeated = !facts.comparable && stand_in.is_some() && facts.committed == facts.base;
+        let base_run = facts.base_run.map(|it| count(&it.metrics));
+        let base_run_as_baseline = facts.base_run_as_baseline();
+        let repeated =
+            !facts.comparable && base_run_as_baseline.is_some() && facts.committed == facts.base;
         let base = facts.base.filter(|_| !facts.rerecorded);
-        let base_count = match stand_in {
+        let base_count = match base_run_as_baseline {
             Some(measured) => Some(count(&measured.metrics)),
             None => base.map(|it| count(&it.metrics)),
         };
@@ -165,9 +166,9 @@ impl Standing {
                 Some(_) if repeated => base_count,
                 committed => committed.map(|it| count(&it.metrics)),
             },
-            on_base,
+            base_run,
             comparable: facts.comparable || repeated,
-            rerecorded: facts.rerecorded && stand_in.is_none(),
+            rerecorded: facts.rerecorded && base_run_as_baseline.is_none(),
             true_baseline: repeated || says_what_was_measured(facts, base_count, metric),
         }
     }
@@ -186,7 +187,7 @@ fn gives_new_reason(facts: &Facts<'_>) -> bool {
 /// Whether head's tree, where it says anything but what base says, says what was measured: the
 /// count, and the functions behind it, which later causes are told from.
 ///
-/// A floor counts once base has it, and for instructions only: an edit must not bring its own
+/// A noise counts once base has it, and for instructions only: an edit must not bring its own
 /// slack. The functions of a benchmark that moves by itself differ each time.
 fn says_what_was_measured(facts: &Facts<'_>, base_count: Option<u64>, metric: Metric) -> bool {
     let (Some(committed), Some(measured)) = (facts.committed, facts.measured) else {
@@ -194,20 +195,20 @@ fn says_what_was_measured(facts: &Facts<'_>, base_count: Option<u64>, metric: Me
     };
     let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
     let base = facts.base.filter(|_| !facts.rerecorded);
-    let floor = base.map_or(0, |it| {
+    let noise = base.map_or(0, |it| {
         if metric == Metric::Instructions {
-            it.floor
+            it.noise
         } else {
             0
         }
     });
     let as_base = base_count == Some(count(&committed.metrics));
-    let as_measured = count(&committed.metrics).abs_diff(count(&measured.metrics)) <= floor;
-    let base_functions = match facts.stand_in() {
+    let as_measured = count(&committed.metrics).abs_diff(count(&measured.metrics)) <= noise;
+    let base_functions = match facts.base_run_as_baseline() {
         Some(measured) => Some(measured.functions.condensed()),
         None => base.map(|it| it.functions.clone()),
     };
-    let functions = floor > 0
+    let functions = noise > 0
         || base_functions.as_ref() == Some(&committed.functions)
         || committed.functions == measured.functions.condensed();
     (as_base || as_measured) && functions

@@ -1,8 +1,8 @@
 use super::*;
-use crate::baseline::Accepted;
-use crate::baseline::tests::{accepted, measured};
-use crate::bench_id::BenchId;
-use crate::run::Measurement;
+use crate::model::baseline::Accepted;
+use crate::model::baseline::tests::{accepted, measured};
+use crate::model::bench_id::BenchId;
+use crate::model::run::Measurement;
 
 /// Every combination of signals.
 fn all_signals() -> Vec<Signals> {
@@ -87,7 +87,7 @@ fn nothing_passes_that_was_not_counted_comparable_quiet_and_true() {
     }
 }
 
-/// Base, committed and measured instructions → verdict, under 1 % and a floor of 50.
+/// Base, committed and measured instructions → verdict, under 1 % and a noise of 50.
 fn check(base: Option<u64>, committed: Option<u64>, measured: Option<u64>, expected: Verdict) {
     let id: BenchId = "a/b/c".parse().unwrap();
     let of = |count: Option<u64>| count.map(|count| accepted("a/b/c", count));
@@ -100,7 +100,7 @@ fn check(base: Option<u64>, committed: Option<u64>, measured: Option<u64>, expec
         measured: measured.as_ref(),
         comparable: true,
         rerecorded: false,
-        on_base: None,
+        base_run: None,
     };
     let judgement = judge_benchmark(&facts, &Policy::default());
     assert_eq!(
@@ -147,17 +147,17 @@ fn a_benchmark_that_moves_by_itself_is_noisy_and_not_regressed() {
     let base = accepted("a/b/c", 10_000);
     let judged = |in_baseline: u64, seen: u64| {
         let base = Accepted {
-            floor: in_baseline,
+            noise: in_baseline,
             ..base.clone()
         };
         let head = accepted("a/b/c", 10_300);
         let measured = Measurement {
-            calls: crate::calls::CallGraph::default(),
+            calls: crate::model::call_graph::CallGraph::default(),
             id: id.clone(),
             metrics: head.metrics,
             functions: head.functions,
             lines: vec![],
-            floor: seen,
+            noise: seen,
         };
         let facts = Facts {
             id: &id,
@@ -166,7 +166,7 @@ fn a_benchmark_that_moves_by_itself_is_noisy_and_not_regressed() {
             measured: Some(&measured),
             comparable: true,
             rerecorded: false,
-            on_base: None,
+            base_run: None,
         };
         judge_benchmark(&facts, &Policy::default()).verdict
     };
@@ -186,9 +186,9 @@ fn judge_edit(base: &Accepted, committed: &Accepted, policy: &str, rerecorded: b
         measured: Some(&measured),
         comparable: true,
         rerecorded,
-        on_base: None,
+        base_run: None,
     };
-    let policy = Policy::from_toml("policy.toml", &format!("format = 1\n{policy}")).unwrap();
+    let policy = Policy::from_toml("policy.toml", &format!("format = 2\n{policy}")).unwrap();
     judge_benchmark(&facts, &policy).verdict
 }
 
@@ -204,7 +204,7 @@ fn an_edit_brings_neither_slack_nor_another_story() {
     let other_functions = same(|it| it.functions = accepted("a/b/c", 9_000).functions);
     assert_eq!(other_functions, Verdict::Untrue);
     let mut slack = accepted("a/b/c", 10_040);
-    slack.floor = 49;
+    slack.noise = 49;
     assert_eq!(judge_edit(&honest, &slack, "", false), Verdict::Untrue);
 }
 
@@ -235,14 +235,14 @@ fn a_worsening_needs_a_reason_of_its_own() {
 }
 
 #[test]
-fn a_base_of_another_chamber_is_no_measure() {
+fn a_base_of_another_environment_is_no_measure() {
     let base = accepted("a/b/c", 9_000);
     let recorded = accepted("a/b/c", 10_000);
     assert_eq!(judge_edit(&base, &recorded, "", true), Verdict::Rerecorded);
     assert_eq!(judge_edit(&base, &base, "", true), Verdict::Untrue);
 }
 
-/// Where a baseline was recorded: in the run's chamber or in another one.
+/// Where a baseline was recorded: in the run's measurement environment or in another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recorded {
     Here,
@@ -250,13 +250,13 @@ enum Recorded {
 }
 
 /// The verdict for these instructions, with base's code measured beside.
-fn judge_beside(
+fn judge_with_base_run(
     base: (u64, Recorded),
     committed: (u64, Recorded),
-    on_base: u64,
+    base_run: u64,
     head: u64,
 ) -> Verdict {
-    let (on_base, head) = (measured("a/b/c", on_base), measured("a/b/c", head));
+    let (base_run, head) = (measured("a/b/c", base_run), measured("a/b/c", head));
     let (accepted_base, accepted_head) =
         (accepted("a/b/c", base.0), accepted("a/b/c", committed.0));
     let facts = Facts {
@@ -266,16 +266,16 @@ fn judge_beside(
         measured: Some(&head),
         comparable: committed.1 == Recorded::Here,
         rerecorded: base.1 == Recorded::Elsewhere && committed.1 == Recorded::Here,
-        on_base: Some(&on_base),
+        base_run: Some(&base_run),
     };
     judge_benchmark(&facts, &Policy::default()).verdict
 }
 
 #[test]
 fn an_author_answers_for_his_own_change_and_not_for_what_was_on_base() {
-    let judged = |on_base, head| {
+    let judged = |base_run, head| {
         let baseline = (10_000, Recorded::Here);
-        judge_beside(baseline, baseline, on_base, head)
+        judge_with_base_run(baseline, baseline, base_run, head)
     };
     assert_eq!(judged(10_000, 10_000), Verdict::Unchanged);
     assert_eq!(judged(10_000, 10_101), Verdict::Regressed);
@@ -312,19 +312,19 @@ fn an_author_answers_for_his_own_change_and_not_for_what_was_on_base() {
 #[test]
 fn base_measured_here_stands_in_for_a_baseline_of_elsewhere() {
     use Recorded::{Elsewhere, Here};
-    let untouched = |on_base, head| {
+    let untouched = |base_run, head| {
         let baseline = (10_000, Elsewhere);
-        judge_beside(baseline, baseline, on_base, head)
+        judge_with_base_run(baseline, baseline, base_run, head)
     };
     assert_eq!(untouched(12_000, 12_000), Verdict::Unchanged);
     assert_eq!(untouched(12_000, 12_120), Verdict::Within);
     assert_eq!(untouched(12_000, 12_121), Verdict::Regressed);
     assert_eq!(untouched(12_000, 10_000), Verdict::Improved);
     // Edited elsewhere: nothing here can prove it.
-    let edited = judge_beside((10_000, Elsewhere), (10_500, Elsewhere), 12_000, 12_000);
+    let edited = judge_with_base_run((10_000, Elsewhere), (10_500, Elsewhere), 12_000, 12_000);
     assert_eq!(edited, Verdict::Incomparable);
-    let anew = |committed, on_base, head| {
-        judge_beside((10_000, Elsewhere), (committed, Here), on_base, head)
+    let anew = |committed, base_run, head| {
+        judge_with_base_run((10_000, Elsewhere), (committed, Here), base_run, head)
     };
     assert_eq!(anew(12_000, 12_000, 12_000), Verdict::Unchanged);
     assert_eq!(anew(12_100, 12_000, 12_100), Verdict::Accepted);
@@ -347,12 +347,15 @@ fn the_most_severe_outcome_decides_the_exit_code() {
         Outcome::Unmeasured,
         Outcome::Incomparable,
         Outcome::Regressed,
-        Outcome::OutOfStep,
+        Outcome::BaselineOutOfDate,
         Outcome::Pass,
     ];
     assert!(codes.is_sorted_by(|a, b| a > b));
     assert_eq!(codes.map(Outcome::exit_code), [3, 4, 1, 5, 0]);
     let improved = Verdict::Improved;
     assert_eq!(improved.outcome(OnImprovement::Notice), Outcome::Pass);
-    assert_eq!(improved.outcome(OnImprovement::Fail), Outcome::OutOfStep);
+    assert_eq!(
+        improved.outcome(OnImprovement::Fail),
+        Outcome::BaselineOutOfDate
+    );
 }

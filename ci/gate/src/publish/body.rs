@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use crate::judge::{Outcome, Verdict};
+use crate::model::escape::escaped;
+use crate::publish::comment::Content;
 use crate::publish::marker::{Sha, State};
-use crate::publish::sticky::Content;
 use crate::render::markdown;
 use crate::render::markup::code;
 use crate::report::Report;
-use crate::visible::visible;
 
 /// When a pull request gets a comment. One that is there is kept up to date in any case but
 /// [`Never`](Self::Never).
@@ -75,7 +75,7 @@ pub fn unjudged(why: &str, fix: &str, run: &RunLink, when: When) -> Option<Conte
 #[must_use]
 pub fn without_verdict(why: &str, fix: &str) -> String {
     let mut text = String::from("### 💥 icgate: no verdict\n\n");
-    let why = visible(why);
+    let why = escaped(why);
     let _ = writeln!(text, "{}\n\n- next: {}", code(&why), code(fix));
     text
 }

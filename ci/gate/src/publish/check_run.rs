@@ -15,13 +15,13 @@
 use serde::Serialize;
 
 use crate::judge::{Outcome, Verdict};
+use crate::model::escape::escaped;
+use crate::model::run::CiRun;
 use crate::publish::body::without_verdict;
 use crate::publish::marker::{Key, Sha};
 use crate::render::github::message;
-use crate::render::{markdown, words};
+use crate::render::{markdown, messages};
 use crate::report::{Report, Row};
-use crate::run::CiRun;
-use crate::visible::visible;
 
 /// Annotations of one request.
 const BATCH: usize = 50;
@@ -45,7 +45,7 @@ pub enum Conclusion {
     Neutral,
 }
 
-/// The conclusion of a judged run. What is incomplete, invalid or out of step is never neutral,
+/// The conclusion of a judged run. What is incomplete, invalid or out of date is never neutral,
 /// because neutral passes.
 #[must_use]
 pub fn conclusion(outcome: Outcome, accepted: bool) -> Conclusion {
@@ -53,7 +53,10 @@ pub fn conclusion(outcome: Outcome, accepted: bool) -> Conclusion {
         (Outcome::Pass, false) => Conclusion::Success,
         (Outcome::Pass, true) => Conclusion::Neutral,
         (
-            Outcome::OutOfStep | Outcome::Regressed | Outcome::Incomparable | Outcome::Unmeasured,
+            Outcome::BaselineOutOfDate
+            | Outcome::Regressed
+            | Outcome::Incomparable
+            | Outcome::Unmeasured,
             _,
         ) => Conclusion::Failure,
     }
@@ -137,9 +140,9 @@ fn ci_of(key: &Key, external_id: &str) -> Option<CiRun> {
 /// The check run of a report.
 #[must_use]
 pub fn judged(report: &Report, place: &Place<'_>) -> CheckRun {
-    let report = &report.visible();
+    let report = &report.escaped();
     let conclusion = conclusion(report.outcome, report.count(Verdict::Accepted) > 0);
-    let title = words::headline(report);
+    let title = messages::headline(report);
     let mut check = place.check_run(conclusion, &title, &markdown::render(report));
     let annotations = report.rows.iter().filter_map(|row| annotation(report, row));
     check.annotations = annotations.take(ANNOTATIONS_MAX).collect();
@@ -160,7 +163,7 @@ fn annotation(report: &Report, row: &Row) -> Option<Annotation> {
     let culprit = row.culprits.first().filter(|_| row.fails())?;
     let line = culprit.line.filter(|line| (1..=LINE_MAX).contains(line))?;
     let path = format!("{}{}", report.prefix, culprit.file);
-    let title = visible(&format!("{} {}", row.verdict.word(), row.id));
+    let title = escaped(&format!("{} {}", row.verdict.word(), row.id));
     is_path(&path).then(|| Annotation {
         path,
         start_line: line,
@@ -374,7 +377,7 @@ mod tests {
     fn nothing_but_a_pass_passes() {
         for outcome in [
             Outcome::Pass,
-            Outcome::OutOfStep,
+            Outcome::BaselineOutOfDate,
             Outcome::Regressed,
             Outcome::Incomparable,
             Outcome::Unmeasured,

@@ -1,33 +1,33 @@
-//! What a newer chamber does to the counts of main, whose code nobody touched.
+//! What a newer measurement environment does to the counts of main, whose code nobody touched.
 //!
-//! Elsewhere counts of two chambers are never compared: what differs between them could be the
-//! code's doing or the chamber's. Here the code is main's own, accepted as it is, and what another
+//! Elsewhere counts of two measurement environments are never compared: what differs between them could be the
+//! code's doing or the measurement environment's. Here the code is main's own, accepted as it is, and what another
 //! compiler, Valgrind or C library does to its counts is just what is asked. So the difference of
-//! the chambers is named, and not held against anything; what stays within its limit is no news.
+//! the measurement environments is named, and not held against anything; what stays within its limit is no news.
 
 use std::fmt::Write as _;
 
-use crate::baseline::Baselines;
+use crate::attribute::diff::ChangedLines;
 use crate::compare::compare;
-use crate::diff::ChangedLines;
 use crate::judge::{Verdict, judge};
-use crate::policy::Policy;
+use crate::model::baseline::Baselines;
+use crate::model::policy::Policy;
+use crate::model::run::Run;
 use crate::render::markup::code;
+use crate::render::messages;
 use crate::render::number::{grouped, percent};
-use crate::render::words;
 use crate::report::{Report, Row, report};
-use crate::run::Run;
 
 /// What the rows of the table may take.
 const TABLE_BYTES_MAX: usize = 40_000;
 /// Benchmarks that could not be measured, and differences of the chamber: so many are named.
 const NAMED_MAX: usize = 20;
 
-/// What to tell of a run of main in a chamber of today, as Markdown; `None` if no count left its
+/// What to tell of a run of main in a measurement environment of today, as Markdown; `None` if no count left its
 /// limit, and some could be compared, and none failed.
 #[must_use]
 pub fn drift(baselines: &Baselines, run: &Run, policy: &Policy) -> Option<String> {
-    let comparison = compare(baselines, baselines, run).across_chambers();
+    let comparison = compare(baselines, baselines, run).across_environments();
     let judgements = judge(&comparison, policy);
     let unchanged = ChangedLines::default();
     let report = report(run, &comparison, &judgements, policy, &unchanged, "");
@@ -43,7 +43,7 @@ pub fn drift(baselines: &Baselines, run: &Run, policy: &Policy) -> Option<String
     let mut text = format!(
         "### 📈 icgate: {} of {} {} by more than the limit\n\n",
         moved.len(),
-        words::plural(compared, "benchmark"),
+        messages::plural(compared, "benchmark"),
         if moved.len() == 1 {
             "leaves its baseline"
         } else {
@@ -70,8 +70,8 @@ pub fn drift(baselines: &Baselines, run: &Run, policy: &Policy) -> Option<String
     let update = code(&report.commands.update);
     let _ = writeln!(
         text,
-        "- to move to this chamber: pin what is new, record with {update}, commit both\n\
-         - to stay: nothing; pull requests are measured in the pinned chamber"
+        "- to move to this environment: pin what is new, record with {update}, commit both\n\
+         - to stay: nothing; pull requests are measured in the pinned environment"
     );
     Some(text)
 }
@@ -85,12 +85,12 @@ const fn has_moved(row: &Row) -> bool {
 /// What is new, and what could not be measured there.
 fn surroundings(report: &Report) -> String {
     let mut text = String::new();
-    match report.chamber_differences.as_slice() {
+    match report.environment_differences.as_slice() {
         [] => text.push_str(
-            "The chamber is that of the baselines: it is main's own code that has left them.\n\n",
+            "The measurement environment is that of the baselines: it is main's own code that has left them.\n\n",
         ),
         differences => {
-            text.push_str("Main's code in a chamber that differs from the baselines' in:\n\n");
+            text.push_str("Main's code in a measurement environment that differs from the baselines' in:\n\n");
             for it in differences.iter().take(NAMED_MAX) {
                 let field = it.field.replace('_', " ");
                 let (base, head) = (code(&it.base), code(&it.head));
@@ -125,7 +125,7 @@ fn table(moved: &[&Row]) -> String {
             count(row.head),
             row.change.map_or_else(|| "–".to_owned(), percent),
             row.limit_share(),
-            culprit.map_or_else(|| "–".to_owned(), |it| code(&words::culprit(row, it))),
+            culprit.map_or_else(|| "–".to_owned(), |it| code(&messages::culprit(row, it))),
         );
         if line.len() > left {
             let _ = writeln!(text, "\n… and {} more.", moved.len() - shown);
@@ -141,28 +141,28 @@ fn table(moved: &[&Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::baseline::Baseline;
-    use crate::baseline::tests::{accepted, measured};
-    use crate::chamber::Chamber;
-    use crate::chamber::tests::chamber;
-    use crate::run::{Failed, RUN_FORMAT};
+    use crate::model::baseline::Baseline;
+    use crate::model::baseline::tests::{accepted, measured};
+    use crate::model::environment::Environment;
+    use crate::model::environment::tests::environment;
+    use crate::model::run::{Failed, RUN_FORMAT};
 
     fn baselines(count: u64) -> Baselines {
         let ids = ["a/x/1", "a/x/2", "a/x/3"];
         Baselines::new([Baseline {
             suite: "a".to_owned(),
-            chamber: chamber(),
+            environment: environment(),
             benchmarks: ids.map(|id| accepted(id, count)).into(),
         }])
     }
 
-    fn run(chamber: Chamber, counts: &[(&str, u64)]) -> Run {
+    fn run(environment: Environment, counts: &[(&str, u64)]) -> Run {
         Run {
             format: RUN_FORMAT,
             commit: None,
             complete: true,
             part: None,
-            chamber,
+            environment,
             failed: Vec::new(),
             benchmarks: counts
                 .iter()
@@ -171,10 +171,10 @@ mod tests {
         }
     }
 
-    fn today() -> Chamber {
-        Chamber {
+    fn today() -> Environment {
+        Environment {
             valgrind: "3.99.0".to_owned(),
-            ..chamber()
+            ..environment()
         }
     }
 
@@ -183,16 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn another_chamber_alone_is_no_news() {
-        for chamber in [chamber(), today()] {
+    fn another_environment_alone_is_no_news() {
+        for environment in [environment(), today()] {
             let still = run(
-                chamber.clone(),
+                environment.clone(),
                 &[("a/x/1", 10_000), ("a/x/2", 10_000), ("a/x/3", 10_000)],
             );
             assert_eq!(told(&still), None);
             // Equal to the limit is within it.
             let within = run(
-                chamber,
+                environment,
                 &[("a/x/1", 10_100), ("a/x/2", 9_900), ("a/x/3", 10_001)],
             );
             assert_eq!(told(&within), None);
@@ -216,9 +216,9 @@ mod tests {
             assert!(text.contains(part), "`{part}` is not in {text}");
         }
         assert!(!text.contains("`a/x/3`"), "{text}");
-        let here = told(&run(chamber(), &[("a/x/1", 12_000)])).unwrap();
+        let here = told(&run(environment(), &[("a/x/1", 12_000)])).unwrap();
         assert!(
-            here.contains("The chamber is that of the baselines"),
+            here.contains("The measurement environment is that of the baselines"),
             "{here}"
         );
     }
@@ -261,7 +261,7 @@ mod tests {
         let suite = "a".to_owned();
         let many = Baselines::new([Baseline {
             suite,
-            chamber: chamber(),
+            environment: environment(),
             benchmarks,
         }]);
         let mut moved = run(today(), &[]);

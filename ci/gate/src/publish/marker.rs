@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::run::CiRun;
+use crate::model::run::CiRun;
 
 const START: &str = "<!-- icgate:v1 ";
 const END: &str = " -->";

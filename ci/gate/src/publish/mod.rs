@@ -13,8 +13,8 @@
 pub mod artifact;
 pub mod body;
 pub mod check_run;
+pub mod comment;
 pub mod drift;
 pub mod marker;
 pub mod pull_request;
 pub mod retry;
-pub mod sticky;

@@ -9,8 +9,8 @@
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::model::run::CiRun;
 use crate::publish::marker::Sha;
-use crate::run::CiRun;
 
 /// A repository's `owner/name`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A report as comma-separated values: a row for each benchmark, counts as plain numbers.
 
+use crate::render::messages;
 use crate::render::separated::separated;
-use crate::render::words;
 use crate::report::Report;
 
 const HEADER: [&str; 14] = [
@@ -14,7 +14,7 @@ const HEADER: [&str; 14] = [
     "head",
     "change_ppm",
     "limit_ppm",
-    "floor",
+    "noise",
     "reason",
     "culprit",
     "place",
@@ -24,7 +24,7 @@ const HEADER: [&str; 14] = [
 /// The report as CSV.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let report = &report.visible();
+    let report = &report.escaped();
     let count = |count: Option<u64>| count.map_or_else(String::new, |it| it.to_string());
     let rows = report.rows.iter().map(|row| {
         let culprit = row.culprits.first();
@@ -38,10 +38,10 @@ pub fn render(report: &Report) -> String {
             count(row.head),
             row.change.map_or_else(String::new, |it| it.to_string()),
             row.limit.to_string(),
-            row.floor.to_string(),
+            row.noise.to_string(),
             row.reason.clone().unwrap_or_default(),
             culprit.map_or_else(String::new, |it| it.name.to_string()),
-            culprit.map_or_else(String::new, words::place),
+            culprit.map_or_else(String::new, messages::place),
             culprit.map_or_else(String::new, |it| it.instructions.to_string()),
         ]
     });
@@ -60,8 +60,8 @@ pub fn render(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::run::Failed;
     use crate::report::tests::sample;
-    use crate::run::Failed;
 
     #[test]
     fn a_red_table() {

@@ -14,13 +14,13 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::explain::{Call, Closely, Explanation, Function, Line};
+use crate::model::escape::escaped;
+use crate::render::messages;
 use crate::render::number::{grouped, percent, signed};
-use crate::render::shorten::{self, cut, tail};
 use crate::render::text::Colour;
-use crate::render::words;
+use crate::render::truncate::{self, cut, tail};
 use crate::report::change;
-use crate::visible::visible;
+use crate::report::explain::{Call, Closely, Explanation, Function, Line};
 
 /// How a terminal shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,11 +73,11 @@ pub fn json(explanation: &Explanation) -> String {
 }
 
 fn head(text: &mut String, explanation: &Explanation, colour: Colour) {
-    let id = colour.paint(BOLD, &visible(explanation.id.as_str()));
+    let id = colour.paint(BOLD, &escaped(explanation.id.as_str()));
     let head = explanation.instructions;
     let _ = write!(text, "{id}: {} instructions", grouped(head));
     if let Some((base, said)) = &explanation.base {
-        let said = visible(said);
+        let said = escaped(said);
         let difference = i128::from(head) - i128::from(*base);
         match change(*base, head) {
             Some(0) => {
@@ -96,7 +96,7 @@ fn head(text: &mut String, explanation: &Explanation, colour: Colour) {
     }
     text.push('\n');
     if let Some(reach) = explanation.reach {
-        let _ = writeln!(text, "{}", words::reach(reach));
+        let _ = writeln!(text, "{}", messages::reach(reach));
     }
 }
 
@@ -129,7 +129,7 @@ fn table(text: &mut String, explanation: &Explanation, look: Look) {
             text.push_str(&change_column(function.difference(), 14, colour));
         }
         let used = if has_base { 38 } else { 24 };
-        let name = shorten::function(&cost.name, cost.caller.as_deref(), look.width() - used);
+        let name = truncate::function(&cost.name, cost.caller.as_deref(), look.width() - used);
         let _ = writeln!(text, "  {name}");
     }
     if rest > 0 {
@@ -138,7 +138,7 @@ fn table(text: &mut String, explanation: &Explanation, look: Look) {
             " {}",
             colour.paint(
                 FAINT,
-                &format!("and {} more", words::plural(rest, "function"))
+                &format!("and {} more", messages::plural(rest, "function"))
             )
         );
     }
@@ -153,7 +153,7 @@ fn tenths(part: u64, whole: u64) -> String {
 fn look_closely(text: &mut String, closely: &Closely, look: Look) {
     let Closely { function, .. } = closely;
     let (cost, colour, width) = (&function.cost, look.colour, look.width());
-    let name = shorten::function(&cost.name, cost.caller.as_deref(), width);
+    let name = truncate::function(&cost.name, cost.caller.as_deref(), width);
     let _ = writeln!(text, "{}", colour.paint(BOLD, &name));
     let plain = |text: String| (text.clone(), text);
     let mut facts = vec![plain(format!(
@@ -165,7 +165,7 @@ fn look_closely(text: &mut String, closely: &Closely, look: Look) {
             let difference = it.difference();
             let number = signed(difference);
             facts.push((number.clone(), moved(difference, &number, colour)));
-            facts.push(plain(tail(&words::kind(it), width)));
+            facts.push(plain(tail(&messages::kind(it), width)));
         }
         (None, Some(1)) => facts.push(plain("one call".to_owned())),
         (None, Some(calls)) => facts.push(plain(format!("{} calls", grouped(calls)))),
@@ -220,12 +220,12 @@ fn neighbour(what: &str, call: &Call, look: Look) -> String {
         .map_or_else(|| "inlined".to_owned(), |it| format!("{}×", grouped(it)));
     let line = call.line.as_ref().map_or_else(String::new, |(file, line)| {
         let file = file.rsplit('/').next().unwrap_or(file);
-        format!("{}:{line}", visible(file))
+        format!("{}:{line}", escaped(file))
     });
     let numbers = format!("{calls:>10} {:>12}", grouped(call.instructions));
     let room = look.width() - 2 - 11 - numbers.width() - 2;
     let line = tail(&line, room / 2);
-    let name = shorten::path(&call.name, room - line.width() - 1);
+    let name = truncate::path(&call.name, room - line.width() - 1);
     let gap = " ".repeat(room - name.width() - line.width());
     let what = colour.paint(FAINT, &format!("{what:<11}"));
     format!("{what}{name}{gap}{}  {numbers}", colour.paint(PLACE, &line))
@@ -273,7 +273,7 @@ impl Columns {
             self.change,
             colour,
         ));
-        let source = visible(&spaced(line.text.as_deref().unwrap_or_default()));
+        let source = escaped(&spaced(line.text.as_deref().unwrap_or_default()));
         let source = cut(source.get(self.indent..).unwrap_or_default(), self.source);
         let painted = if line.in_diff {
             colour.paint(BOLD, &source)
@@ -312,8 +312,8 @@ mod tests {
     use unicode_width::UnicodeWidthStr;
 
     use super::*;
-    use crate::explain::explain;
-    use crate::explain::tests::Sample;
+    use crate::report::explain::explain;
+    use crate::report::explain::tests::Sample;
 
     const WIDTH: usize = 80;
     const PLAIN: Look = Look {

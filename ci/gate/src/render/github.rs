@@ -8,8 +8,8 @@
 use std::fmt::Write as _;
 
 use crate::judge::Outcome;
+use crate::render::messages;
 use crate::render::number::{grouped, percent};
-use crate::render::words;
 use crate::report::{Report, Row};
 
 /// Annotations of one level in full; one more says how many were left out.
@@ -18,7 +18,7 @@ const ANNOTATIONS_MAX: usize = 9;
 /// The report as workflow commands, one a line.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let report = &report.visible();
+    let report = &report.escaped();
     let mut text = String::new();
     for failed in report.failed.iter().take(ANNOTATIONS_MAX) {
         let title = property(&format!("not measured {}", failed.id));
@@ -26,7 +26,7 @@ pub fn render(report: &Report) -> String {
     }
     let failing = report.rows.iter().filter(|row| row.fails());
     push_level(&mut text, report, "error", &failing.collect::<Vec<_>>());
-    let shown = |row: &&Row| !row.fails() && words::meaning(row).is_some();
+    let shown = |row: &&Row| !row.fails() && messages::meaning(row).is_some();
     push_level(
         &mut text,
         report,
@@ -37,14 +37,14 @@ pub fn render(report: &Report) -> String {
         let _ = writeln!(
             text,
             "::notice title=icgate::{}",
-            data(&words::headline(report))
+            data(&messages::headline(report))
         );
     } else {
         // GitHub keeps ten errors: with the rows' ten this one may be dropped, and may.
         let _ = writeln!(
             text,
             "::error title=icgate::{}",
-            data(&words::headline(report))
+            data(&messages::headline(report))
         );
     }
     text
@@ -98,10 +98,14 @@ pub(crate) fn message(row: &Row) -> String {
     let causes = row
         .culprits
         .iter()
-        .map(|culprit| words::culprit(row, culprit));
+        .map(|culprit| messages::culprit(row, culprit));
     let causes = causes.take_while(|_| row.change.is_some_and(|change| change != 0));
-    let reach = words::reach_note(row).map(str::to_owned);
-    for line in words::meaning(row).into_iter().chain(causes).chain(reach) {
+    let reach = messages::reach_note(row).map(str::to_owned);
+    for line in messages::meaning(row)
+        .into_iter()
+        .chain(causes)
+        .chain(reach)
+    {
         if !message.is_empty() {
             message.push('\n');
         }

@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::bench_id::BenchId;
-use crate::history::{Drift, History, Step, Trend};
-use crate::policy::{Limit, share_of};
+use crate::model::bench_id::BenchId;
+use crate::model::escape::escaped;
+use crate::model::policy::{Limit, share_of};
 use crate::render::markup::code;
+use crate::render::messages::plural;
 use crate::render::number::{grouped, percent, signed};
 use crate::render::separated::separated;
 use crate::render::sparkline::sparkline;
-use crate::render::words::plural;
-use crate::visible::visible;
+use crate::report::history::{Drift, History, Step, Trend};
 
 /// Counts shown in a sparkline on a terminal.
 const BARS_MAX: usize = 40;
@@ -106,9 +106,9 @@ impl<'a> HistoryView<'a> {
 /// For a terminal.
 #[must_use]
 pub fn text(view: &HistoryView<'_>) -> String {
-    let mut text = format!("icgate: {}\n", view.headline(visible));
+    let mut text = format!("icgate: {}\n", view.headline(escaped));
     for warning in &view.warnings {
-        let _ = writeln!(text, "warning: {}", visible(warning));
+        let _ = writeln!(text, "warning: {}", escaped(warning));
     }
     let width = view.rows.iter().map(|row| row.id.as_str().chars().count());
     let width = width.max().unwrap_or(0);
@@ -124,8 +124,8 @@ pub fn text(view: &HistoryView<'_>) -> String {
             let _ = writeln!(
                 text,
                 "  {}  {:.10}  {}",
-                visible(&step.after.commit.date),
-                visible(&step.after.commit.hash),
+                escaped(&step.after.commit.date),
+                escaped(&step.after.commit.hash),
                 step_words(step)
             );
         }
@@ -147,7 +147,7 @@ fn drift(row: &HistoryRow<'_>) -> String {
         if drift.rerecorded != 0 {
             let _ = write!(
                 text,
-                "  (and {} by another chamber)",
+                "  (and {} by another measurement environment)",
                 signed(drift.rerecorded)
             );
         }
@@ -169,11 +169,11 @@ fn step_words(step: Step<'_>) -> String {
         (_, None) => "removed".to_owned(),
     };
     if step.after.rerecorded {
-        text.push_str("  (another chamber)");
+        text.push_str("  (another measurement environment)");
     }
     let _ = match &step.after.reason {
-        Some(reason) => write!(text, "  reason: {}", visible(reason)),
-        None => write!(text, "  {}", visible(&step.after.commit.subject)),
+        Some(reason) => write!(text, "  reason: {}", escaped(reason)),
+        None => write!(text, "  {}", escaped(&step.after.commit.subject)),
     };
     text
 }
@@ -239,7 +239,7 @@ pub fn json(view: &HistoryView<'_>) -> String {
         trend: &'a Trend,
     }
     let wire = Wire {
-        format: 1,
+        format: 2,
         commits: view.commits,
         since: view.since.as_deref(),
         limit: view.limit.map(|it| it.share.0),
@@ -284,7 +284,7 @@ pub fn markdown(view: &HistoryView<'_>) -> String {
             share.map_or_else(|| "–".to_owned(), percent),
             match rerecorded {
                 0 => String::new(),
-                moved => format!(", and {} by another chamber", signed(moved)),
+                moved => format!(", and {} by another environment", signed(moved)),
             },
             if row.exceeded { ", over the limit" } else { "" },
             row.trend
@@ -299,14 +299,14 @@ pub fn markdown(view: &HistoryView<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::tests::sample;
-    use crate::policy::PartsPerMillion;
+    use crate::model::policy::PartsPerMillion;
+    use crate::report::history::tests::sample;
 
     fn show(render: impl Fn(&HistoryView<'_>) -> String) -> String {
         let history = sample();
         let limit = Limit {
             share: PartsPerMillion(50_000),
-            floor: 50,
+            min_change: 50,
         };
         let since = Some("v1.0".to_owned());
         let mut view = HistoryView::new(&history, |_| true, since, Some(limit));
@@ -336,7 +336,7 @@ mod tests {
         let history = sample();
         let limit = Limit {
             share: PartsPerMillion(0),
-            floor: 0,
+            min_change: 0,
         };
         let view = HistoryView::new(&history, |_| true, None, Some(limit));
         assert_eq!((view.exceeded(), view.limit), (0, None));

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
+use crate::model::run::Failed;
+use crate::render::messages;
 use crate::render::number::{grouped, percent};
-use crate::render::words;
 use crate::report::{Report, Row};
-use crate::run::Failed;
 
 /// A benchmark, or why there is none.
 enum Case<'a> {
@@ -23,7 +23,7 @@ enum Case<'a> {
 /// The report as `JUnit` XML.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let report = &report.visible();
+    let report = &report.escaped();
     let mut suites: BTreeMap<&str, Vec<Case<'_>>> = BTreeMap::new();
     for row in &report.rows {
         suites
@@ -122,12 +122,15 @@ fn explanation(row: &Row) -> String {
     let culprits = row.culprits.iter().map(|culprit| {
         format!(
             "{}\nat {}",
-            words::culprit(row, culprit),
-            words::place(culprit)
+            messages::culprit(row, culprit),
+            messages::place(culprit)
         )
     });
-    let reach = words::reach_note(row).map(str::to_owned);
-    let lines = words::meaning(row).into_iter().chain(culprits).chain(reach);
+    let reach = messages::reach_note(row).map(str::to_owned);
+    let lines = messages::meaning(row)
+        .into_iter()
+        .chain(culprits)
+        .chain(reach);
     let lines: Vec<String> = lines.collect();
     lines.join("\n")
 }

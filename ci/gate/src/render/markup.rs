@@ -4,7 +4,7 @@
 //! control and direction marks spelt out and `|` escaped, since a table splits its cells before it
 //! looks at spans.
 
-use crate::visible::visible;
+use crate::model::escape::escaped;
 
 /// A name longer than this many characters is cut.
 const NAME_CHARS_MAX: usize = 200;
@@ -15,7 +15,7 @@ pub(crate) fn code(text: &str) -> String {
     if safe.len() < text.len() {
         safe.push('…');
     }
-    let safe = visible(&safe).replace('|', "\\|");
+    let safe = escaped(&safe).replace('|', "\\|");
     let longest = safe.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let pad = if safe.is_empty() || safe.starts_with('`') || safe.ends_with('`') {

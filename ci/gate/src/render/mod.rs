@@ -8,13 +8,13 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 pub(crate) mod markup;
+pub(crate) mod messages;
 pub(crate) mod number;
 pub mod sarif;
 mod separated;
-mod shorten;
 mod sparkline;
 pub mod text;
-pub(crate) mod words;
+mod truncate;
 
 /// A value that is made of texts and numbers as indented JSON, ending in a line break.
 pub(crate) fn json(value: &impl serde::Serialize) -> String {

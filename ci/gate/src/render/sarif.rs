@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::judge::{Outcome, Verdict};
+use crate::render::messages;
 use crate::render::number::{grouped, percent};
-use crate::render::words;
 use crate::report::{Report, Row};
 
 /// Services refuse larger files; the worst come first.
@@ -16,7 +16,7 @@ const RESULTS_MAX: usize = 5_000;
 /// The report as SARIF.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    let report = &report.visible();
+    let report = &report.escaped();
     let failing: Vec<&Row> = report.rows.iter().filter(|row| row.fails()).collect();
     let mut rules: Vec<Verdict> = failing.iter().map(|row| row.verdict).collect();
     rules.sort_unstable();
@@ -56,10 +56,10 @@ fn rule(verdict: Verdict) -> Value {
     let text = match verdict {
         Verdict::Regressed => "A benchmark executes more instructions than its limit allows.",
         Verdict::Improved => "A benchmark is better than its baseline, which was not updated.",
-        Verdict::Incomparable => "A baseline was recorded in another chamber.",
+        Verdict::Incomparable => "A baseline was recorded in another measurement environment.",
         Verdict::Noisy => "A benchmark moves by itself by more than its limit bears.",
         Verdict::Vacuous => "A benchmark measures next to nothing.",
-        _ => "A baseline is out of step with what is measured.",
+        _ => "A baseline is out of date with what is measured.",
     };
     json!({"id": verdict.word(), "shortDescription": {"text": text}})
 }
@@ -80,9 +80,13 @@ fn result(report: &Report, row: &Row, rules: &[Verdict]) -> Value {
             row.limit_share()
         );
     }
-    let causes = row.culprits.iter().map(|it| words::culprit(row, it));
-    let reach = words::reach_note(row).map(str::to_owned);
-    for line in words::meaning(row).into_iter().chain(causes).chain(reach) {
+    let causes = row.culprits.iter().map(|it| messages::culprit(row, it));
+    let reach = messages::reach_note(row).map(str::to_owned);
+    for line in messages::meaning(row)
+        .into_iter()
+        .chain(causes)
+        .chain(reach)
+    {
         text.push('\n');
         text.push_str(&line);
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::judge::{Outcome, Verdict};
+use crate::render::messages;
 use crate::render::number::{grouped, percent};
-use crate::render::words;
 use crate::report::{Report, Row};
 
 /// Whether to use colours.
@@ -27,7 +27,7 @@ impl Colour {
     fn outcome(self, outcome: Outcome, text: &str) -> String {
         let code = match outcome {
             Outcome::Pass => "1;32",
-            Outcome::OutOfStep => "1;33",
+            Outcome::BaselineOutOfDate => "1;33",
             Outcome::Regressed | Outcome::Incomparable | Outcome::Unmeasured => "1;31",
         };
         self.paint(code, text)
@@ -37,12 +37,12 @@ impl Colour {
 /// The report as lines of text, ending in a line break.
 #[must_use]
 pub fn render(report: &Report, colour: Colour) -> String {
-    let report = &report.visible();
+    let report = &report.escaped();
     let mut text = String::new();
-    let headline = format!("icgate: {}", words::headline(report));
+    let headline = format!("icgate: {}", messages::headline(report));
     let _ = writeln!(text, "{}", colour.outcome(report.outcome, &headline));
     if let Some(cause) = &report.main_cause {
-        let cause = words::main_cause(cause, str::to_owned);
+        let cause = messages::main_cause(cause, str::to_owned);
         let _ = writeln!(text, "cause: {cause}");
     }
     for failed in &report.failed {
@@ -57,11 +57,11 @@ pub fn render(report: &Report, colour: Colour) -> String {
     for warning in &report.warnings {
         let _ = writeln!(text, "{} {warning}", colour.paint("33", "warning:"));
     }
-    for difference in &report.chamber_differences {
+    for difference in &report.environment_differences {
         let _ = writeln!(
             text,
             "{} {} was `{}` and is `{}`",
-            colour.paint("33", "chamber:"),
+            colour.paint("33", "environment:"),
             difference.field,
             difference.base,
             difference.head
@@ -86,11 +86,11 @@ pub fn render(report: &Report, colour: Colour) -> String {
     let _ = writeln!(
         text,
         "\n{}: {}",
-        words::denominator(report),
-        words::counts(report)
+        messages::denominator(report),
+        messages::counts(report)
     );
     let _ = writeln!(text, "compared with {}", report.base);
-    for (purpose, command) in words::next_steps(report) {
+    for (purpose, command) in messages::next_steps(report) {
         let _ = writeln!(text, "{purpose}: {}", colour.paint("36", &command));
     }
     text
@@ -107,14 +107,14 @@ fn push_row(text: &mut String, row: &Row, width: usize, colour: Colour) {
         let _ = write!(text, "  (limit {})", row.limit_share());
     }
     text.push('\n');
-    if let Some(meaning) = words::meaning(row) {
+    if let Some(meaning) = messages::meaning(row) {
         let _ = writeln!(text, "             {meaning}");
     }
     // Within the limit nobody has to look for a cause; report.json has it.
     if row.verdict != Verdict::Within && row.change.is_some_and(|change| change != 0) {
         for culprit in &row.culprits {
-            let _ = writeln!(text, "             {}", words::culprit(row, culprit));
-            let place = words::place(culprit);
+            let _ = writeln!(text, "             {}", messages::culprit(row, culprit));
+            let place = messages::place(culprit);
             if !place.is_empty() {
                 let note = if culprit.in_diff {
                     " (changed here)"
@@ -125,7 +125,7 @@ fn push_row(text: &mut String, row: &Row, width: usize, colour: Colour) {
             }
         }
     }
-    if let Some(reach) = words::reach_note(row) {
+    if let Some(reach) = messages::reach_note(row) {
         let _ = writeln!(text, "             {reach}");
     }
 }
@@ -133,9 +133,9 @@ fn push_row(text: &mut String, row: &Row, width: usize, colour: Colour) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reach::Reach;
+    use crate::attribute::reach::Reach;
+    use crate::model::run::Failed;
     use crate::report::tests::sample;
-    use crate::run::Failed;
 
     #[test]
     fn a_red_report() {
@@ -146,7 +146,7 @@ mod tests {
     fn a_diff_that_does_not_touch_a_benchmark_is_said_to() {
         let mut report = sample();
         let says =
-            |report: &Report, reach| render(report, Colour::None).contains(words::reach(reach));
+            |report: &Report, reach| render(report, Colour::None).contains(messages::reach(reach));
         for reach in [Reach::Touched, Reach::Reachable, Reach::Unreachable] {
             report.rows[0].reach = Some(reach);
             assert_eq!(says(&report, reach), reach != Reach::Touched);

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::Row;
 use crate::attribute::Culprit;
-use crate::interned::Interned;
 use crate::judge::Outcome;
+use crate::model::interned::Interned;
 
 /// What explains more of the regressions than anything else does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,7 +48,7 @@ pub(super) fn of(rows: &[Row]) -> Option<MainCause> {
         *weight += culprit.instructions;
     }
     let causes = causes.into_values();
-    // Of equals the dearest, and of those the first by name.
+    // Of equals the most expensive, and of those the first by name.
     let (benchmarks, _, culprit) = causes.min_by_key(|it| (Reverse(it.0), Reverse(it.1)))?;
     (2 * benchmarks >= of).then(|| MainCause {
         name: culprit.name.clone(),
@@ -83,7 +83,7 @@ mod tests {
         let cause = of(&rows(&[("a", 9), ("b", 1), ("b", 1)])).unwrap();
         assert_eq!((&*cause.name, cause.benchmarks, cause.of), ("b", 2, 3));
         let cause = of(&rows(&[("a", 1), ("b", 2)])).unwrap();
-        assert_eq!(&*cause.name, "b", "of equals the dearest");
+        assert_eq!(&*cause.name, "b", "of equals the most expensive");
         assert_eq!(
             (&*cause.file, cause.line),
             ("engine/src/frame.rs", Some(42))
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(of(&rows(&[("a", 1), ("b", 2), ("c", 3)])), None);
         assert_eq!(of(&[]), None);
         let mut rows = rows(&[("a", 1)]);
-        rows[0].outcome = Outcome::OutOfStep;
+        rows[0].outcome = Outcome::BaselineOutOfDate;
         assert_eq!(
             of(&rows),
             None,

@@ -1,12 +1,12 @@
 use super::*;
-use crate::baseline::tests::accepted;
-use crate::baseline::{Accepted, Baseline, Baselines};
-use crate::chamber::tests::chamber;
 use crate::compare::compare;
-use crate::functions::{FunctionCost, FunctionTable};
 use crate::judge::judge;
-use crate::run::{FunctionLines, Measurement, RUN_FORMAT};
-use crate::source::LineCost;
+use crate::model::baseline::tests::accepted;
+use crate::model::baseline::{Accepted, Baseline, Baselines};
+use crate::model::environment::tests::environment;
+use crate::model::functions::{FunctionCost, FunctionTable};
+use crate::model::run::{FunctionLines, Measurement, RUN_FORMAT};
+use crate::profile::source::LineCost;
 
 fn function(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {
     FunctionCost {
@@ -35,7 +35,7 @@ fn measurement(id: &str, functions: Vec<FunctionCost>) -> Measurement {
         })
         .collect();
     Measurement {
-        calls: crate::calls::CallGraph::default(),
+        calls: crate::model::call_graph::CallGraph::default(),
         id: id.parse().unwrap(),
         metrics: [
             (Metric::Instructions, total),
@@ -44,7 +44,7 @@ fn measurement(id: &str, functions: Vec<FunctionCost>) -> Measurement {
         .into(),
         functions,
         lines,
-        floor: 0,
+        noise: 0,
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn sample_parts() -> (Report, Run, Baselines) {
     ];
     let suite = |name: &str, benchmarks| Baseline {
         suite: name.to_owned(),
-        chamber: chamber(),
+        environment: environment(),
         benchmarks,
     };
     let mut head_kv = kv.clone();
@@ -106,7 +106,7 @@ pub(crate) fn sample_parts() -> (Report, Run, Baselines) {
         commit: None,
         complete: true,
         part: None,
-        chamber: chamber(),
+        environment: environment(),
         failed: Vec::new(),
         benchmarks: measured,
     };
@@ -151,7 +151,7 @@ fn what_was_not_measured_is_never_a_pass() {
         commit: None,
         complete: false,
         part: None,
-        chamber: chamber(),
+        environment: environment(),
         failed: vec![Failed {
             id: "a/b/c".parse().unwrap(),
             why: "it panicked".to_owned(),

@@ -6,15 +6,16 @@
 
 use std::path::{Path, PathBuf};
 
-use icgate_core::chamber::platform;
+use icgate_core::model::environment::platform;
 
 use super::update::update;
 use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
 use crate::cargo::Project;
-use crate::chamber::{Toolchain, toolchain};
+use crate::environment::{Toolchain, toolchain};
 use crate::error::{CliError, StoreError};
-use crate::output;
-use crate::{git, store};
+use crate::git;
+use crate::io::output;
+use crate::io::store;
 
 const POLICY: &str = include_str!("policy.toml");
 const GATE: &str = include_str!("gate.yml");
@@ -275,7 +276,7 @@ update-baseline: ## accept what is measured: make update-baseline REASON=\"why\"
 
 #[cfg(test)]
 mod tests {
-    use icgate_core::policy::Policy;
+    use icgate_core::model::policy::Policy;
 
     use super::*;
 
@@ -283,13 +284,13 @@ mod tests {
     fn the_policy_that_is_written_says_what_holds_without_it() {
         let policy = Policy::from_toml("policy.toml", POLICY).unwrap();
         let id = "a/b".parse().unwrap();
-        let instructions = icgate_core::metric::Metric::Instructions;
+        let instructions = icgate_core::model::metric::Metric::Instructions;
         assert_eq!(policy.limit(&id, instructions), Some(Policy::DEFAULT_LIMIT));
         assert_eq!(policy.improvement(), Policy::default().improvement());
         // The examples in it are read as well once they are no comments.
         let examples = POLICY.replace("\n# [", "\n[").replace("\n# ", "\n");
         let start = examples.find("[[rule]]").unwrap();
-        let examples = format!("format = 1\n{}", &examples[start..]);
+        let examples = format!("format = 2\n{}", &examples[start..]);
         let examples = examples.replace("What reports tell people to type.", "");
         let policy = Policy::from_toml("policy.toml", &examples.replace("\n#\n", "\n")).unwrap();
         assert_eq!(policy.commands().check, "make gate");

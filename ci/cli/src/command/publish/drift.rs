@@ -1,19 +1,20 @@
 //! `icgate publish --drift`: keeps one issue about counts that moved though nobody touched the
 //! code, because a compiler, a Valgrind or a machine did; closes it when none do.
 
+use icgate_core::model::run::CiRun;
 use icgate_core::publish::body::{RunLink, without_verdict};
+use icgate_core::publish::comment::Content;
 use icgate_core::publish::drift::drift;
 use icgate_core::publish::marker::{Marker, Sha, State};
 use icgate_core::publish::pull_request::Repository;
-use icgate_core::publish::sticky::Content;
-use icgate_core::run::CiRun;
 
 use super::told;
 use crate::args::Publishing;
-use crate::command::runs::{Numbers, read_runs};
+use crate::command::runs::{LoadedRun, read_runs};
 use crate::error::{CiError, CliError};
-use crate::github::{Board, Client, Publisher, variable};
-use crate::{output, store};
+use crate::github::{Client, PostTarget, Publisher, variable};
+use crate::io::output;
+use crate::io::store;
 
 const TITLE: &str = "Instruction counts have drifted";
 
@@ -36,14 +37,14 @@ pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
         url: format!("{server}/{}/actions/runs/{}", repository.as_str(), ci.run),
     };
     let found = match read_runs(&arguments.runs, Some(ci)) {
-        Ok(Numbers { run, warnings, .. }) => {
+        Ok(LoadedRun { run, warnings, .. }) => {
             for warning in warnings {
                 output::warn(warning);
             }
             let root = arguments.workspace.as_std_path();
             let baselines = arguments.baselines.as_ref();
             let baselines = baselines.map_or_else(|| root.join("baselines"), Into::into);
-            let accepted = store::read_baselines(&baselines, &run.chamber.platform())?;
+            let accepted = store::read_baselines(&baselines, &run.environment.platform())?;
             drift(&accepted, &run, &store::read_policy(&baselines)?)
         }
         Err(it) => Some(without_verdict(&it.why, &it.fix)),
@@ -70,7 +71,7 @@ pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
                 sha,
             };
             let content = Content::Text { text, create: true };
-            publisher.post(Board::Issues(TITLE), &marker, &content)?
+            publisher.post(PostTarget::Issues(TITLE), &marker, &content)?
         }
         None => publisher.close_issue(&arguments.key, ci)?,
     };

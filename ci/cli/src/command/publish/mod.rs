@@ -14,20 +14,23 @@ mod drift;
 
 use std::path::{Path, PathBuf};
 
+use icgate_core::model::run::Run;
 use icgate_core::publish::body::{self, RunLink, When};
 use icgate_core::publish::check_run::{self, Place};
+use icgate_core::publish::comment::Content;
 use icgate_core::publish::marker::{Marker, State};
 use icgate_core::publish::pull_request::{Phase, Pull, Triggering};
-use icgate_core::publish::sticky::Content;
 use icgate_core::report::Report;
-use icgate_core::run::Run;
 
 use super::print_error;
-use super::runs::{Numbers, Unjudged, read_runs};
+use super::runs::{LoadedRun, Unjudged, read_runs};
 use crate::args::{CommentWhen, Format, Publishing};
 use crate::error::{CliError, PUBLISHING};
-use crate::github::{Board, Client, GithubError, Judge, Published, Publisher, Trial};
-use crate::{output, store};
+use crate::github::{
+    Client, GithubError, Judge, PostTarget, Published, Publisher, PullRequestContext,
+};
+use crate::io::output;
+use crate::io::store;
 
 pub(crate) fn publish(arguments: &Publishing) -> Result<u8, CliError> {
     if arguments.drift {
@@ -50,13 +53,13 @@ pub(crate) fn publish(arguments: &Publishing) -> Result<u8, CliError> {
             ci.run, ci.attempt
         ),
     };
-    let telling = Telling {
+    let publication = Publication {
         arguments,
         triggering: &triggering,
         link,
         client: Client::from_environment(),
     };
-    telling.tell()
+    publication.tell()
 }
 
 /// What came of the run.
@@ -67,14 +70,14 @@ enum Finding {
 
 /// One call of `icgate publish`. Not being able to ask GitHub is no reason not to say what is
 /// known, so the client may be missing.
-pub(crate) struct Telling<'a> {
+pub(crate) struct Publication<'a> {
     pub(crate) arguments: &'a Publishing,
     pub(crate) triggering: &'a Triggering,
     pub(crate) link: RunLink,
     pub(crate) client: Result<Client, GithubError>,
 }
 
-impl Telling<'_> {
+impl Publication<'_> {
     pub(crate) fn tell(self) -> Result<u8, CliError> {
         match self.triggering.phase {
             Phase::NotStarted => {
@@ -96,7 +99,7 @@ impl Telling<'_> {
         };
         match self.trial(client).pull(None)? {
             Some(pull) => {
-                let board = Board::PullRequest(pull.number);
+                let board = PostTarget::PullRequest(pull.number);
                 let marker = self.marker(state);
                 self.publisher(client).post(board, &marker, &content)?;
             }
@@ -151,7 +154,7 @@ impl Telling<'_> {
     /// Judges the run; where GitHub does not say what the pull request changes, by what is at hand.
     fn judge(
         &self,
-        numbers: Numbers,
+        numbers: LoadedRun,
         pull: Option<&Pull>,
         failures: &mut Vec<GithubError>,
     ) -> Finding {
@@ -162,12 +165,12 @@ impl Telling<'_> {
                 fix: fix.unwrap_or_else(|| "see the log of the run".to_owned()),
             })
         };
-        let Numbers {
+        let LoadedRun {
             run,
             base,
             mut warnings,
         } = numbers;
-        let platform = run.chamber.platform();
+        let platform = run.environment.platform();
         let Some(client) = self.client.as_ref().ok() else {
             return self
                 .judge_by_checkout(&run, warnings)
@@ -183,7 +186,7 @@ impl Telling<'_> {
                 warnings: more,
             }) => {
                 warnings.extend(more);
-                warnings.extend(bench.take_base(base, &base_commit, &run));
+                warnings.extend(bench.attach_base_run(base, &base_commit, &run));
                 Finding::Judged(Box::new(bench.report(&run, &warnings)))
             }
             Err(CliError::Github(error)) => {
@@ -200,8 +203,11 @@ impl Telling<'_> {
             "GitHub does not say what the pull request changes, so its own baselines are not known"
                 .to_owned(),
         );
-        let bench =
-            Trial::bench_of_checkout(self.root(), &self.baselines(), &run.chamber.platform())?;
+        let bench = PullRequestContext::bench_of_checkout(
+            self.root(),
+            &self.baselines(),
+            &run.environment.platform(),
+        )?;
         Ok(Finding::Judged(Box::new(bench.report(run, &warnings))))
     }
 
@@ -257,7 +263,7 @@ impl Telling<'_> {
         let (Some(content), Some(pull)) = (content, pull) else {
             return Ok(Published::default());
         };
-        let board = Board::PullRequest(pull.number);
+        let board = PostTarget::PullRequest(pull.number);
         self.publisher(client)
             .post(board, &self.marker(State::Judged), &content)
     }
@@ -279,8 +285,8 @@ impl Telling<'_> {
         }
     }
 
-    fn trial<'a>(&'a self, client: &'a Client) -> Trial<'a> {
-        Trial {
+    fn trial<'a>(&'a self, client: &'a Client) -> PullRequestContext<'a> {
+        PullRequestContext {
             client,
             triggering: self.triggering,
             root: self.root(),

@@ -1,7 +1,7 @@
 //! `icgate selftest`: proves the gate on this very machine, by running it as its users do.
 //!
 //! ```text
-//! worktree of the last commit ─→ baselines recorded in this chamber ─→ committed there
+//! worktree of the last commit ─→ baselines recorded in this measurement environment ─→ committed there
 //!    ├─ nothing changed, measured twice                       equal to the digit
 //!    ├─ a benchmark deleted, a baseline padded or worsened    refused, exit code 5
 //!    └─ costs planted in the code: +0.5 %, +2 %               pass; fail, with function and line
@@ -21,7 +21,8 @@ use crate::args::Project as Selection;
 use crate::cargo::Project;
 use crate::error::{CliError, GitError};
 use crate::git::Repository;
-use crate::{output, store};
+use crate::io::output;
+use crate::io::store;
 
 use plants::Plants;
 use rig::Rig;

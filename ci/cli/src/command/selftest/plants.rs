@@ -13,7 +13,7 @@ use camino::Utf8Path;
 use serde::Deserialize;
 
 use crate::error::{CliError, SelftestError};
-use crate::store;
+use crate::io::store;
 
 /// What a project lets the self-test plant.
 #[derive(Debug, Default, Deserialize)]

@@ -9,9 +9,9 @@ use crate::args::Project as Selection;
 use crate::cargo::Project;
 use crate::error::{CliError, GitError, SelftestError};
 use crate::git::Repository;
-use crate::interrupt;
-use crate::store;
-use crate::worktree::Worktree;
+use crate::git::worktree::Worktree;
+use crate::io::store;
+use crate::process;
 
 /// A project that may be broken at will.
 pub(super) struct Rig<'a> {
@@ -32,7 +32,7 @@ pub(super) struct Answer {
 }
 
 impl<'a> Rig<'a> {
-    /// Checks the last commit out, and records its baselines in this chamber.
+    /// Checks the last commit out, and records its baselines in this measurement environment.
     pub(super) fn set_up(
         project: &Project,
         selection: &Selection,
@@ -119,7 +119,7 @@ impl<'a> Rig<'a> {
         Ok(Answer { code, report })
     }
 
-    /// Measures everything anew, into `output`.
+    /// Measures everything again, into `output`.
     pub(super) fn measure(&self, output: &str) -> Result<Value, CliError> {
         let directory = self.output(output);
         self.succeed(&["measure", "--no-cache"], Some(&directory))?;
@@ -151,7 +151,7 @@ impl<'a> Rig<'a> {
         let failed = |error: std::io::Error| SelftestError::Step {
             what: format!("icgate cannot be started: {error}"),
         };
-        let mut command = Command::new(crate::own_path().map_err(failed)?);
+        let mut command = Command::new(crate::paths::own_path().map_err(failed)?);
         command.args(arguments).args(&self.options);
         if let Some(directory) = directory {
             command.arg("--output").arg(directory);
@@ -162,7 +162,7 @@ impl<'a> Rig<'a> {
         for name in ["GITHUB_BASE_REF", "GITHUB_STEP_SUMMARY"] {
             command.env_remove(name);
         }
-        let output = interrupt::output(&mut command).map_err(failed)?;
+        let output = process::output(&mut command).map_err(failed)?;
         let printed = String::from_utf8_lossy(&output.stderr).into_owned();
         Ok((output.status.code().unwrap_or(-1), printed))
     }

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use icgate_core::baseline::{Accepted, Baseline};
-use icgate_core::functions::FunctionTable;
-use icgate_core::metric::Metric;
+use icgate_core::model::baseline::{Accepted, Baseline};
+use icgate_core::model::functions::FunctionTable;
+use icgate_core::model::metric::Metric;
 use serde_json::Value;
 
 use super::plants::{Plant, Plants};
 use super::rig::{Answer, Rig};
 use crate::error::{CliError, SelftestError};
-use crate::store;
+use crate::io::store;
 
 /// Rounds by which a plant's cost is found out.
 const CALIBRATION: u64 = 1_000;
@@ -198,7 +198,7 @@ fn named(what: String, answer: &Answer, ground: &Ground<'_>) -> Trial {
     let grown_by = |row: &Value| Some(row["head"].as_i64()? - row["base"].as_i64()?);
     let beyond = |row: &&&Value| {
         row["change"].as_i64() > row["limit"].as_i64()
-            && grown_by(row) > row["limit_floor"].as_i64()
+            && grown_by(row) > row["limit_min_change"].as_i64()
     };
     let regressed = |row: &&&Value| row["verdict"] == "regressed";
     let grown: Vec<&Value> = rows.iter().filter(beyond).copied().collect();
@@ -245,7 +245,7 @@ fn stopped(what: &str, verdict: &str, answer: &Answer) -> Trial {
     let alarms = rows.iter().filter(|row| row["outcome"] != "pass").count() - caught;
     Trial {
         what: what.to_owned(),
-        expected: "fail as out of step",
+        expected: "fail as out of date",
         found: format!("{caught} {verdict}, exit code {}", answer.code),
         held: answer.code == 5 && caught == 1 && alarms == 0,
         caught: (caught, 1),

@@ -1,8 +1,8 @@
 //! One check run with each of its annotations once.
 
 use github_fake::{CheckRun as FakeCheck, Fault, Kind, World};
+use icgate_core::model::run::CiRun;
 use icgate_core::publish::check_run::{CheckRun, Place};
-use icgate_core::run::CiRun;
 
 use super::{Scene, key, sha};
 

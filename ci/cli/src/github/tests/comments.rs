@@ -1,10 +1,10 @@
 //! One comment, whoever else comments, deletes or publishes.
 
 use github_fake::{Comment, Fault, Kind, Meanwhile, World};
-use icgate_core::publish::sticky::Content;
-use icgate_core::run::CiRun;
+use icgate_core::model::run::CiRun;
+use icgate_core::publish::comment::Content;
 
-use super::super::Board;
+use super::super::PostTarget;
 use super::checks::annotated;
 use super::{BOT, COMMENTS, PULL, Scene, body, comment, key, marker};
 
@@ -159,7 +159,7 @@ fn a_comment_that_would_not_be_found_again_is_taken_back() {
 #[test]
 fn one_issue_is_kept_and_closed_when_there_is_nothing_left_to_tell() {
     let scene = Scene::new(&[Fault::once("POST", "/issues", Kind::Hang { done: true })]);
-    let board = Board::Issues("Counts have drifted");
+    let board = PostTarget::Issues("Counts have drifted");
     let tell = |run: u64| {
         let text = format!("text of {run}");
         let content = Content::Text { text, create: true };

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use github_fake::{Fault, Kind, World};
+use icgate_core::publish::comment::Content;
 use icgate_core::publish::pull_request::Repository;
-use icgate_core::publish::sticky::Content;
 
 use super::super::client::{Client, Endpoint};
-use super::super::{Board, GithubError, Publisher};
+use super::super::{GithubError, PostTarget, Publisher};
 use super::{BOT, COMMENTS, PULL, Recorded, Scene, TOKEN, body, comment, marker};
 
 fn limited(status: u16, after: Option<&str>, message: &str) -> Kind {
@@ -164,7 +164,7 @@ fn nobody_listens() {
     };
     let content = Content::Banner("> …".to_owned());
     let error = publisher
-        .post(Board::PullRequest(PULL), &marker(7), &content)
+        .post(PostTarget::PullRequest(PULL), &marker(7), &content)
         .unwrap_err();
     assert!(
         error.to_string().contains("could not be reached"),

@@ -15,7 +15,7 @@ fn checksum(data: Vec<u8>) -> (u32, Vec<u8>) {
 
 /// Two buffers on the heap, in an order that the working directory's length decides: a long path
 /// leaves a gap before the source into which the target fits. Which of the two comes first is what
-/// `memcpy` looks at, and so what a chamber has to make up for.
+/// `memcpy` looks at, and so what a measurement environment has to make up for.
 fn apart(length: usize) -> (Vec<u8>, Vec<u8>) {
     let here = std::env::current_dir().expect("a working directory");
     let gap = here.to_string_lossy().repeat(64);

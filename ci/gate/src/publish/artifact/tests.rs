@@ -2,22 +2,22 @@
 //! comes out harmless.
 
 use super::*;
-use crate::baseline::Baselines;
-use crate::calls::CallGraph;
-use crate::chamber::tests::chamber;
+use crate::attribute::diff::ChangedLines;
 use crate::compare::compare;
-use crate::diff::ChangedLines;
-use crate::functions::{FunctionCost, FunctionTable};
 use crate::judge::judge;
-use crate::metric::Metric;
-use crate::policy::Policy;
+use crate::model::baseline::Baselines;
+use crate::model::call_graph::CallGraph;
+use crate::model::environment::tests::environment;
+use crate::model::functions::{FunctionCost, FunctionTable};
+use crate::model::metric::Metric;
+use crate::model::policy::Policy;
+use crate::model::run::{Failed, FunctionLines, Measurement, RUN_FORMAT};
+use crate::profile::source::LineCost;
 use crate::publish::body;
+use crate::publish::comment::Content;
 use crate::publish::marker::{Marker, Sha};
-use crate::publish::sticky::Content;
 use crate::render::{github, markdown, text};
 use crate::report::{Report, report};
-use crate::run::{Failed, FunctionLines, Measurement, RUN_FORMAT};
-use crate::source::LineCost;
 
 /// A good run whose only function has this name and file, and which lacks a benchmark for this
 /// reason.
@@ -44,7 +44,7 @@ fn run(name: &str, file: &str, why: &str) -> Run {
         commit: None,
         complete: false,
         part: None,
-        chamber: chamber(),
+        environment: environment(),
         failed: vec![Failed {
             id: "a/b/failed".parse().unwrap(),
             why: why.to_owned(),
@@ -53,7 +53,7 @@ fn run(name: &str, file: &str, why: &str) -> Run {
             id: "a/b/c".parse().unwrap(),
             metrics: [(Metric::Instructions, 1_000)].into(),
             functions: FunctionTable::new(vec![cost], 0),
-            floor: 0,
+            noise: 0,
             lines: vec![lines],
             calls: CallGraph::default(),
         }],
@@ -143,7 +143,7 @@ fn only_counts_are_numbers() {
 #[test]
 fn nothing_is_said_twice_or_in_addition() {
     let twice = [
-        ("\"format\":1", "\"format\":1,\"format\":1"),
+        ("\"format\":2", "\"format\":2,\"format\":2"),
         ("\"metrics\":{", "\"metrics\":{\"instructions\":5,"),
         ("\"complete\":false", "\"complete\":false,\"complete\":true"),
         ("\"id\":\"a/b/c\"", "\"id\":\"a/b/c\",\"id\":\"a/b/d\""),
@@ -157,7 +157,7 @@ fn nothing_is_said_twice_or_in_addition() {
         );
     }
     for (from, to) in [
-        ("\"format\":1", "\"verdict\":\"pass\",\"format\":1"),
+        ("\"format\":2", "\"verdict\":\"pass\",\"format\":2"),
         ("\"metrics\":{", "\"metrics\":{\"good\":1,"),
         ("\"id\":\"a/b/c\"", "\"id\":\"a/b/c\",\"limit\":9"),
     ] {

@@ -4,14 +4,14 @@ use maud::{Markup, PreEscaped, html};
 
 use super::{chart, flamegraph, split};
 use crate::attribute::FunctionChange;
-use crate::bench_id::BenchId;
-use crate::detail::{Detail, Excerpt, Grouping};
 use crate::judge::{Outcome, Verdict};
-use crate::metric::Metric;
+use crate::model::bench_id::BenchId;
+use crate::model::escape::escaped;
+use crate::model::metric::Metric;
+use crate::render::messages;
 use crate::render::number::{grouped, percent, signed};
-use crate::render::words;
+use crate::report::detail::{Detail, Excerpt, Grouping};
 use crate::report::{Report, Row};
-use crate::visible::visible;
 
 /// Columns of the table, which a row of details spans.
 const COLUMNS: usize = 8;
@@ -30,7 +30,7 @@ pub(super) fn count(count: Option<u64>) -> String {
 fn class(row: &Row) -> &'static str {
     match row.outcome {
         Outcome::Regressed | Outcome::Incomparable | Outcome::Unmeasured => "fail",
-        Outcome::OutOfStep => "step",
+        Outcome::BaselineOutOfDate => "step",
         Outcome::Pass => "pass",
     }
 }
@@ -78,11 +78,11 @@ pub(super) fn summary(row: &Row, index: usize) -> Markup {
 fn cause(row: &Row) -> Markup {
     let culprit = row.culprits.first().filter(|_| has_moved(row));
     html! {
-        @if let Some(meaning) = words::meaning(row) { div { (meaning) } }
+        @if let Some(meaning) = messages::meaning(row) { div { (meaning) } }
         @if let Some(culprit) = culprit {
             div {
-                code { (words::function(&culprit.name, culprit.caller.as_deref())) }
-                @let place = words::place(culprit);
+                code { (messages::function(&culprit.name, culprit.caller.as_deref())) }
+                @let place = messages::place(culprit);
                 @if !place.is_empty() { " " span class="place" { (place) } }
             }
         }
@@ -122,18 +122,18 @@ fn why(report: &Report, row: &Row) -> Markup {
         section class="wide" {
             h3 { "Why it moved" }
             ul class="why" {
-                @if let Some(meaning) = words::meaning(row) { li { (meaning) } }
+                @if let Some(meaning) = messages::meaning(row) { li { (meaning) } }
                 @for culprit in &row.culprits {
                     li {
-                        code { (words::culprit(row, culprit)) }
-                        @let place = words::place(culprit);
+                        code { (messages::culprit(row, culprit)) }
+                        @let place = messages::place(culprit);
                         @if !place.is_empty() {
-                            " at " span class="place" { (visible(&report.prefix)) (place) }
+                            " at " span class="place" { (escaped(&report.prefix)) (place) }
                             @if culprit.in_diff { " (changed here)" }
                         }
                     }
                 }
-                @if let Some(reach) = row.reach { li { (words::reach(reach)) } }
+                @if let Some(reach) = row.reach { li { (messages::reach(reach)) } }
             }
         }
     }
@@ -194,15 +194,15 @@ fn functions(row: &Row) -> Markup {
                         @for change in functions.iter().take(FUNCTIONS_MAX) {
                             tr {
                                 th scope="row" {
-                                    code { (visible(&words::function(&change.name, change.caller.as_deref()))) }
-                                    " " span class="place" { (visible(&change.file)) }
+                                    code { (escaped(&messages::function(&change.name, change.caller.as_deref()))) }
+                                    " " span class="place" { (escaped(&change.file)) }
                                 }
                                 td { (grouped(change.base)) }
                                 td { (grouped(change.head)) }
                                 td class=(if change.difference() > 0 { "grew" } else { "shrank" }) {
                                     (signed(change.difference()))
                                 }
-                                td class="how" { (words::kind(change)) }
+                                td class="how" { (messages::kind(change)) }
                             }
                         }
                         @if rest != 0 {
@@ -221,8 +221,8 @@ fn source(prefix: &str, excerpt: &Excerpt) -> Markup {
     html! {
         section class="wide" {
             @let lines: Vec<String> = excerpt.culprits.iter().map(u32::to_string).collect();
-            h3 { "Source: " code { (visible(prefix)) (visible(&excerpt.file)) ":" (lines.join(", ")) } }
-            div class="scroll" tabindex="0" role="region" aria-label=(format!("source of {}", visible(&excerpt.file))) {
+            h3 { "Source: " code { (escaped(prefix)) (escaped(&excerpt.file)) ":" (lines.join(", ")) } }
+            div class="scroll" tabindex="0" role="region" aria-label=(format!("source of {}", escaped(&excerpt.file))) {
                 table class="source" {
                     thead { tr {
                         @if has_base { th scope="col" { "base" } }
@@ -245,7 +245,7 @@ fn source(prefix: &str, excerpt: &Excerpt) -> Markup {
 
 /// A line of source as it is shown: tabs as spaces, other marks visible, and not too long.
 fn cut(line: &str) -> String {
-    let line = visible(&line.replace('\t', "    "));
+    let line = escaped(&line.replace('\t', "    "));
     match line.char_indices().nth(LINE_CHARS_MAX) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line,
@@ -276,7 +276,7 @@ fn history(row: &Row) -> Markup {
                             (None, Some(after)) => { (grouped(after)) },
                             (_, None) => { "removed" },
                         }
-                        @if step.after.rerecorded { " (another chamber)" }
+                        @if step.after.rerecorded { " (another measurement environment)" }
                         " " span class="place" {
                             (step.after.commit.date) " "
                             (step.after.commit.hash.get(..10).unwrap_or(&step.after.commit.hash))
@@ -285,7 +285,7 @@ fn history(row: &Row) -> Markup {
                     }
                 }
             }
-            @if earlier > 0 { p class="note" { (words::plural(earlier, "earlier step")) } }
+            @if earlier > 0 { p class="note" { (messages::plural(earlier, "earlier step")) } }
         }
     }
 }
@@ -306,7 +306,7 @@ fn spent(detail: &Detail) -> Markup {
                         span class=(format!("swatch {}", split::colour(index, share))) {}
                         " " (format!("{}.{}", part / 10, part % 10)) " % "
                         @match &share.name {
-                            Some(name) => code { (visible(name)) },
+                            Some(name) => code { (escaped(name)) },
                             None => "all others",
                         }
                     }

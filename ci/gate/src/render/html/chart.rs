@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use crate::history::{Step, Trend};
+use crate::render::messages::plural;
 use crate::render::number::{grouped, percent};
-use crate::render::words::plural;
 use crate::report::change;
+use crate::report::history::{Step, Trend};
 
 /// Size of a large picture, and room in it for the highest and the lowest count.
 const LARGE: (u64, u64) = (560, 110);
@@ -179,7 +179,7 @@ pub(super) fn words(trend: &Trend) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::tests::sample;
+    use crate::report::history::tests::sample;
 
     #[test]
     fn a_trend_goes_in_steps_and_ends_in_what_was_measured() {

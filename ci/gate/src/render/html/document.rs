@@ -5,7 +5,7 @@ use base64::Engine as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use crate::render::words::plural;
+use crate::render::messages::plural;
 
 /// What all rows and details of a page may take together. With the rest it stays below 5 MB.
 pub(super) const BYTES_MAX: usize = 4_700_000;

@@ -6,10 +6,10 @@
 
 use inferno::flamegraph::{Direction, Options, from_lines};
 
-use crate::detail::Stack;
-use crate::visible::visible;
+use crate::model::escape::escaped;
+use crate::report::detail::Stack;
 
-/// Width for which names are cut to fit; the page's script cuts them anew.
+/// Width for which names are cut to fit; the page's script cuts them again.
 const WIDTH: usize = 1_000;
 /// At most this many stacks; what is beyond is too narrow to be seen.
 const STACKS_MAX: usize = 400;
@@ -76,7 +76,7 @@ pub(super) fn draw(benchmark: &str, stacks: &[Stack]) -> Option<Flamegraph> {
 
 /// A name as a frame: what separates frames, or ends a line, cannot stand in it.
 fn frame(name: &str) -> String {
-    let name = visible(name).replace(';', ",");
+    let name = escaped(name).replace(';', ",");
     match name.trim() {
         "" => "?".to_owned(),
         name => name.to_owned(),

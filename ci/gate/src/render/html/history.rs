@@ -6,12 +6,12 @@ use maud::{Markup, PreEscaped, html};
 
 use super::document::{BYTES_MAX, Column, Entry, Search, document, fit, table};
 use super::{benchmark, chart};
-use crate::history::{Drift, Step};
+use crate::model::escape::escaped;
 use crate::render::history::{HistoryRow, HistoryView};
+use crate::render::messages::plural;
 use crate::render::number::{grouped, percent, signed};
-use crate::render::words::plural;
 use crate::report::change;
-use crate::visible::visible;
+use crate::report::history::{Drift, Step};
 
 const COLUMNS: [Column; 8] = [
     column("benchmark", "text", "id"),
@@ -97,15 +97,15 @@ pub fn render(view: &HistoryView<'_>) -> String {
         (Some(_), 0) => "pass",
         (Some(_), _) => "fail",
     };
-    let headline = view.headline(visible);
+    let headline = view.headline(escaped);
     let header = html! {
         header class=(class) {
             h1 { (headline) }
             p class="counts" {
-                "Accepted counts, as the commits of baselines have them. A step to another chamber \
+                "Accepted counts, as the commits of baselines have them. A step to another environment \
                  is nobody's growth."
             }
-            @for warning in &view.warnings { p class="warning" { (visible(warning)) } }
+            @for warning in &view.warnings { p class="warning" { (escaped(warning)) } }
         }
     };
     let all = "icgate history --format json";
@@ -152,7 +152,7 @@ fn details(row: &HistoryRow<'_>, index: usize) -> Markup {
                 (chart::large(row.trend, None, STEPS_MAX))
                 p class="note" {
                     (chart::words(row.trend))
-                    @if rerecorded != 0 { "; " (signed(rerecorded)) " of it by another chamber" }
+                    @if rerecorded != 0 { "; " (signed(rerecorded)) " of it by another environment" }
                 }
             }
             section class="wide" {
@@ -180,8 +180,8 @@ fn step_row(step: Step<'_>) -> Markup {
     let share = share.and_then(|(before, after)| change(before, after));
     html! {
         tr {
-            th scope="row" { (visible(&commit.date)) }
-            td { (visible(commit.hash.get(..10).unwrap_or(&commit.hash))) }
+            th scope="row" { (escaped(&commit.date)) }
+            td { (escaped(commit.hash.get(..10).unwrap_or(&commit.hash))) }
             td { (after.map_or_else(|| "removed".to_owned(), grouped)) }
             td { (share.map_or_else(String::new, percent)) }
             td class="how" { (said(step)) }
@@ -195,25 +195,25 @@ fn said(step: Step<'_>) -> String {
         Some(reason) => format!("reason: {reason}"),
         None => step.after.commit.subject.to_string(),
     };
-    let chamber = if step.after.rerecorded {
-        "another chamber: "
+    let environment = if step.after.rerecorded {
+        "another environment: "
     } else {
         ""
     };
-    format!("{chamber}{}", visible(&why))
+    format!("{environment}{}", escaped(&why))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::tests::sample;
-    use crate::history::{Change, Commit, History};
-    use crate::policy::{Limit, PartsPerMillion};
+    use crate::model::policy::{Limit, PartsPerMillion};
+    use crate::report::history::tests::sample;
+    use crate::report::history::{Change, Commit, History};
 
     fn page(history: &History) -> String {
         let limit = Limit {
             share: PartsPerMillion(50_000),
-            floor: 50,
+            min_change: 50,
         };
         let since = Some("v1<b>".to_owned());
         let mut view = HistoryView::new(history, |_| true, since, Some(limit));
@@ -236,8 +236,8 @@ mod tests {
             "over limit",
             "+6.00 %",
             "reason: checked",
-            "another chamber: change 3",
-            "+970 of it by another chamber",
+            "another environment: change 3",
+            "+970 of it by another environment",
             "2026-01-31",
         ] {
             assert!(first.contains(said), "{said} in {first}");
@@ -275,9 +275,9 @@ mod tests {
     #[test]
     fn what_a_commit_says_stays_text() {
         let hostile = "</code><script>alert(1)</script><img src=x>\u{202e}";
-        let counts = serde_json::json!({"suite": "a", "chamber": crate::chamber::tests::chamber(),
+        let counts = serde_json::json!({"suite": "a", "environment": crate::model::environment::tests::environment(),
             "benchmarks": [{"id": "a/f/x", "metrics": {"instructions": 7}, "reason": hostile}]});
-        let counts = crate::history::SuiteCounts::from_json(counts.to_string().as_bytes());
+        let counts = crate::report::history::SuiteCounts::from_json(counts.to_string().as_bytes());
         let change = Change {
             commit: Commit {
                 hash: hostile.into(),

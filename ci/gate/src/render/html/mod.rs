@@ -23,11 +23,11 @@ use maud::{Markup, html};
 
 use self::document::{BYTES_MAX, Column, Entry, Search, document, fit, table};
 pub use self::history::render as render_history;
-use crate::detail::Details;
 use crate::judge::Outcome;
-use crate::render::words;
+use crate::model::escape::escaped;
+use crate::render::messages;
 use crate::report::Report;
-use crate::visible::visible;
+use crate::report::detail::Details;
 
 /// The report as a page.
 #[must_use]
@@ -36,8 +36,8 @@ pub fn render(report: &Report, details: &Details) -> String {
 }
 
 fn render_within(report: &Report, details: &Details, bytes_max: usize) -> String {
-    let report = &report.visible();
-    let title = format!("icgate: {}", words::headline(report));
+    let report = &report.escaped();
+    let title = format!("icgate: {}", messages::headline(report));
     let main = html! {
         (benchmarks(report, details, bytes_max))
         (surroundings(report))
@@ -48,24 +48,24 @@ fn render_within(report: &Report, details: &Details, bytes_max: usize) -> String
 fn verdict(report: &Report) -> Markup {
     let (class, sign) = match report.outcome {
         Outcome::Pass => ("pass", "✓"),
-        Outcome::OutOfStep => ("step", "≠"),
+        Outcome::BaselineOutOfDate => ("step", "≠"),
         Outcome::Regressed => ("fail", "✗"),
         Outcome::Incomparable | Outcome::Unmeasured => ("fail", "!"),
     };
     html! {
         header class=(class) {
-            h1 { span class="sign" aria-hidden="true" { (sign) } " " (words::headline(report)) }
+            h1 { span class="sign" aria-hidden="true" { (sign) } " " (messages::headline(report)) }
             p class="counts" {
-                (words::denominator(report)) ": " (words::counts(report))
+                (messages::denominator(report)) ": " (messages::counts(report))
                 ". Compared with " (report.base) "."
             }
             @if let Some(cause) = &report.main_cause {
-                p class="main-cause" { "Cause: " (words::main_cause(cause, str::to_owned)) "." }
+                p class="main-cause" { "Cause: " (messages::main_cause(cause, str::to_owned)) "." }
             }
-            @if !words::next_steps(report).is_empty() {
+            @if !messages::next_steps(report).is_empty() {
                 dl class="steps" {
-                    @for (purpose, command) in words::next_steps(report) {
-                        div { dt { (purpose) } dd { code { (visible(&command)) } } }
+                    @for (purpose, command) in messages::next_steps(report) {
+                        div { dt { (purpose) } dd { code { (escaped(&command)) } } }
                     }
                 }
             }
@@ -76,9 +76,9 @@ fn verdict(report: &Report) -> Markup {
                 }
             }
             @for warning in &report.warnings { p class="warning" { (warning) } }
-            @for difference in &report.chamber_differences {
+            @for difference in &report.environment_differences {
                 p class="warning" {
-                    "chamber: " (difference.field) " was " code { (difference.base) }
+                    "environment: " (difference.field) " was " code { (difference.base) }
                     " and is " code { (difference.head) }
                 }
             }
@@ -120,12 +120,12 @@ fn benchmarks(report: &Report, details: &Details, bytes_max: usize) -> Markup {
 
 fn surroundings(report: &Report) -> Markup {
     html! {
-        section aria-labelledby="chamber-title" {
-            h2 id="chamber-title" { "Chamber" }
+        section aria-labelledby="environment-title" {
+            h2 id="environment-title" { "Environment" }
             p { "Counts are equal to the digit wherever these are." }
-            dl class="chamber" {
-                @for (name, value) in report.chamber.fields() {
-                    div { dt { (name.replace('_', " ")) } dd { (visible(value)) } }
+            dl class="environment" {
+                @for (name, value) in report.environment.fields() {
+                    div { dt { (name.replace('_', " ")) } dd { (escaped(value)) } }
                 }
             }
         }

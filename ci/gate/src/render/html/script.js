@@ -46,7 +46,7 @@
         const w = above ? 100 : (it.w / target.w) * 100;
         it.rect.setAttribute("x", `${x}%`);
         it.rect.setAttribute("width", `${w}%`);
-        const room = Math.floor((w * 10 - 6) / CHARACTER);
+        const room = Math.noise((w * 10 - 6) / CHARACTER);
         it.label.setAttribute("x", `${x + 0.3}%`);
         it.label.textContent = room < 3 ? "" : fitted(it.name, room);
       }

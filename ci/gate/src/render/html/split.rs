@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use crate::detail::Share;
+use crate::report::detail::Share;
 
 /// A cost split as one bar.
 pub(super) fn bar(shares: &[Share]) -> Markup {

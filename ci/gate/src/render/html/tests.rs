@@ -1,8 +1,8 @@
 use super::document::ROWS_BYTES;
 use super::*;
-use crate::detail::tests::sample;
-use crate::reach::Reach;
-use crate::report::OnBase;
+use crate::attribute::reach::Reach;
+use crate::report::BaseRunChange;
+use crate::report::detail::tests::sample;
 
 /// The texts between `start` and `end`.
 fn between<'a>(page: &'a str, start: &str, end: &str) -> Vec<&'a str> {
@@ -103,11 +103,11 @@ fn what_the_terminal_says_of_a_cause_the_page_says_as_well() {
     let (mut report, details) = sample(true);
     let row = &mut report.rows[0];
     row.reach = Some(Reach::Touched);
-    row.on_base = Some(OnBase {
+    row.base_run = Some(BaseRunChange {
         count: 232_000,
         before: Some(8_696),
         own: Some(17_242),
-        other_chamber: false,
+        other_environment: false,
     });
     row.attribution.functions[0].moved_with = Some("engine::frame::neighbour".into());
     row.attribution.functions[0].moved = 600;
@@ -118,7 +118,7 @@ fn what_the_terminal_says_of_a_cause_the_page_says_as_well() {
     }
     let why = between(&page, "Why it moved", "</section>")[0];
     for said in [
-        words::reach(Reach::Touched),
+        messages::reach(Reach::Touched),
         "by this change +1.72 %",
         "(changed here)",
     ] {

@@ -11,10 +11,10 @@ use comrak::{Arena, Options, parse_document};
 use proptest::prelude::*;
 
 use super::*;
-use crate::chamber::ChamberDifference;
-use crate::history::tests::sample as sample_history;
+use crate::model::environment::EnvironmentDifference;
+use crate::model::run::Failed;
+use crate::report::history::tests::sample as sample_history;
 use crate::report::tests::sample;
-use crate::run::Failed;
 
 /// The mark by which a hostile text is known again.
 const MARK: &str = "ZQ";
@@ -66,16 +66,16 @@ fn report_saying(text: &str) -> Report {
         id: "a/b/c".parse().unwrap(),
         why: text.to_owned(),
     });
-    report.chamber_differences.push(ChamberDifference {
+    report.environment_differences.push(EnvironmentDifference {
         field: "rustc",
         base: text.to_owned(),
         head: text.to_owned(),
     });
     for field in [
-        &mut report.chamber.rustc,
-        &mut report.chamber.valgrind,
-        &mut report.chamber.libc,
-        &mut report.chamber.target,
+        &mut report.environment.rustc,
+        &mut report.environment.valgrind,
+        &mut report.environment.libc,
+        &mut report.environment.target,
     ] {
         text.clone_into(field);
     }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::reach::Reach;
-use crate::report::OnBase;
+use crate::attribute::reach::Reach;
+use crate::report::BaseRunChange;
 use crate::report::tests::sample;
 
 #[test]
@@ -13,17 +13,17 @@ fn what_the_terminal_says_of_a_cause_the_comment_says_as_well() {
     let mut report = sample();
     let row = &mut report.rows[0];
     row.reach = Some(Reach::Unreachable);
-    row.on_base = Some(OnBase {
+    row.base_run = Some(BaseRunChange {
         count: 232_000,
         before: Some(8_696),
         own: Some(17_242),
-        other_chamber: false,
+        other_environment: false,
     });
     row.attribution.functions[0].moved_with = Some("engine::frame::neighbour".into());
     row.attribution.functions[0].moved = 600;
     let text = render(&report);
     for said in [
-        words::reach(Reach::Unreachable),
+        messages::reach(Reach::Unreachable),
         "already on base +0.86 %, by this change +1.72 %",
         "+600 of it moved from engine::frame::neighbour",
     ] {
@@ -34,7 +34,7 @@ fn what_the_terminal_says_of_a_cause_the_comment_says_as_well() {
 #[test]
 fn a_row_shows_its_last_twenty_baselines_and_what_was_measured() {
     let mut report = sample();
-    let history = crate::history::tests::sample();
+    let history = crate::report::history::tests::sample();
     let mut trend = history.trend(&"a/f/x".parse().unwrap()).unwrap().clone();
     let point = trend.points[0].clone();
     trend.points = vec![point; 30];
@@ -54,7 +54,7 @@ fn whole_rows_are_dropped_to_stay_below_the_limit() {
     let shown = first.lines().filter(|line| line.starts_with("| `")).count();
     assert!(shown > 100, "{shown}");
     // Regressed, improved, missing and unlisted, and the thousand.
-    let more = words::plural(1_004 - shown, "more row");
+    let more = messages::plural(1_004 - shown, "more row");
     assert!(
         first.contains(&format!("… and {more}, in the job")),
         "{first}"

@@ -1,0 +1,192 @@
+//! The compiler's wrapper: hides where the workspace lies from `env!("CARGO_MANIFEST_DIR")`.
+//!
+//! Path remapping covers debug information and panic messages, but not the paths that cargo hands
+//! to the compiler in the environment. Harnesses bake one of those into every bench executable, and
+//! its length shifts the constants and statics behind it (by 32 to 64 bytes where it was seen); even
+//! what it says decides in which order constants lie. `memcpy` takes another way for another
+//! alignment of its target, so a benchmark that writes to a static could tell one checkout from
+//! another. With the wrapper, executables of one commit are the same everywhere, byte by byte.
+//!
+//! ```text
+//! /home/somebody/project        where the workspace is
+//! /proc/self/cwd//././././.     what the compiler is told: it runs there, and so finds the files
+//! /tmp/icgate.000000/source     what a benchmark is told: a link, put into its copy in the measurement environment
+//! ```
+//!
+//! All are paths that work, because sources include files by them, and benches open their fixtures.
+//! Cargo leaves the variables that it sets itself out of its freshness checks, so nothing is built
+//! again for this.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+/// The name under which this part is called.
+pub(crate) const NAME: &str = "icgate-rustc-wrapper";
+
+/// The workspace's real path.
+const ROOT: &str = "ICGATE_WORKSPACE_ROOT";
+/// The wrapper that the user has set, which is called in its turn.
+const INNER: &str = "ICGATE_INNER_WRAPPER";
+
+/// The workspace, seen from a compiler that runs in it. As long as the link in a measurement environment, with which
+/// it changes places in an executable's copy.
+const SEEN_FROM_WITHIN: &str = "/proc/self/cwd//././././.";
+/// The name of that link.
+const LINK: &str = "source";
+
+/// Variables in which cargo tells the compiler a path, and that end up in executables.
+const PATHS: [&str; 4] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "OUT_DIR",
+    "CARGO_TARGET_TMPDIR",
+];
+
+/// Acts as the compiler: cargo gives its path, then its arguments.
+pub(crate) fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    let inner = std::env::var_os(INNER).filter(|inner| !inner.is_empty());
+    let Some(program) = inner.or_else(|| words.next()) else {
+        eprintln!("icgate: {NAME} is for cargo to call");
+        return ExitCode::FAILURE;
+    };
+    let mut command = Command::new(&program);
+    command.args(words);
+    // Cargo lets the compiler run in the workspace for what belongs to it, and elsewhere for what
+    // does not.
+    if let Some(root) = std::env::var_os(ROOT)
+        && let (Ok(here), Ok(real)) = (std::env::current_dir(), Path::new(&root).canonicalize())
+        && here == real
+    {
+        for name in PATHS {
+            if let Some(path) = std::env::var_os(name)
+                && let Some(moved) = moved(Path::new(&path), Path::new(&root))
+            {
+                command.env(name, moved);
+            }
+        }
+    }
+    let error = command.exec();
+    eprintln!(
+        "icgate: cannot start {}: {error}",
+        Path::new(&program).display()
+    );
+    ExitCode::FAILURE
+}
+
+/// `path` as it is seen from `root`, if it lies there.
+fn moved(path: &Path, root: &Path) -> Option<OsString> {
+    let inside = path.strip_prefix(root).ok()?;
+    let mut moved = OsString::from(SEEN_FROM_WITHIN);
+    if inside != Path::new("") {
+        moved.push("/");
+        moved.push(inside);
+    }
+    Some(moved)
+}
+
+/// Copies an executable into `chamber`, from where it finds the workspace by a link there.
+pub(crate) fn install(executable: &Path, to: &Path, environment: &Path) -> io::Result<()> {
+    let mut bytes = std::fs::read(executable)?;
+    lead(
+        &mut bytes,
+        environment.join(LINK).as_os_str().as_encoded_bytes(),
+    );
+    std::fs::write(to, bytes)?;
+    std::fs::set_permissions(to, std::fs::metadata(executable)?.permissions())
+}
+
+/// Makes the workspace at `root` findable from `chamber`.
+pub(crate) fn link(environment: &Path, root: &Path) -> io::Result<()> {
+    symlink(root, environment.join(LINK))
+}
+
+/// Puts `link` into the place of what the compiler was told.
+fn lead(executable: &mut [u8], link: &[u8]) {
+    let told = SEEN_FROM_WITHIN.as_bytes();
+    let places: Vec<usize> = memchr::memmem::find_iter(executable, told).collect();
+    // Of any other length it would overwrite what follows.
+    if link.len() == told.len() {
+        for at in places {
+            executable[at..at + told.len()].copy_from_slice(link);
+        }
+    }
+}
+
+/// Makes cargo's command compile through the wrapper; `directory` is for a link to this executable.
+pub(crate) fn wrap(command: &mut Command, root: &Path, directory: &Path) -> io::Result<()> {
+    let wrapper = directory.join(NAME);
+    replace_link(&crate::paths::own_path()?, &wrapper)?;
+    let inner = std::env::var_os("RUSTC_WRAPPER").unwrap_or_default();
+    command
+        .env("RUSTC_WRAPPER", wrapper)
+        .env(INNER, inner)
+        .env(ROOT, root);
+    Ok(())
+}
+
+/// Makes `link` lead to `target`. A link that leads elsewhere is replaced if it is our own; if it
+/// is somebody else's, following it would mean reading their files.
+fn replace_link(target: &Path, link: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(link) {
+        Ok(data) if data.uid() != nix::unistd::geteuid().as_raw() => {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!("`{}` belongs to another user", link.display()),
+            ));
+        }
+        Ok(_) if std::fs::read_link(link).is_ok_and(|old| old == target) => return Ok(()),
+        Ok(_) => std::fs::remove_file(link)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    match symlink(target, link) {
+        // Another icgate was faster, with the same target.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_in_the_workspace_is_moved() {
+        let moved = |path| moved(Path::new(path), Path::new("/home/a/p"));
+        assert_eq!(moved("/home/a/p"), Some(SEEN_FROM_WITHIN.into()));
+        let inside = format!("{SEEN_FROM_WITHIN}/engine");
+        assert_eq!(moved("/home/a/p/engine"), Some(inside.into()));
+        assert_eq!(moved("/home/a/project"), None);
+        assert_eq!(moved("/home/a/.cargo/registry/x"), None);
+        let here = std::env::current_dir().unwrap();
+        let seen = Path::new(SEEN_FROM_WITHIN).canonicalize().unwrap();
+        assert_eq!(seen, here.canonicalize().unwrap());
+    }
+
+    #[test]
+    fn a_environments_link_takes_the_place_of_what_the_compiler_was_told() {
+        let text = format!("a {SEEN_FROM_WITHIN}/engine b {SEEN_FROM_WITHIN}");
+        let mut bytes = text.clone().into_bytes();
+        lead(&mut bytes, b"/tmp/icgate.000007/source");
+        let expected = "a /tmp/icgate.000007/source/engine b /tmp/icgate.000007/source";
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+        let mut untouched = text.clone().into_bytes();
+        lead(&mut untouched, b"/tmp/longer/icgate.000007/source");
+        assert_eq!(String::from_utf8(untouched).unwrap(), text);
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        for target in ["/one", "/two", "/two"] {
+            replace_link(Path::new(target), &link).unwrap();
+            assert_eq!(std::fs::read_link(&link).unwrap(), Path::new(target));
+        }
+    }
+}

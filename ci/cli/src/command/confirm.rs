@@ -1,0 +1,64 @@
+//! A second look: what has regressed is measured once more before it is announced.
+
+use std::collections::BTreeSet;
+
+use icgate_core::compare::noise::Noise;
+use icgate_core::judge::Verdict;
+use icgate_core::model::bench_id::BenchId;
+use icgate_core::model::run::Run;
+use icgate_core::report::Report;
+
+use super::judge::JudgeContext;
+use crate::error::CliError;
+use crate::measure::{Disturbance, Session};
+
+/// Functions named for a benchmark that moves by itself.
+const FUNCTIONS_MAX: usize = 3;
+
+/// Measures what has regressed once more, in a disturbed measurement environment, before it is announced: what
+/// moves by itself is noisy, and blames nobody. Returns whether anything moved.
+pub(super) fn measure_again(
+    session: &Session<'_>,
+    bench: &JudgeContext,
+    report: &Report,
+    run: &mut Run,
+    warnings: &mut Vec<String>,
+) -> Result<bool, CliError> {
+    let regressed: BTreeSet<&BenchId> = report
+        .rows
+        .iter()
+        .filter(|it| it.verdict == Verdict::Regressed)
+        .map(|it| &it.id)
+        .collect();
+    if regressed.is_empty() {
+        return Ok(false);
+    }
+    let select = |id: &BenchId| regressed.contains(id);
+    let again = session.measure_disturbed(&bench.committed, &select, Disturbance::USUAL)?;
+    let mut moved = false;
+    for first in &mut run.benchmarks {
+        let Some(second) = again.run.benchmark(&first.id) else {
+            continue;
+        };
+        let Some(noise) = Noise::of(&[first, second]) else {
+            continue;
+        };
+        if noise.instructions() > 0 {
+            let named = noise
+                .moved
+                .iter()
+                .take(FUNCTIONS_MAX)
+                .map(|it| it.name.as_str());
+            let named: Vec<&str> = named.collect();
+            warnings.push(format!(
+                "{} moves by {} instructions when nothing changed, in {}",
+                first.id,
+                noise.instructions(),
+                named.join(", ")
+            ));
+            first.noise = noise.instructions();
+            moved = true;
+        }
+    }
+    Ok(moved)
+}

@@ -1,0 +1,258 @@
+//! Builds and runs the probe (`probe/probe.rs`), and reads what it shows.
+//!
+//! It is also what decides how benchmarks are linked: statically where that works, since Valgrind
+//! then starts in a third of the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use icgate_core::profile::callgrind;
+
+use crate::environment::{
+    CACHES, CALLGRIND_OPTIONS, EnvironmentDirectory, StackOffset, TUNABLES, Toolchain, Valgrind,
+    stack,
+};
+use crate::error::EnvironmentError;
+use crate::process;
+
+const SOURCE: &str = include_str!("../../probe/probe.rs");
+
+/// How benchmarks are linked with the C library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Linkage {
+    Static,
+    Dynamic,
+}
+
+impl Linkage {
+    /// What is tried, in this order.
+    pub(crate) const PREFERRED: [Self; 2] = [Self::Static, Self::Dynamic];
+}
+
+/// What the probe showed.
+#[derive(Debug, Clone)]
+pub(crate) struct Probe {
+    pub(crate) linkage: Linkage,
+    /// The CPU as programs under Valgrind see it.
+    pub(crate) cpu: String,
+    /// Variants of memory functions in use, sorted.
+    pub(crate) memory_functions: Vec<String>,
+    /// Whether the tunables have taken effect: as a canary, by what they do and not by what was set.
+    pub(crate) tunables_hold: bool,
+    /// Where its stack began.
+    pub(crate) stack: StackOffset,
+    /// The C library's file, where it is linked dynamically.
+    pub(crate) libc: Option<PathBuf>,
+}
+
+/// A probe that was compiled.
+#[derive(Debug)]
+pub(crate) struct ProbeExecutable {
+    path: PathBuf,
+    /// How it could be linked, and so how benchmarks are.
+    pub(crate) linkage: Linkage,
+}
+
+/// Builds the probe in the first of `linkages` that works, or finds the one that this compiler
+/// built before in `cache`.
+pub(crate) fn build_probe(
+    toolchain: &Toolchain,
+    cache: &Path,
+    linkages: &[Linkage],
+) -> Result<ProbeExecutable, EnvironmentError> {
+    let libc = toolchain.static_libc.as_ref().map(|it| &it.digest);
+    let made_of = format!(
+        "{SOURCE}\0{}\0{}\0{libc:?}",
+        toolchain.rustc, toolchain.target
+    );
+    let key = blake3::hash(made_of.as_bytes());
+    let directory = cache.join(&key.to_hex()[..16]);
+    let failed = |what: String| EnvironmentError::ProbeBuild { what };
+    std::fs::create_dir_all(&directory).map_err(|error| failed(error.to_string()))?;
+    let source = directory.join("probe.rs");
+    crate::io::store::write(&source, SOURCE).map_err(|error| failed(error.to_string()))?;
+    let mut what = String::new();
+    for &linkage in linkages {
+        let path = directory.join(match linkage {
+            Linkage::Static => "probe-static",
+            Linkage::Dynamic => "probe-dynamic",
+        });
+        if path.exists() {
+            return Ok(ProbeExecutable { path, linkage });
+        }
+        // Compiled under another name and renamed: a half-written executable is never found.
+        let unfinished = path.with_extension(std::process::id().to_string());
+        let mut command = Command::new("rustc");
+        command
+            .current_dir(&toolchain.directory)
+            .args(["--edition=2024", "-Copt-level=2"]);
+        command.arg(format!("--target={}", toolchain.target));
+        if linkage == Linkage::Static {
+            command.arg("-Ctarget-feature=+crt-static");
+        }
+        command.arg("-o").arg(&unfinished).arg(&source);
+        let output = process::output(&mut command).map_err(|error| failed(error.to_string()))?;
+        if output.status.success() {
+            std::fs::rename(&unfinished, &path).map_err(|error| failed(error.to_string()))?;
+            return Ok(ProbeExecutable { path, linkage });
+        }
+        String::from_utf8_lossy(&output.stderr)
+            .trim()
+            .clone_into(&mut what);
+    }
+    Err(failed(what))
+}
+
+/// Runs the probe in the measurement environment.
+pub(crate) fn run_probe(
+    executable: &ProbeExecutable,
+    valgrind: &Valgrind,
+    environment: &EnvironmentDirectory,
+) -> Result<Probe, EnvironmentError> {
+    let failed = |what: String| EnvironmentError::ProbeRun { what };
+    let directory = environment.create("probe")?;
+    let copy = directory.join("probe");
+    if let Err(source) = std::fs::copy(&executable.path, &copy) {
+        return Err(EnvironmentError::Directory { path: copy, source });
+    }
+    let profile_path = directory.join("profile");
+    let mut env_vars = BTreeMap::from([("GLIBC_TUNABLES".to_owned(), TUNABLES.to_owned())]);
+    let filling = StackOffset::default().fill(&copy.to_string_lossy(), &[], &env_vars);
+    env_vars.insert(stack::VARIABLE.to_owned(), filling);
+    let mut command = Command::new(&valgrind.path);
+    command.current_dir(&directory).env_clear().envs(&env_vars);
+    command
+        .arg("--tool=callgrind")
+        .args(CALLGRIND_OPTIONS)
+        .args(CACHES);
+    command.arg(format!("--callgrind-out-file={}", profile_path.display()));
+    command
+        .arg(format!("--log-file={}", directory.join("log").display()))
+        .arg(&copy);
+    let output = process::output(&mut command).map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
+        return Err(failed(format!("{}\n{}", output.status, log.trim())));
+    }
+    let profile = File::open(&profile_path).map_err(|error| failed(error.to_string()))?;
+    let profile = callgrind::read(profile).map_err(|error| failed(error.to_string()))?;
+    let functions = profile
+        .symbols()
+        .map(|(_, symbol)| symbol.function.as_str());
+    let memory_functions: BTreeSet<&str> = functions.filter(|name| is_variant(name)).collect();
+    let mut objects = profile
+        .symbols()
+        .map(|(_, symbol)| profile.object(symbol.object));
+    let printed = String::from_utf8_lossy(&output.stdout);
+    Ok(Probe {
+        tunables_hold: tunables_hold(&printed, &memory_functions),
+        linkage: executable.linkage,
+        cpu: cpu(&printed).ok_or_else(|| failed("it did not print the CPU".to_owned()))?,
+        stack: stack_offset(&printed)
+            .ok_or_else(|| failed("it did not print where its stack began".to_owned()))?,
+        memory_functions: memory_functions.into_iter().map(str::to_owned).collect(),
+        libc: objects.find(|object| is_libc(object)).map(PathBuf::from),
+    })
+}
+
+/// A memory or string function of which the C library has several: `__memcpy_sse2_unaligned`.
+fn is_variant(name: &str) -> bool {
+    let name = name.trim_start_matches('_');
+    let known = ["memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen"];
+    let variants = ["sse2", "sse4", "ssse3", "avx", "evex", "erms"];
+    known.iter().any(|prefix| name.starts_with(prefix))
+        && variants.iter().any(|variant| name.contains(variant))
+        && !name.contains("ifunc")
+}
+
+fn is_libc(object: &str) -> bool {
+    object
+        .rsplit('/')
+        .next()
+        .is_some_and(|file| file.starts_with("libc.so") || file.starts_with("libc-"))
+}
+
+/// Large blocks lie on the heap, and no memory function has a variant that the tunables rule out.
+fn tunables_hold(printed: &str, memory_functions: &BTreeSet<&str>) -> bool {
+    let ruled_out = ["ssse3", "avx", "evex", "erms"];
+    let in_use = |variant: &&str| memory_functions.iter().any(|name| name.contains(variant));
+    printed.lines().any(|line| line == "heap whole") && !ruled_out.iter().any(in_use)
+}
+
+fn stack_offset(printed: &str) -> Option<StackOffset> {
+    let address = printed.lines().find_map(|line| line.strip_prefix("stack "));
+    Some(StackOffset::of(address?.parse().ok()?))
+}
+
+/// The probe's lines as one text; the features by their digest, since nobody reads bits.
+fn cpu(printed: &str) -> Option<String> {
+    let line = |name: &str| printed.lines().find_map(|line| line.strip_prefix(name));
+    let features = blake3::hash(line("features ")?.as_bytes()).to_hex();
+    Some(format!("{}, features {}", line("cpu ")?, &features[..16]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variants_are_told_from_their_selectors() {
+        for name in [
+            "__memcpy_sse2_unaligned",
+            "__memset_avx2_unaligned_erms",
+            "__strlen_evex",
+        ] {
+            assert!(is_variant(name), "{name}");
+        }
+        for name in [
+            "memcpy",
+            "__new_memcpy_ifunc",
+            "std::memory_sse2",
+            "main",
+            "memcpy_ifunc.avx2",
+        ] {
+            assert!(!is_variant(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn tunables_hold_by_what_they_do() {
+        let sse2 = BTreeSet::from(["__memcpy_sse2_unaligned", "__strlen_sse2"]);
+        let printed = "stack 16\nheap whole\n";
+        assert!(tunables_hold(printed, &sse2));
+        assert!(
+            tunables_hold(printed, &BTreeSet::new()),
+            "a libc without variants"
+        );
+        assert!(!tunables_hold("stack 16\nheap split\n", &sse2));
+        assert!(!tunables_hold("", &sse2));
+        for other in [
+            "__memcpy_avx_unaligned_erms",
+            "__memset_evex",
+            "__memmove_ssse3",
+        ] {
+            let mixed = BTreeSet::from(["__strlen_sse2", other]);
+            assert!(!tunables_hold(printed, &mixed), "{other}");
+        }
+    }
+
+    #[test]
+    fn equal_features_read_equal() {
+        let first = cpu("cpu GenuineIntel 6-60-3\nfeatures 1 2\n").unwrap();
+        assert!(
+            first.starts_with("GenuineIntel 6-60-3, features "),
+            "{first}"
+        );
+        assert_eq!(
+            cpu("cpu GenuineIntel 6-60-3\nfeatures 1 2\n").unwrap(),
+            first
+        );
+        assert_ne!(
+            cpu("cpu GenuineIntel 6-60-3\nfeatures 1 3\n").unwrap(),
+            first
+        );
+        assert_eq!(cpu("features 1"), None);
+    }
+}

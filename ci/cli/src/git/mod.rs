@@ -1,0 +1,420 @@
+//! Git: which revision is base, what its tree holds, and what head changes against it.
+//!
+//! Judging by base's policy and baselines, not by head's, is what keeps a pull request from
+//! granting itself headroom.
+
+mod changed;
+pub(crate) mod history;
+pub(crate) mod worktree;
+
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use icgate_core::model::baseline::Baselines;
+use icgate_core::model::policy::Policy;
+
+use crate::error::{CliError, GitError};
+use crate::io::store::{self, POLICY_FILE};
+use crate::process;
+
+/// A repository that has at least one commit.
+#[derive(Debug)]
+pub(crate) struct Repository {
+    root: PathBuf,
+}
+
+/// A commit that head is compared with.
+#[derive(Debug, Clone)]
+pub(crate) struct Base {
+    /// Its full hash.
+    pub(crate) commit: String,
+    /// How it was found, in words.
+    pub(crate) found: String,
+}
+
+/// The top of the repository that holds `directory`, even if it has no commit yet.
+pub(crate) fn top(directory: &Path) -> Option<PathBuf> {
+    let here = Repository {
+        root: directory.to_owned(),
+    };
+    let top = here.ask(&["rev-parse", "--show-toplevel"]).ok()?;
+    Some(PathBuf::from(top.trim_end()))
+}
+
+impl Repository {
+    /// The repository that holds `directory`; `None` if there is none, or no commit in it yet.
+    pub(crate) fn open(directory: &Path) -> Option<Self> {
+        let repository = Self {
+            root: top(directory)?,
+        };
+        repository.commit("HEAD").ok()?;
+        Some(repository)
+    }
+
+    /// Like [`open`](Self::open), but a repository that is there and cannot be opened (somebody
+    /// else's, or no git on PATH) is an error: without base the tree would judge itself.
+    pub(crate) fn find(directory: &Path) -> Result<Option<Self>, GitError> {
+        let holds_git = |path: &&Path| path.join(".git").exists();
+        let real = directory
+            .canonicalize()
+            .unwrap_or_else(|_| directory.to_owned());
+        if !real.ancestors().any(|path| holds_git(&path)) {
+            return Ok(None);
+        }
+        let here = Self { root: real.clone() };
+        match here.ask(&["rev-parse", "--show-toplevel"]) {
+            Ok(_) => Ok(Self::open(directory)),
+            Err(GitError::Failed { what }) => Err(GitError::Unusable {
+                directory: real,
+                what,
+            }),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Where `directory` lies in the repository: `some/folder/`, or nothing at its top.
+    pub(crate) fn prefix(&self, directory: &Path) -> String {
+        match self.relative(directory) {
+            Some(path) if !path.is_empty() => format!("{path}/"),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether `path` lies in the repository.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        self.relative(path).is_some()
+    }
+
+    /// The hash of `revision`.
+    pub(crate) fn commit(&self, revision: &str) -> Result<String, GitError> {
+        let object = format!("{revision}^{{commit}}");
+        self.ask(&[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &object,
+        ])
+        .map(|hash| hash.trim_end().to_owned())
+        .map_err(|_| GitError::NoRevision {
+            revision: revision.to_owned(),
+        })
+    }
+
+    /// The commit that head is compared with: `revision` if one is given, else where head's branch
+    /// left its target: the pull request's base branch in CI, the remote's default branch at hand.
+    pub(crate) fn base(
+        &self,
+        revision: Option<&str>,
+        pull_request_target: Option<&str>,
+    ) -> Result<Base, GitError> {
+        if let Some(revision) = revision {
+            let commit = self.commit(revision)?;
+            return Ok(Base {
+                commit,
+                found: format!("`{revision}`, as asked for"),
+            });
+        }
+        if let Some(target) = pull_request_target {
+            return self.left(&format!("origin/{target}"));
+        }
+        match self.ask(&[
+            "symbolic-ref",
+            "--quiet",
+            "--short",
+            "refs/remotes/origin/HEAD",
+        ]) {
+            Ok(target) if self.commit(target.trim_end()).is_ok() => self.left(target.trim_end()),
+            _ => Ok(Base {
+                commit: self.commit("HEAD")?,
+                found: "the last commit".to_owned(),
+            }),
+        }
+    }
+
+    /// Where head left `target`.
+    fn left(&self, target: &str) -> Result<Base, GitError> {
+        self.commit(target)?;
+        match self.ask(&["merge-base", "--end-of-options", target, "HEAD"]) {
+            Ok(commit) => Ok(Base {
+                commit: commit.trim_end().to_owned(),
+                found: format!("where this branch left `{target}`"),
+            }),
+            Err(_) => Err(GitError::Shallow {
+                revision: target.to_owned(),
+            }),
+        }
+    }
+
+    /// Policy of a commit, if it has one.
+    pub(crate) fn policy(&self, base: &Base, directory: &Path) -> Result<Option<Policy>, CliError> {
+        let Some(directory) = self.relative(directory) else {
+            return Ok(None);
+        };
+        let path = format!("{directory}/{POLICY_FILE}");
+        match self.show(base, &path)? {
+            Some(text) => Ok(Some(Policy::from_toml(
+                &format!("{}:{path}", short(base)),
+                &text,
+            )?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Baselines of a commit. Files that are in the tree as well, to the letter, are not read a
+    /// second time: what they hold is in `committed`.
+    pub(crate) fn baselines(
+        &self,
+        base: &Base,
+        directory: &Path,
+        platform: &str,
+        committed: &Baselines,
+    ) -> Result<Baselines, CliError> {
+        let Some(directory) = self.relative(directory) else {
+            return Ok(Baselines::default());
+        };
+        let folder = format!("{directory}/{platform}/");
+        let names = self.ask(&[
+            "ls-tree",
+            "--name-only",
+            "-z",
+            "--full-tree",
+            &base.commit,
+            "--",
+            &folder,
+        ])?;
+        let paths: Vec<&str> = names
+            .split('\0')
+            .filter(|path| store::is_suite(Path::new(path)))
+            .collect();
+        let texts = self.blobs(base, &paths)?;
+        let mut suites = Vec::new();
+        for (path, text) in paths.into_iter().zip(blobs(&texts)?) {
+            let suite = Path::new(path).file_stem().and_then(|stem| stem.to_str());
+            let in_tree = std::fs::read(self.root.join(path));
+            let known = suite
+                .filter(|_| in_tree.is_ok_and(|it| it == text.as_bytes()))
+                .and_then(|suite| committed.share(suite));
+            suites.push(if let Some(known) = known {
+                known
+            } else {
+                let name = PathBuf::from(format!("{}:{path}", short(base)));
+                Arc::new(store::parse_baseline(&name, text)?)
+            });
+        }
+        Ok(Baselines::shared(suites))
+    }
+
+    /// Where `path` lies in the repository, as git names it.
+    #[cfg(feature = "github")]
+    pub(crate) fn folder(&self, path: &Path) -> Option<String> {
+        self.relative(path)
+    }
+
+    /// How many commits `tip` is ahead of `commit`, along first parents; `None` where `commit` does not
+    /// lie in its history.
+    #[cfg(feature = "github")]
+    pub(crate) fn commits_since(&self, commit: &str, tip: &str) -> Option<usize> {
+        // Resolved first: what is no commit here must not be taken for an option.
+        let tip = self.commit(tip).ok()?;
+        self.ask(&["merge-base", "--is-ancestor", commit, &tip])
+            .ok()?;
+        let span = format!("{commit}..{tip}");
+        let count = self.ask(&["rev-list", "--count", "--first-parent", &span]);
+        count.ok()?.trim().parse().ok()
+    }
+
+    /// The files of a commit's folder, by name, with git's names of their contents.
+    #[cfg(feature = "github")]
+    pub(crate) fn blob_names(
+        &self,
+        base: &Base,
+        folder: &str,
+    ) -> Result<std::collections::BTreeMap<String, String>, GitError> {
+        let listed = self.ask(&[
+            "ls-tree",
+            "-z",
+            "--full-tree",
+            &base.commit,
+            "--",
+            &format!("{folder}/"),
+        ])?;
+        // `<mode> blob <hash>\t<path>`, each ended by a null byte.
+        let entries = listed.split('\0').filter_map(|entry| {
+            let (about, path) = entry.split_once('\t')?;
+            let hash = about
+                .split(' ')
+                .nth(2)
+                .filter(|_| about.contains(" blob "))?;
+            let (_, name) = path.rsplit_once('/')?;
+            Some((name.to_owned(), hash.to_owned()))
+        });
+        Ok(entries.collect())
+    }
+
+    /// Files of a commit, all by one process, as `git cat-file --batch` writes them.
+    fn blobs(&self, base: &Base, paths: &[&str]) -> Result<String, GitError> {
+        let start = |source| GitError::Start { source };
+        let objects = paths.iter().map(|path| format!("{}:{path}", base.commit));
+        let objects = objects.collect::<Vec<_>>().join("\n");
+        // From a file: git answers before it has read everything, and a pipe would fill up.
+        let mut list = tempfile::tempfile().map_err(start)?;
+        list.write_all(objects.as_bytes())
+            .and_then(|()| list.rewind())
+            .map_err(start)?;
+        let mut command = self.command(&["cat-file", "--batch"]);
+        command.stdin(list);
+        let mut answer = String::new();
+        let (read, status) =
+            process::read_stdout(&mut command, |mut it| it.read_to_string(&mut answer))
+                .map_err(start)?;
+        let failed = |what: String| GitError::Failed { what };
+        read.map_err(|error| failed(error.to_string()))?;
+        if !status.success() || blobs(&answer)?.len() != paths.len() {
+            return Err(failed(format!("cat-file ended with {status}")));
+        }
+        Ok(answer)
+    }
+
+    /// Has git do something that has no answer.
+    pub(crate) fn tell(&self, arguments: &[&str]) -> Result<(), GitError> {
+        self.ask(arguments).map(drop)
+    }
+
+    /// Checks `commit` out at `path`, apart from the working tree.
+    pub(crate) fn add_worktree(&self, path: &Path, commit: &str) -> Result<(), GitError> {
+        let path = path.display().to_string();
+        self.ask(&["worktree", "prune"])?;
+        self.ask(&[
+            "worktree", "add", "--quiet", "--detach", "--force", &path, commit,
+        ])?;
+        Ok(())
+    }
+
+    /// Removes a worktree. What is left of it goes with the next one.
+    pub(crate) fn remove_worktree(&self, path: &Path) {
+        let path = path.display().to_string();
+        let _ = self.ask(&["worktree", "remove", "--force", &path]);
+    }
+
+    /// Whether the working tree has a file that git neither tracks nor ignores.
+    pub(crate) fn has_untracked(&self) -> bool {
+        self.ask(&["ls-files", "--others", "--exclude-standard"])
+            .map_or(true, |files| !files.is_empty())
+    }
+
+    /// The commit that the working tree is, if nothing in it differs from that commit.
+    pub(crate) fn clean_commit(&self) -> Option<String> {
+        let status = self
+            .ask(&["status", "--porcelain", "--untracked-files=no"])
+            .ok()?;
+        status
+            .is_empty()
+            .then(|| self.commit("HEAD").ok())
+            .flatten()
+    }
+
+    /// A file of a commit, if it has one.
+    fn show(&self, base: &Base, path: &str) -> Result<Option<String>, GitError> {
+        // Asked by listing: that a file is not there must not be mistaken for a failure, nor a
+        // failure for that.
+        let listed = self.ask(&[
+            "ls-tree",
+            "--name-only",
+            "--full-tree",
+            &base.commit,
+            "--",
+            path,
+        ])?;
+        if listed.is_empty() {
+            return Ok(None);
+        }
+        let object = format!("{}:{path}", base.commit);
+        self.ask(&["cat-file", "blob", &object]).map(Some)
+    }
+
+    /// `path` inside the repository, with `/` between its parts.
+    pub(crate) fn relative(&self, path: &Path) -> Option<String> {
+        let root = self.root.canonicalize().ok()?;
+        // The directory itself may not exist in this tree.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        Some(path.strip_prefix(root).ok()?.to_str()?.to_owned())
+    }
+
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<String, GitError> {
+        Self::answer(&mut self.command(arguments))
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(&self.root).args(arguments);
+        // Another repository's, when icgate runs inside a git hook; and what git needs not know.
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GITHUB_TOKEN"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn answer(command: &mut Command) -> Result<String, GitError> {
+        let output = process::output(command).map_err(|source| GitError::Start { source })?;
+        if !output.status.success() {
+            let what = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(GitError::Failed { what });
+        }
+        String::from_utf8(output.stdout).map_err(|_| GitError::Failed {
+            what: "its answer is not UTF-8".to_owned(),
+        })
+    }
+}
+
+/// The contents that `git cat-file --batch` wrote: a line `<hash> blob <length>`, the content and a
+/// line break, for each.
+fn blobs(mut answer: &str) -> Result<Vec<&str>, GitError> {
+    let mut contents = Vec::new();
+    while !answer.is_empty() {
+        let blob = answer.split_once('\n').and_then(|(header, rest)| {
+            let (object, length) = header.rsplit_once(' ')?;
+            let length = length.parse().ok().filter(|_| object.ends_with(" blob"))?;
+            let (content, rest) = rest.split_at_checked(length)?;
+            Some((content, rest.strip_prefix('\n')?))
+        });
+        let Some((content, rest)) = blob else {
+            let what = answer.lines().next().unwrap_or_default().to_owned();
+            return Err(GitError::Failed { what });
+        };
+        contents.push(content);
+        answer = rest;
+    }
+    Ok(contents)
+}
+
+/// A commit's hash as people write it.
+pub(crate) fn short(base: &Base) -> &str {
+    base.commit.get(..10).unwrap_or(&base.commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answers_of_one_process_are_told_apart() {
+        assert_eq!(blobs("").unwrap(), [""; 0]);
+        let answer = "1a2b blob 3\na\nb\n3c4d blob 0\n\n5e6f blob 2\n\n\n\n";
+        assert_eq!(blobs(answer).unwrap(), ["a\nb", "", "\n\n"]);
+        for bad in [
+            "1a2b:a b.json missing\n",
+            "1a2b tree 0\n\n",
+            "1a2b blob 3\na",
+            "1a2b blob 1\nab\n",
+            "1a2b blob 1\né\n",
+            "1a2b blob -1\n",
+            "1a2b blob 9",
+        ] {
+            let refused = blobs(bad).unwrap_err().to_string();
+            assert!(refused.contains(bad.lines().next().unwrap()), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The shim: stands where the harness looks for `valgrind` and notes what it was asked to run.
+//!
+//! ```text
+//! bench executable ─→ runner ─→ shim     notes the command, answers with an empty profile
+//! icgate ─────────────────────→ valgrind  runs the noted command later, in the measurement environment
+//! bench executable ─→ runner ─→ shim     hands over what was measured, where a replay is asked for
+//! ```
+//!
+//! The runner clears the environment variables before it starts Valgrind, so the shim knows where to write
+//! from its own path alone: `<plan>/bin/valgrind` notes into `<plan>/commands.jsonl`.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use icgate_core::profile::harness::ToolCommand;
+use serde::{Deserialize, Serialize};
+
+use crate::measure::replay;
+use crate::paths::parent;
+
+/// The name under which this part is called.
+pub(crate) const NAME: &str = "valgrind";
+
+/// The file of a plan's directory that holds the noted commands, one a line.
+pub(crate) const COMMANDS_FILE: &str = "commands.jsonl";
+
+/// A command as the harness gave it to Valgrind.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RecordedCommand {
+    /// Valgrind's arguments, without its own name.
+    pub(crate) words: Vec<String>,
+    /// The working directory.
+    pub(crate) directory: PathBuf,
+    /// The environment variables.
+    pub(crate) env_vars: BTreeMap<String, String>,
+}
+
+/// Acts as Valgrind. `program` is the path under which the shim was called.
+pub(crate) fn main(program: &Path) -> ExitCode {
+    let words: Result<Vec<String>, _> = std::env::args_os()
+        .skip(1)
+        .map(std::ffi::OsString::into_string)
+        .collect();
+    let Ok(words) = words else {
+        eprintln!("icgate: an argument for valgrind is not UTF-8");
+        return ExitCode::FAILURE;
+    };
+    let Some(command) = ToolCommand::split(&words) else {
+        return pass_on(program, &words);
+    };
+    if command.option("tool") != Some("callgrind") {
+        return pass_on(program, &words);
+    }
+    let plan = parent(parent(program));
+    let kept = replay::kept(plan, command.arguments);
+    let answered = if plan.join(replay::MARK).exists() {
+        replay::hand_over(&kept, command)
+    } else {
+        note(program, &words).and_then(|()| answer(command))
+    };
+    match answered {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("icgate: cannot stand in for valgrind: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What is not a Callgrind run (`--version`, another tool) is the real Valgrind's.
+fn pass_on(program: &Path, words: &[String]) -> ExitCode {
+    let own = parent(program);
+    let Some(valgrind) = crate::paths::find_program(NAME, |directory| directory != own) else {
+        eprintln!("icgate: valgrind is not on PATH");
+        return ExitCode::FAILURE;
+    };
+    let error = Command::new(valgrind).args(words).exec();
+    eprintln!("icgate: cannot start valgrind: {error}");
+    ExitCode::FAILURE
+}
+
+fn note(program: &Path, words: &[String]) -> io::Result<()> {
+    let recorded = RecordedCommand {
+        words: words.to_vec(),
+        directory: std::env::current_dir()?,
+        env_vars: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    };
+    let mut line = serde_json::to_string(&recorded)?;
+    line.push('\n');
+    let file = parent(parent(program)).join(COMMANDS_FILE);
+    // One write to a file opened for appending: commands noted at the same time stay whole.
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)?
+        .write_all(line.as_bytes())
+}
+
+/// The smallest output that the runner takes for a profile.
+fn answer(command: ToolCommand<'_>) -> io::Result<()> {
+    let pid = std::process::id();
+    let path = |option| {
+        command
+            .option(option)
+            .map(|path| PathBuf::from(path.replace("%p", &pid.to_string())))
+    };
+    if let Some(path) = path("callgrind-out-file") {
+        let events = "Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw";
+        let profile = format!(
+            "# callgrind format\nversion: 1\ncreator: icgate\npid: {pid}\ncmd: icgate\npart: 1\n\n\
+             positions: line\nevents: {events}\nsummary: 0 0 0 0 0 0 0 0 0\n\n\
+             totals: 0 0 0 0 0 0 0 0 0\n"
+        );
+        std::fs::write(path, profile)?;
+    }
+    if let Some(path) = path("log-file") {
+        std::fs::write(
+            path,
+            format!("=={pid}== Command: icgate\n=={pid}== Parent PID: 1\n"),
+        )?;
+    }
+    Ok(())
+}

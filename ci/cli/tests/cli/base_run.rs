@@ -1,0 +1,235 @@
+//! Base's own code beside head's: in `ab`, for a measurement environment that has changed, and to tell what was on
+//! base already.
+
+use std::fs;
+
+use crate::repository::Repository;
+use crate::sample::{PLATFORM, manifest};
+
+/// The sample's manifest, with one of its benches.
+const MANIFEST: &str = r#"[workspace]
+
+[package]
+name = "sample"
+version = "0.1.0"
+edition = "2024"
+publish = false
+
+[dev-dependencies]
+iai-callgrind = "0.16.1"
+
+[[bench]]
+name = "steady"
+harness = false
+"#;
+
+/// Where the self-test may plant a cost.
+const PLANTS: &str = r#"[[plant]]
+file = "src/lib.rs"
+after = "pub fn checksum"
+before_body = true
+benchmark = "steady/checksum/n1000"
+function = "sample::checksum"
+"#;
+
+/// The sample project, committed, and built in a directory of its own.
+fn project() -> Repository {
+    let repository = Repository::new().building_inside();
+    for file in ["Cargo.lock", "src/lib.rs", "benches/steady.rs"] {
+        let text = fs::read_to_string(manifest().with_file_name("").join(file)).unwrap();
+        repository.write(file, &text);
+    }
+    repository.write("Cargo.toml", MANIFEST);
+    repository.write(".gitignore", "target\n");
+    repository.commit("first");
+    repository
+}
+
+/// The function in which costs are planted.
+const CHECKSUM: &str = "pub fn checksum(data: &[u8]) -> u32 {\n";
+
+/// Its beginning with loops of so many rounds.
+fn planted(loops: &[u32]) -> String {
+    let one = |rounds| format!("    for round in 0..{rounds} {{ std::hint::black_box(round); }}\n");
+    loops
+        .iter()
+        .fold(CHECKSUM.to_owned(), |text, rounds| text + &one(rounds))
+}
+
+#[test]
+fn base_is_measured_beside_head() {
+    let repository = project();
+    repository.icgate(&["update"]).says(0, &["written"]);
+    repository.commit("baselines");
+    side_by_side(&repository);
+    another_environment(&repository);
+    what_was_on_base(&repository);
+    selftest(&repository);
+}
+
+/// The benchmark that is looked at.
+const ID: &str = "steady/checksum/n1000";
+
+/// Side by side, by hand.
+fn side_by_side(repository: &Repository) {
+    repository.edit("src/lib.rs", CHECKSUM, &planted(&[500]));
+    let changed = repository.icgate(&["ab", "HEAD", ID]);
+    changed.says(
+        1,
+        &[
+            "regressed",
+            ID,
+            "sample::checksum",
+            "at src/lib.rs:",
+            "as asked for",
+        ],
+    );
+    let unknown = repository.icgate(&["ab", "no-such-revision"]);
+    unknown.says(2, &["there is no revision `no-such-revision`", "fix: "]);
+    assert_eq!(
+        repository.git(&["worktree", "list"]).lines().count(),
+        1,
+        "none is left"
+    );
+
+    // Executables that are equal but for their checkout are measured once.
+    repository.git(&["checkout", "--quiet", "src/lib.rs"]);
+    repository.write("README.md", "words\n");
+    repository.commit("words");
+    repository.icgate(&["check"]).says(0, &["3 unchanged"]);
+    fs::remove_dir_all(repository.path().join("target/icgate/cache/runs")).unwrap();
+    let same = repository.icgate(&["ab", "HEAD~1"]);
+    same.says(0, &["judged 3 of 3: 3 unchanged"]);
+    assert!(!same.stderr.contains("icgate: measured"), "{same:?}");
+}
+
+/// Another chamber: what it does is told from what the change does.
+fn another_environment(repository: &Repository) {
+    let suite = format!("baselines/{PLATFORM}/steady.json");
+    let recorded = fs::read_to_string(repository.path().join(&suite)).unwrap();
+    let elsewhere = recorded.replace("\"valgrind\": \"", "\"valgrind\": \"0.");
+    assert_ne!(elsewhere, recorded);
+    repository.write(&suite, &elsewhere);
+    repository.commit("baselines of another machine");
+    let moved = repository.icgate(&["check"]);
+    moved.says(0, &["environment: valgrind", "3 unchanged"]);
+    repository.edit("src/lib.rs", CHECKSUM, &planted(&[500]));
+    let changed = repository.icgate(&["check", ID]);
+    changed.says(1, &["regressed", "by the toolchain 0 %, by this change +"]);
+    // What is judged later is judged beside the same base.
+    let stored = repository.icgate(&["compare", "target/icgate/run.json"]);
+    stored.says(1, &["by the toolchain 0 %, by this change +"]);
+    shards_in_another_environment(repository);
+    repository.git(&["checkout", "--quiet", "src/lib.rs"]);
+    repository.write(&suite, &recorded);
+    repository.commit("baselines of this machine");
+}
+
+/// Each shard measures its part of base, and these are one run of base.
+fn shards_in_another_environment(repository: &Repository) {
+    for number in ["1", "2"] {
+        let (shard, output) = (format!("{number}/2"), format!("target/{number}"));
+        // Without the cache, which has the whole of base by now.
+        let measure = [
+            "check",
+            "--no-cache",
+            "--shard",
+            &shard,
+            "--output",
+            &output,
+        ];
+        let measured = repository.icgate(&measure);
+        assert!(matches!(measured.code, 0 | 1), "{measured:#?}");
+    }
+    let merge = || repository.icgate(&["merge", "target/1/run.json", "target/2/run.json"]);
+    let told = [
+        "judged 3 of 3: 2 regressed, 1 unchanged",
+        "by the toolchain 0 %, by this change +",
+    ];
+    merge().says(1, &told);
+    // With a part of base missing, there is nothing to compare with, and that is said.
+    fs::remove_file(repository.path().join("target/2/base.json")).unwrap();
+    merge().says(4, &["base's own run is left aside: shard 2/2 is missing"]);
+    fs::remove_file(repository.path().join("target/1/base.json")).unwrap();
+    merge().says(4, &["3 of 3 benchmarks have no base in this environment"]);
+}
+
+/// What base has left behind is not the next author's to answer for.
+fn what_was_on_base(repository: &Repository) {
+    repository.edit("src/lib.rs", CHECKSUM, &planted(&[38]));
+    repository.commit("a little worse");
+    let base = repository.git(&["rev-parse", "HEAD"]);
+    repository.icgate(&["measure"]).says(0, &[]);
+    // A second loop, as dear as the first.
+    repository.edit("src/lib.rs", &planted(&[38]), &planted(&[38, 38]));
+    let blamed = repository.icgate(&["check", "--base", base.trim(), ID]);
+    blamed.says(
+        0,
+        &[
+            "drifted",
+            "budget is used up",
+            "already on base +",
+            "by this change +",
+        ],
+    );
+    // The page of the stored run knows of base what `check` knew.
+    let reported = ["report", "--base", base.trim()];
+    repository.icgate(&reported).says(0, &["report.html"]);
+    let page = repository.read("target/icgate/report.html");
+    assert!(page.contains("already on base +"));
+    let run = repository.path().join("target/icgate/run.json");
+    let run = run.to_str().unwrap();
+    let other = repository.icgate(&["check", "--base", "HEAD", "--base-run", run]);
+    other.says(2, &["is of no commit, but base is", "fix: "]);
+    repository
+        .icgate(&["check", "--no-cache", "--base", "HEAD", ID])
+        .says(1, &["regressed"]);
+    // A run of base itself has nothing to be told apart from, whatever lies beside it.
+    repository.commit("worse again");
+    repository.icgate(&["measure"]).says(0, &[]);
+    let folder = repository.path().join("target/icgate");
+    fs::copy(folder.join("run.json"), folder.join("base.json")).unwrap();
+    repository
+        .icgate(&["compare", "--base", "HEAD", "target/icgate/run.json"])
+        .says(1, &["regressed"]);
+    repository.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+}
+
+/// The gate proves itself, by what the last commit is.
+fn selftest(repository: &Repository) {
+    let marks = "<!-- begin of the self-test's table -->\n<!-- end of the self-test's table -->\n";
+    repository.write("README.md", &format!("before\n{marks}after\n"));
+    repository.write("plants.toml", PLANTS);
+    let proof = [
+        "selftest",
+        "--plants",
+        "plants.toml",
+        "--write",
+        "README.md",
+    ];
+    repository.icgate(&proof).says(
+        0,
+        &[
+            "| the same code, measured twice | equal counts, pass | 3 of 3 equal",
+            "| 1 missing, exit code 5 | ✓ |",
+            "| 1 untrue, exit code 5 | ✓ |",
+            "| 1 unexplained, exit code 5 | ✓ |",
+            "1 of 1 functions and 1 of 1 lines named, exit code 1 | ✓ |",
+            "Catch rate 100 %",
+            "false alarms 0 of",
+        ],
+    );
+    let readme = fs::read_to_string(repository.path().join("README.md")).unwrap();
+    assert!(
+        readme.contains("| ✓ |") && readme.ends_with("after\n"),
+        "{readme}"
+    );
+    repository.write(
+        "plants.toml",
+        &PLANTS.replace("pub fn checksum", "pub fn nothing"),
+    );
+    repository.icgate(&proof).says(
+        2,
+        &["`pub fn nothing` is not there", "fix: bring the plants"],
+    );
+}

@@ -1,0 +1,104 @@
+//! Base's own code, measured: as the shards of a run bring it beside their own numbers.
+//!
+//! ```text
+//! shard 1: run.json, base.json ─┐
+//! shard 2: run.json, base.json ─┴─→ one run of base
+//! ```
+//!
+//! Where a stored run of base was at hand, each shard brings the whole of it. Where base was measured
+//! beside head, each brings its part, and these are put together like head's own.
+
+use crate::compare::merge::{MergeError, merge};
+use crate::model::run::Run;
+
+/// The one run of base that these are; each comes with the name that messages call it.
+///
+/// # Errors
+///
+/// [`MergeError`] if they are not of one run, or do not make a whole one.
+pub fn base_run(runs: Vec<(String, Run)>) -> Result<Option<Run>, MergeError> {
+    if runs.is_empty() {
+        return Ok(None);
+    }
+    let (mut whole, parts): (Vec<_>, Vec<_>) =
+        runs.into_iter().partition(|(_, run)| run.part.is_none());
+    whole.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut whole = whole.into_iter();
+    // One that is whole says all that parts would.
+    let Some((first, run)) = whole.next() else {
+        return merge(parts).map(|merged| Some(merged.run));
+    };
+    match whole.find(|(_, other)| *other != run) {
+        None => Ok(Some(run)),
+        Some((second, _)) => Err(MergeError::Mixed {
+            first,
+            second,
+            what: "their runs of base differ".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::baseline::tests::measured;
+    use crate::model::environment::tests::environment;
+    use crate::model::run::{Part, RUN_FORMAT};
+
+    const IDS: [&str; 2] = ["a/x/1", "a/x/2"];
+
+    fn whole(count: u64) -> Run {
+        Run {
+            format: RUN_FORMAT,
+            commit: Some("1a2b3c4".to_owned()),
+            complete: true,
+            part: None,
+            environment: environment(),
+            failed: Vec::new(),
+            benchmarks: IDS.map(|id| measured(id, count)).into(),
+        }
+    }
+
+    fn part(number: usize) -> Run {
+        Run {
+            complete: false,
+            part: Some(Part {
+                shard: format!("{number}/2").parse().unwrap(),
+                listed: IDS.map(|id| id.parse().unwrap()).into(),
+                whole: true,
+                accepted: "0".repeat(64),
+                ci: None,
+            }),
+            benchmarks: vec![measured(IDS[number - 1], 10)],
+            ..whole(10)
+        }
+    }
+
+    fn of(runs: &[&Run]) -> Result<Option<Run>, MergeError> {
+        let named = runs.iter().enumerate();
+        base_run(
+            named
+                .map(|(at, run)| (at.to_string(), (*run).clone()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn what_shards_bring_is_one_run_of_base() {
+        let (stored, other) = (whole(10), whole(11));
+        let (one, two) = (part(1), part(2));
+        assert_eq!(of(&[]).unwrap(), None);
+        assert_eq!(of(&[&stored]).unwrap(), Some(stored.clone()));
+        assert_eq!(of(&[&stored, &stored]).unwrap(), Some(stored.clone()));
+        assert_eq!(of(&[&two, &one]).unwrap(), Some(stored.clone()));
+        // One shard found a stored run, the other measured its part.
+        assert_eq!(of(&[&two, &stored]).unwrap(), Some(stored.clone()));
+        let missing = of(&[&two]).unwrap_err();
+        assert!(missing.is_incomplete(), "{missing}");
+        let differ = of(&[&stored, &stored, &other]).unwrap_err().to_string();
+        assert_eq!(
+            differ,
+            "`0` and `2` cannot be merged: their runs of base differ"
+        );
+    }
+}

@@ -1,0 +1,404 @@
+//! Policy: how large a change may be. Read from `baselines/policy.toml`.
+//!
+//! ```toml
+//! format = 2
+//!
+//! [default]
+//! limit = "1%"            # of a benchmark's instructions
+//! min_change = 50              # a change of fewer instructions passes, whatever its share
+//! improvement = "fail"    # an improvement beyond the limit must be banked; or "notice"
+//!
+//! [[rule]]                # the last rule that matches a benchmark and metric counts
+//! benchmarks = "kv/sqlite_*/**"
+//! limit = "3%"
+//!
+//! [drift]                 # growth since a tag, for `icgate history --since`; off without it
+//! limit = "5%"
+//!
+//! [commands]              # what reports tell people to type; defaults to icgate's own commands
+//! check = "make gate"
+//! update = "make update-baseline REASON=\"…\""
+//! ```
+//!
+//! Limits are kept as parts per million and compared as integers: no rounding happens at the
+//! limit, and a change that equals the limit passes.
+
+use std::fmt;
+
+use globset::{Glob, GlobMatcher};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::model::bench_id::BenchId;
+use crate::model::metric::Metric;
+
+/// The version of `policy.toml` that this code reads.
+pub const POLICY_FORMAT: u32 = 2;
+
+const MILLION: u64 = 1_000_000;
+
+/// A share in parts per million, such as 10,000 for 1 %.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartsPerMillion(pub u64);
+
+/// How large a change of one metric of one benchmark may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Changes of up to this share pass.
+    pub share: PartsPerMillion,
+    /// Changes of up to this many pass, whatever their share.
+    pub min_change: u64,
+}
+
+/// What an improvement beyond the limit does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnImprovement {
+    /// The gate asks for the baseline to be updated, so that the gain cannot be lost unseen.
+    Fail,
+    /// The report says so, the gate passes.
+    Notice,
+}
+
+/// Limits for all benchmarks.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    default: Limit,
+    improvement: OnImprovement,
+    rules: Vec<Rule>,
+    drift: Option<Limit>,
+    commands: Commands,
+}
+
+/// What reports tell people to type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Commands {
+    /// Measures and judges again.
+    pub check: String,
+    /// Accepts what is measured.
+    pub update: String,
+}
+
+impl Default for Commands {
+    fn default() -> Self {
+        Self {
+            check: "icgate check".to_owned(),
+            update: "icgate update --reason \"…\"".to_owned(),
+        }
+    }
+}
+
+/// An exception for some benchmarks and one metric.
+#[derive(Debug, Clone)]
+struct Rule {
+    benchmarks: GlobMatcher,
+    metric: Metric,
+    limit: Limit,
+}
+
+/// Why a text is not a policy.
+#[derive(Debug, Error)]
+pub enum PolicyError {
+    /// Not TOML, an unknown key, or a value of the wrong kind.
+    #[error("cannot read policy `{name}`: {}", source.to_string().trim_end())]
+    Shape {
+        /// Display name of the text.
+        name: String,
+        /// What is wrong and where, with the line itself.
+        source: Box<toml::de::Error>,
+    },
+    /// Another version's.
+    #[error(
+        "cannot read policy `{name}`: it has format {format}, this icgate reads {POLICY_FORMAT}"
+    )]
+    Format {
+        /// Display name of the text.
+        name: String,
+        /// The format it claims.
+        format: u32,
+    },
+    /// A limit that is not a share between 0 % and 100 %.
+    #[error("policy `{name}`: `{text}` in `{place}` is not a limit")]
+    Limit {
+        /// Display name of the text.
+        name: String,
+        /// Which table of it.
+        place: String,
+        /// What stands there.
+        text: String,
+    },
+    /// A pattern that is not a glob.
+    #[error("policy `{name}`: `{place}` has a bad pattern: {source}")]
+    Pattern {
+        /// Display name of the text.
+        name: String,
+        /// Which rule.
+        place: String,
+        /// What is wrong with it.
+        source: globset::Error,
+    },
+}
+
+impl PolicyError {
+    /// What to do about it.
+    #[must_use]
+    pub fn fix(&self) -> String {
+        match self {
+            Self::Shape { .. } | Self::Pattern { .. } => {
+                "the keys are: format, default.{limit, min_change, improvement}, \
+                 rule.{benchmarks, metric, limit, min_change}, drift.{limit, min_change}, \
+                 commands.{check, update}"
+                    .to_owned()
+            }
+            Self::Format { format, .. } if *format < POLICY_FORMAT => {
+                crate::model::MIGRATE.to_owned()
+            }
+            Self::Format { .. } => {
+                "use the icgate that it was written for, or a newer one".to_owned()
+            }
+            Self::Limit { .. } => {
+                "write a share from \"0%\" to \"100%\" with up to four decimals, such as \"1%\" or \
+                 \"0.5%\""
+                    .to_owned()
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WirePolicy {
+    #[serde(rename = "format")]
+    _format: u32,
+    #[serde(default)]
+    default: WireDefault,
+    #[serde(default, rename = "rule")]
+    rules: Vec<WireRule>,
+    drift: Option<WireDrift>,
+    #[serde(default)]
+    commands: Commands,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct WireDefault {
+    limit: Option<String>,
+    min_change: Option<u64>,
+    improvement: Option<OnImprovement>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireRule {
+    benchmarks: String,
+    metric: Option<Metric>,
+    limit: Option<String>,
+    min_change: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireDrift {
+    limit: String,
+    min_change: Option<u64>,
+}
+
+impl Default for Policy {
+    /// 1 % and 50 instructions; an improvement must be banked.
+    fn default() -> Self {
+        Self {
+            default: Self::DEFAULT_LIMIT,
+            improvement: OnImprovement::Fail,
+            rules: Vec::new(),
+            drift: None,
+            commands: Commands::default(),
+        }
+    }
+}
+
+impl Policy {
+    /// 1 %, and 50 instructions.
+    pub const DEFAULT_LIMIT: Limit = Limit {
+        share: PartsPerMillion(10_000),
+        min_change: 50,
+    };
+
+    /// Reads `policy.toml`; `name` is how messages call it.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] for anything but a policy of this format.
+    pub fn from_toml(name: &str, text: &str) -> Result<Self, PolicyError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let shape = |source| PolicyError::Shape {
+            name: name.to_owned(),
+            source: Box::new(source),
+        };
+        // The version first: another format may have any shape.
+        if let Ok(Version { format }) = toml::from_str(text)
+            && format != POLICY_FORMAT
+        {
+            return Err(PolicyError::Format {
+                name: name.to_owned(),
+                format,
+            });
+        }
+        let wire: WirePolicy = toml::from_str(text).map_err(shape)?;
+        let limit =
+            |place: String, text: Option<String>, min_change: Option<u64>, otherwise: Limit| {
+                let share = match text {
+                    None => otherwise.share,
+                    Some(text) => parse_share(&text).ok_or_else(|| PolicyError::Limit {
+                        name: name.to_owned(),
+                        place,
+                        text,
+                    })?,
+                };
+                Ok(Limit {
+                    share,
+                    min_change: min_change.unwrap_or(otherwise.min_change),
+                })
+            };
+        let built_in = Self::default();
+        let default = limit(
+            "default.limit".to_owned(),
+            wire.default.limit,
+            wire.default.min_change,
+            built_in.default,
+        )?;
+        let rules = wire
+            .rules
+            .into_iter()
+            .enumerate()
+            .map(|(index, rule)| {
+                let place = format!("rule {}", index + 1);
+                let benchmarks =
+                    Glob::new(&rule.benchmarks).map_err(|source| PolicyError::Pattern {
+                        name: name.to_owned(),
+                        place: place.clone(),
+                        source,
+                    })?;
+                Ok(Rule {
+                    benchmarks: benchmarks.compile_matcher(),
+                    metric: rule.metric.unwrap_or(Metric::Instructions),
+                    limit: limit(place, rule.limit, rule.min_change, default)?,
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        let drift = wire.drift.map(|it| {
+            let place = "drift.limit".to_owned();
+            limit(place, Some(it.limit), it.min_change, default)
+        });
+        let improvement = wire.default.improvement.unwrap_or(built_in.improvement);
+        Ok(Self {
+            default,
+            improvement,
+            rules,
+            drift: drift.transpose()?,
+            commands: wire.commands,
+        })
+    }
+
+    /// The limit for `metric` of the benchmark `id`; `None` if that metric is not judged.
+    ///
+    /// Instructions are always judged, anything else only where a rule says so.
+    #[must_use]
+    pub fn limit(&self, id: &BenchId, metric: Metric) -> Option<Limit> {
+        let rule = self
+            .rules
+            .iter()
+            .rev()
+            .find(|rule| rule.metric == metric && rule.benchmarks.is_match(id.as_str()));
+        match rule {
+            Some(rule) => Some(rule.limit),
+            None if metric == Metric::Instructions => Some(self.default),
+            None => None,
+        }
+    }
+
+    /// What an improvement beyond the limit does.
+    #[must_use]
+    pub const fn improvement(&self) -> OnImprovement {
+        self.improvement
+    }
+
+    /// How far a benchmark may have grown since a tag; `None` if that is not judged.
+    #[must_use]
+    pub const fn drift(&self) -> Option<Limit> {
+        self.drift
+    }
+
+    /// What reports tell people to type.
+    #[must_use]
+    pub const fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
+    /// The patterns that match none of these benchmarks: most likely a name that has changed.
+    #[must_use]
+    pub fn unmatched(&self, ids: &[&BenchId]) -> Vec<&str> {
+        self.rules
+            .iter()
+            .filter(|rule| !ids.iter().any(|id| rule.benchmarks.is_match(id.as_str())))
+            .map(|rule| rule.benchmarks.glob().glob())
+            .collect()
+    }
+}
+
+impl Limit {
+    /// Whether a change from `base` to `head` is larger than this limit, in either direction.
+    ///
+    /// Any change from zero beyond the min_change is: no share of zero could bear it.
+    #[must_use]
+    pub fn is_exceeded(self, base: u64, head: u64) -> bool {
+        let change = base.abs_diff(head);
+        change > self.min_change
+            && u128::from(change) * u128::from(MILLION)
+                > u128::from(base) * u128::from(self.share.0)
+    }
+}
+
+impl fmt::Display for PartsPerMillion {
+    /// As a percentage with as many decimals as it needs: `1 %`, `0.25 %`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0 / 10_000, self.0 % 10_000);
+        let decimals = format!("{rest:04}");
+        match decimals.trim_end_matches('0') {
+            "" => write!(f, "{whole} %"),
+            decimals => write!(f, "{whole}.{decimals} %"),
+        }
+    }
+}
+
+/// `difference` as a share of `base` in parts per million, rounded away from zero so that no change
+/// ever reads as none. `None` from zero, unless nothing changed.
+#[must_use]
+pub(crate) fn share_of(difference: i128, base: u64) -> Option<i64> {
+    let base = i128::from(base);
+    if base == 0 {
+        return (difference == 0).then_some(0);
+    }
+    let scaled = difference * i128::from(MILLION);
+    let rounded = (scaled.abs() + base - 1) / base * scaled.signum();
+    Some(i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX }))
+}
+
+/// `"1%"`, `"0.25 %"` → parts per million. Four decimals are all that parts per million can hold.
+fn parse_share(text: &str) -> Option<PartsPerMillion> {
+    let number = text.trim().strip_suffix('%')?.trim_end();
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) || decimals.len() > 4 || whole.len() > 3 {
+        return None;
+    }
+    let share =
+        whole.parse::<u64>().ok()? * 10_000 + format!("{decimals:0<4}").parse::<u64>().ok()?;
+    (share <= MILLION).then_some(PartsPerMillion(share))
+}
+
+#[cfg(test)]
+mod tests;

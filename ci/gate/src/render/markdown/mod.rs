@@ -1,0 +1,359 @@
+//! A report as GitHub-flavoured Markdown: a pull request's comment, or a job's summary.
+//!
+//! ```text
+//! headline: verdict and what to do, counts with a denominator
+//! what needs someone, worst first: counts, limit, trend, cause at file:line
+//! accepted, with their reasons
+//! folded: what stayed within its limit · functions and kinds · other counts · the measurement environment
+//! what to type
+//! ```
+//!
+//! Names come from pull requests and are hostile until escaped: each is a code span (see
+//! [`markup`](super::markup)), and nothing else of them is shown.
+//!
+//! A comment that is too long is refused, so whole rows are left out from the end of each table,
+//! the folded ones first, and the comment says how many.
+
+use std::fmt::Write as _;
+
+use crate::attribute::FunctionChange;
+use crate::judge::{Outcome, Verdict};
+use crate::model::metric::Metric;
+use crate::render::markup::code;
+use crate::render::messages;
+use crate::render::number::{grouped, percent, signed};
+use crate::render::sparkline::sparkline;
+use crate::report::{Report, Row};
+
+/// A comment over 65,536 characters is refused; whole rows are dropped to stay below this.
+const BYTES_MAX: usize = 60_000;
+/// What each of the folded tables may take, so that they never push out what matters.
+const FOLDED_BYTES: usize = 5_000;
+/// What the table of accepted changes may take.
+const ACCEPTED_BYTES: usize = 10_000;
+/// Baselines in a sparkline; the measured count is one more bar.
+const BARS_MAX: usize = 20;
+/// Benchmarks whose functions and other counts are listed.
+const EXPLAINED_MAX: usize = 10;
+/// Functions listed for each.
+const FUNCTIONS_MAX: usize = 6;
+
+/// A table that may lose rows.
+struct Table {
+    /// What stands before its rows, with the table's own head.
+    head: String,
+    rows: Vec<String>,
+    /// What ends it.
+    tail: &'static str,
+}
+
+/// The report as Markdown, at most 60,000 bytes, ending in a line break.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    // From the end, so that what comes first gets all that the others leave.
+    let mut below = String::new();
+    let folded = [within(report), functions(report), others(report)];
+    for (table, share) in folded.into_iter().flatten().zip(1..) {
+        push(&mut below, &table, share * FOLDED_BYTES);
+    }
+    let mut above = String::new();
+    if let Some(table) = accepted(report) {
+        push(&mut above, &table, ACCEPTED_BYTES);
+    }
+    let below = above + &below + &foot(report);
+    let mut text = head(report);
+    if let Some(table) = failing(report) {
+        push(&mut text, &table, BYTES_MAX.saturating_sub(below.len()));
+    }
+    text + &below
+}
+
+/// Appends a table, without the rows for which there is no room in `text`.
+fn push(text: &mut String, table: &Table, room: usize) {
+    /// Room for the line that says how many rows are missing.
+    const LINE: usize = 100;
+    let frame = table.head.len() + table.tail.len() + LINE;
+    let mut left = room.saturating_sub(text.len() + frame);
+    let fits = |row: &&String| {
+        let fits = row.len() <= left;
+        left = left.saturating_sub(row.len());
+        fits
+    };
+    let shown: Vec<&String> = table.rows.iter().take_while(fits).collect();
+    text.push_str(&table.head);
+    for row in &shown {
+        text.push_str(row);
+    }
+    if shown.len() < table.rows.len() {
+        let _ = writeln!(
+            text,
+            "\n… and {}, in the job's log and report.",
+            messages::plural(table.rows.len() - shown.len(), "more row")
+        );
+    }
+    text.push_str(table.tail);
+}
+
+fn head(report: &Report) -> String {
+    let sign = match report.outcome {
+        Outcome::Pass => "✅",
+        Outcome::BaselineOutOfDate => "🟡",
+        Outcome::Regressed => "❌",
+        Outcome::Incomparable => "⚠️",
+        Outcome::Unmeasured => "💥",
+    };
+    let mut text = format!("### {sign} icgate: {}\n\n", messages::headline(report));
+    let _ = writeln!(
+        text,
+        "**{}** Judged {} of {}: {}.\n",
+        messages::action(report),
+        grouped(report.judged as u64),
+        grouped(report.known as u64),
+        messages::counts(report)
+    );
+    if let Some(cause) = &report.main_cause {
+        let _ = writeln!(text, "Cause: {}.\n", messages::main_cause(cause, code));
+    }
+    let mut notes = Vec::new();
+    for failed in &report.failed {
+        let why = failed.why.lines().next().unwrap_or_default();
+        let id = code(failed.id.as_str());
+        notes.push(format!("> 💥 {id} was not measured: {}\n\n", code(why)));
+    }
+    for warning in &report.warnings {
+        notes.push(format!("> ⚠️ {}\n\n", code(warning)));
+    }
+    for difference in &report.environment_differences {
+        notes.push(format!(
+            "> ⚠️ environment: {} was {} and is {}\n\n",
+            difference.field.replace('_', " "),
+            code(&difference.base),
+            code(&difference.head)
+        ));
+    }
+    let notes = Table {
+        head: String::new(),
+        rows: notes,
+        tail: "",
+    };
+    // Notes are for whoever fixes the machine: half of a comment is enough.
+    push(&mut text, &notes, BYTES_MAX / 2);
+    text
+}
+
+/// What needs someone, and what is new or gone.
+fn failing(report: &Report) -> Option<Table> {
+    let rows = report.rows.iter().filter(|row| match row.verdict {
+        Verdict::Unchanged | Verdict::Within | Verdict::Accepted | Verdict::Banked => row.fails(),
+        _ => true,
+    });
+    let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
+    let rows = rows.map(|row| {
+        format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            code(row.id.as_str()),
+            row.verdict.word(),
+            count(row.base),
+            count(row.head),
+            change(row),
+            unbroken(&row.limit_share().to_string()),
+            trend(row),
+            cause(row)
+        )
+    });
+    table(
+        "| benchmark | verdict | base | head | change | limit | trend | cause |\n\
+         |---|---|--:|--:|--:|--:|---|---|\n",
+        rows.collect(),
+        "\n",
+    )
+}
+
+fn accepted(report: &Report) -> Option<Table> {
+    let is_accepted = |row: &&Row| matches!(row.verdict, Verdict::Accepted | Verdict::Banked);
+    let rows = report.rows.iter().filter(is_accepted).map(|row| {
+        let reason = row.reason.as_deref().map_or_else(|| "–".to_owned(), code);
+        let blame = messages::blame(row).map_or_else(String::new, |it| format!("<br>{it}"));
+        format!(
+            "| {} | {} | {} → {} | {} | {} | {reason}{blame} |\n",
+            code(row.id.as_str()),
+            row.verdict.word(),
+            row.base.map_or_else(|| "–".to_owned(), grouped),
+            row.head.map_or_else(|| "–".to_owned(), grouped),
+            change(row),
+            trend(row),
+        )
+    });
+    table(
+        "**In the new baselines**\n\n\
+         | benchmark | verdict | instructions | change | trend | reason |\n\
+         |---|---|--:|--:|---|---|\n",
+        rows.collect(),
+        "\n",
+    )
+}
+
+fn within(report: &Report) -> Option<Table> {
+    let rows: Vec<String> = report
+        .rows
+        .iter()
+        .filter(|row| row.verdict == Verdict::Within)
+        .map(|row| {
+            format!(
+                "| {} | {} | {} | {} |\n",
+                code(row.id.as_str()),
+                row.base.map_or_else(|| "–".to_owned(), grouped),
+                row.head.map_or_else(|| "–".to_owned(), grouped),
+                change(row),
+            )
+        })
+        .collect();
+    folded(
+        &format!(
+            "{} moved within the limit",
+            messages::plural(rows.len(), "benchmark")
+        ),
+        "| benchmark | base | head | change |\n|---|--:|--:|--:|\n",
+        rows,
+    )
+}
+
+/// The rows that are explained at length.
+fn explained(report: &Report) -> impl Iterator<Item = &Row> {
+    let is_moved =
+        |row: &&Row| row.verdict != Verdict::Within && row.change.is_some_and(|change| change != 0);
+    report.rows.iter().filter(is_moved).take(EXPLAINED_MAX)
+}
+
+fn functions(report: &Report) -> Option<Table> {
+    let rows = explained(report).flat_map(|row| {
+        let functions = row.attribution.functions.iter().take(FUNCTIONS_MAX);
+        let of = |function: &FunctionChange| {
+            format!(
+                "| {} | {} | {} | {} | {} |\n",
+                code(row.id.as_str()),
+                code(&messages::function(
+                    &function.name,
+                    function.caller.as_deref()
+                )),
+                code(&function.file),
+                signed(function.difference()),
+                code(&messages::kind(function)),
+            )
+        };
+        functions.map(of).collect::<Vec<_>>()
+    });
+    folded(
+        "Functions that moved, and how",
+        "| benchmark | function | file | instructions | how |\n|---|---|---|--:|---|\n",
+        rows.collect(),
+    )
+}
+
+fn others(report: &Report) -> Option<Table> {
+    let rows = explained(report).flat_map(|row| {
+        let moved = row
+            .metrics
+            .iter()
+            .filter(|(metric, (base, head))| **metric != Metric::Instructions && base != head);
+        let count = |count: &Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
+        let of = |(metric, (base, head)): (&Metric, &(Option<u64>, Option<u64>))| {
+            format!(
+                "| {} | {} | {} | {} |\n",
+                code(row.id.as_str()),
+                metric.name().replace('_', " "),
+                count(base),
+                count(head)
+            )
+        };
+        moved.map(of).collect::<Vec<_>>()
+    });
+    folded(
+        "Other counts that moved (shown; judged only where policy says so)",
+        "| benchmark | count | base | head |\n|---|---|--:|--:|\n",
+        rows.collect(),
+    )
+}
+
+fn table(head: &str, rows: Vec<String>, tail: &'static str) -> Option<Table> {
+    let head = head.to_owned();
+    (!rows.is_empty()).then_some(Table { head, rows, tail })
+}
+
+fn folded(summary: &str, head: &str, rows: Vec<String>) -> Option<Table> {
+    let head = format!("<details><summary>{summary}</summary>\n\n{head}");
+    table(&head, rows, "\n</details>\n\n")
+}
+
+fn foot(report: &Report) -> String {
+    let mut text = String::new();
+    let mut steps = messages::next_steps(report);
+    let worst = report
+        .rows
+        .first()
+        .filter(|row| row.fails() && row.change.is_some());
+    if let Some(worst) = worst {
+        steps.insert(
+            1.min(steps.len()),
+            ("see why", messages::explain(&worst.id)),
+        );
+    }
+    for (purpose, command) in steps {
+        let _ = writeln!(text, "- {purpose}: {}", code(&command));
+    }
+    let environment = &report.environment;
+    let _ = writeln!(
+        text,
+        "\n<sub>compared with {} · environment: rustc {} · valgrind {} · libc {} · {}</sub>",
+        code(&report.base),
+        code(&environment.rustc),
+        code(&environment.valgrind),
+        code(&environment.libc),
+        code(&environment.target)
+    );
+    text
+}
+
+fn change(row: &Row) -> String {
+    row.change
+        .map_or_else(|| "–".to_owned(), |it| unbroken(&percent(it)))
+}
+
+/// A number with its sign on one line, in a narrow column.
+fn unbroken(number: &str) -> String {
+    number.replace(' ', "\u{a0}")
+}
+
+/// The last baselines, and what was measured.
+fn trend(row: &Row) -> String {
+    let Some(trend) = &row.trend else {
+        return String::new();
+    };
+    let mut counts: Vec<u64> = trend.counts().collect();
+    counts.extend(row.head);
+    sparkline(&counts, BARS_MAX + 1)
+}
+
+fn cause(row: &Row) -> String {
+    let moved = row.change.is_some_and(|change| change != 0);
+    let culprits = row.culprits.iter().filter(|_| moved);
+    let parts: Vec<_> = messages::meaning_in(row, code)
+        .into_iter()
+        .chain(culprits.map(|culprit| {
+            let place = messages::place(culprit);
+            let at = match (place.is_empty(), culprit.in_diff) {
+                (true, _) => String::new(),
+                (false, false) => format!(" at {}", code(&place)),
+                (false, true) => format!(" at {} (changed here)", code(&place)),
+            };
+            format!("{}{at}", code(&messages::culprit(row, culprit)))
+        }))
+        .chain(messages::reach_note(row).map(str::to_owned))
+        .collect();
+    parts.join("<br>")
+}
+
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,301 @@
+//! Sentences that more than one renderer shows.
+
+use crate::attribute::reach::Reach;
+use crate::attribute::{Culprit, FunctionChange, Inlining, Kind};
+use crate::judge::{Outcome, Verdict};
+use crate::model::bench_id::BenchId;
+use crate::render::number::{grouped, percent, signed};
+use crate::report::{MainCause, Report, Row};
+
+/// The verdict of the run in one sentence, with what to do.
+pub(crate) fn headline(report: &Report) -> String {
+    let failing = report.rows.iter().filter(|row| row.fails()).count();
+    let of = format!("of {}", plural(report.judged, "benchmark"));
+    match report.outcome {
+        Outcome::Pass if report.judged == 0 => "pass: no benchmark was judged".to_owned(),
+        Outcome::Pass => format!(
+            "pass: {} judged, none in the way",
+            plural(report.judged, "benchmark")
+        ),
+        Outcome::Regressed => format!(
+            "fail: {} {of} {} more instructions than the limit allows",
+            report.count(Verdict::Regressed),
+            if report.count(Verdict::Regressed) == 1 {
+                "executes"
+            } else {
+                "execute"
+            },
+        ),
+        Outcome::Incomparable => {
+            let count = report.count(Verdict::Incomparable) + report.count(Verdict::Rerecorded);
+            format!(
+                "not comparable: {} {of} {} no base in this environment",
+                count,
+                if count == 1 { "has" } else { "have" },
+            )
+        }
+        Outcome::Unmeasured => format!(
+            "no verdict: {} could not be measured",
+            plural(report.failed.len(), "benchmark")
+        ),
+        Outcome::BaselineOutOfDate => {
+            format!("out of date: the baselines of {failing} {of} have to be brought into step")
+        }
+    }
+}
+
+/// What to do about the verdict, in one sentence.
+pub(crate) fn action(report: &Report) -> &'static str {
+    match report.outcome {
+        Outcome::Pass => "Nothing to do.",
+        Outcome::BaselineOutOfDate => "Bring the baselines into step and commit them.",
+        Outcome::Regressed => "Make them cheaper, or accept the cost and say why.",
+        Outcome::Incomparable => {
+            "Measure base in this measurement environment too, record the baselines in it, or go back to theirs."
+        }
+        Outcome::Unmeasured => "Mend what could not be measured.",
+    }
+}
+
+/// What to type to see why a benchmark moved. In quotes, since a name may have anything in it.
+pub(crate) fn explain(id: &BenchId) -> String {
+    format!("icgate explain '{}'", id.as_str().replace('\'', "'\\''"))
+}
+
+/// `3 unchanged, 1 regressed`, worst first.
+pub(crate) fn counts(report: &Report) -> String {
+    let mut verdicts: Vec<Verdict> = Verdict::ALL
+        .into_iter()
+        .filter(|verdict| report.count(*verdict) > 0)
+        .collect();
+    let outcome = |verdict: Verdict| {
+        report
+            .rows
+            .iter()
+            .find(|row| row.verdict == verdict)
+            .map(|row| row.outcome)
+    };
+    verdicts.sort_by_key(|verdict| std::cmp::Reverse(outcome(*verdict)));
+    let counts: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| format!("{} {}", report.count(*verdict), verdict.word()))
+        .collect();
+    counts.join(", ")
+}
+
+/// `judged 12 of 12`.
+pub(crate) fn denominator(report: &Report) -> String {
+    format!("judged {} of {}", report.judged, report.known)
+}
+
+/// What a verdict means for this row, and whose doing it is, where the numbers alone do not say it.
+pub(crate) fn meaning(row: &Row) -> Option<String> {
+    meaning_in(row, str::to_owned)
+}
+
+/// The same where a name from outside is not harmless as it is: `name` makes it so.
+pub(crate) fn meaning_in(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
+    let parts: Vec<String> = [verdict_meaning(row, &name), renamed(row, &name), blame(row)]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// That it is not new or lost, but called otherwise.
+fn renamed(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
+    let other = name(row.other_name.as_ref()?.as_str());
+    Some(match row.head {
+        Some(_) => format!("seems to be {other} renamed: its counts are the same"),
+        None => format!("seems to be renamed to {other}: its counts are the same"),
+    })
+}
+
+/// What of a change was there before this one, where base's own code was measured.
+pub(crate) fn blame(row: &Row) -> Option<String> {
+    let base_run = row.base_run.filter(|_| row.verdict != Verdict::Unchanged)?;
+    let (before, own) = (percent(base_run.before?), percent(base_run.own?));
+    match (base_run.other_environment, base_run.before) {
+        (true, _) => Some(format!("by the toolchain {before}, by this change {own}")),
+        (false, Some(0)) => None,
+        (false, _) => Some(format!("already on base {before}, by this change {own}")),
+    }
+}
+
+fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
+    let head = row.head.map_or_else(String::new, grouped);
+    Some(match row.verdict {
+        Verdict::Unchanged | Verdict::Within | Verdict::Regressed => return None,
+        Verdict::Drifted => "base itself has left its baseline: its budget is used up".to_owned(),
+        Verdict::Improved => {
+            "better than its baseline: bank it, or the gain can be lost unseen".to_owned()
+        }
+        Verdict::Accepted | Verdict::Banked => format!("reason: {}", name(row.reason.as_ref()?)),
+        Verdict::Unexplained => "the new baseline is worse and gives no reason".to_owned(),
+        Verdict::Untrue => format!(
+            "the baseline was changed to {}, but {head} was measured",
+            row.committed.or(row.base).map_or_else(String::new, grouped),
+        ),
+        Verdict::Added => "new, with its baseline".to_owned(),
+        Verdict::Rerecorded => {
+            "recorded again in this measurement environment; base's was another, and base was not measured here"
+                .to_owned()
+        }
+        Verdict::Removed => "gone, with its baseline".to_owned(),
+        Verdict::Unlisted => "has no baseline".to_owned(),
+        Verdict::Missing => "has a baseline, but is no longer measured".to_owned(),
+        Verdict::Noisy => format!(
+            "moves by {} instructions when nothing changed, more than its limit bears",
+            grouped(row.noise)
+        ),
+        Verdict::Vacuous => {
+            format!("executes {head} instructions: what it was meant to measure was optimised away")
+        }
+        Verdict::Incomparable => "its baseline was recorded in another environment".to_owned(),
+    })
+}
+
+/// Whether the diff can have moved a row, where that is not what everybody expects: that it changes
+/// what is executed. Within the limit nobody has to look for a cause.
+pub(crate) fn reach_note(row: &Row) -> Option<&'static str> {
+    let is_moved = row.change.is_some_and(|change| change != 0);
+    let asks_why = is_moved && row.verdict != Verdict::Within;
+    let told = row.reach.filter(|it| asks_why && *it != Reach::Touched);
+    told.map(reach)
+}
+
+/// Whether the diff can have moved a benchmark, in words.
+pub(crate) const fn reach(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Touched => "the diff changes a function that it executes",
+        Reach::Reachable => {
+            "the diff changes what it is built from, but no function that it executes"
+        }
+        Reach::Unreachable => "the diff cannot reach it: nothing that it is built from was changed",
+    }
+}
+
+/// Why a function's cost moved, in words, with how much of that only moved.
+pub(crate) fn kind(change: &FunctionChange) -> String {
+    let kind = kind_alone(change);
+    // Less than a tenth is not worth a word.
+    let is_much = change.moved.abs() * 10 >= change.difference().abs();
+    let is_said = change.kind == Kind::Moved && change.inlining.is_none();
+    let with = change.moved_with.as_ref().filter(|_| is_much && !is_said);
+    with.map_or_else(
+        || kind.clone(),
+        |with| {
+            let way = if change.moved < 0 { "to" } else { "from" };
+            format!("{kind}; {} of it moved {way} {with}", signed(change.moved))
+        },
+    )
+}
+
+fn kind_alone(change: &FunctionChange) -> String {
+    match (change.kind, change.calls) {
+        (Kind::Calls, Some((base, head))) => {
+            format!("calls {} → {}", grouped(base), grouped(head))
+        }
+        (Kind::PerCall, Some((_, 1))) => "one call as before".to_owned(),
+        (Kind::PerCall, Some((_, head))) => format!("{} calls as before", grouped(head)),
+        (Kind::Calls | Kind::PerCall | Kind::Inlined, _) => "inlined".to_owned(),
+        (Kind::Moved, _) => moved(change),
+        (Kind::Appeared, _) => "not in the baseline".to_owned(),
+        (Kind::Vanished, _) => "no longer executed".to_owned(),
+    }
+}
+
+fn moved(change: &FunctionChange) -> String {
+    let with = change.moved_with.as_ref();
+    match (change.inlining, with) {
+        (Some(Inlining::Lost(1)), _) => "inlined before, one call now".to_owned(),
+        (Some(Inlining::Lost(calls)), _) => {
+            format!("inlined before, {} calls now", grouped(calls))
+        }
+        (Some(Inlining::Gained(1)), _) => "one call before, inlined now".to_owned(),
+        (Some(Inlining::Gained(calls)), _) => {
+            format!("{} calls before, inlined now", grouped(calls))
+        }
+        (None, Some(with)) if change.difference() < 0 => format!("moved to {with}"),
+        (None, Some(with)) => format!("moved from {with}"),
+        (None, None) => "moved".to_owned(),
+    }
+}
+
+/// `+2,544 in engine::frame::encode (1,000 calls as before)`.
+pub(crate) fn culprit(row: &Row, culprit: &Culprit) -> String {
+    let is_it = |it: &&FunctionChange| {
+        it.name == culprit.name && it.caller == culprit.caller && it.kind == culprit.kind
+    };
+    let change = row.attribution.functions.iter().find(is_it);
+    format!(
+        "{} in {} ({})",
+        signed(culprit.instructions),
+        function(&culprit.name, culprit.caller.as_deref()),
+        change.map_or_else(String::new, kind_alone)
+    )
+}
+
+/// A function's name, a library function's with whom it ran for.
+pub(crate) fn function(name: &str, caller: Option<&str>) -> String {
+    caller.map_or_else(|| name.to_owned(), |caller| format!("{name} for {caller}"))
+}
+
+/// `file:line`, or the file alone.
+pub(crate) fn place(culprit: &Culprit) -> String {
+    at(&culprit.file, culprit.line)
+}
+
+fn at(file: &str, line: Option<u32>) -> String {
+    match line {
+        Some(line) => format!("{file}:{line}"),
+        None => file.to_owned(),
+    }
+}
+
+/// What most regressions have in common, in one sentence; `name` makes names from outside harmless.
+pub(crate) fn main_cause(cause: &MainCause, name: impl Fn(&str) -> String) -> String {
+    let place = at(&cause.file, cause.line);
+    let place = match (place.is_empty(), cause.in_diff) {
+        (true, _) => String::new(),
+        (false, false) => format!(" at {}", name(&place)),
+        (false, true) => format!(" at {} (changed here)", name(&place)),
+    };
+    let share = match (cause.benchmarks, cause.of) {
+        (_, 1) => "it".to_owned(),
+        (count, of) => format!(
+            "{} of {} regressions",
+            grouped(count as u64),
+            grouped(of as u64)
+        ),
+    };
+    let function = function(&cause.name, cause.caller.as_deref());
+    format!("{}{place}, the largest part of {share}", name(&function))
+}
+
+/// `1 benchmark`, `2 benchmarks`.
+pub(crate) fn plural(count: usize, noun: &str) -> String {
+    format!(
+        "{} {noun}{}",
+        grouped(count as u64),
+        if count == 1 { "" } else { "s" }
+    )
+}
+
+/// The commands a reader needs next, with what each is for.
+pub(crate) fn next_steps(report: &Report) -> Vec<(&'static str, String)> {
+    let mut steps = Vec::new();
+    if report.outcome != Outcome::Pass {
+        steps.push(("measure again", report.commands.check.clone()));
+    }
+    let update = &report.commands.update;
+    match report.outcome {
+        Outcome::Pass | Outcome::Unmeasured => {}
+        Outcome::Regressed => steps.push(("accept, saying why", update.clone())),
+        Outcome::BaselineOutOfDate => steps.push(("bring the baselines into step", update.clone())),
+        // What was recorded here already lacks a base that was measured here too.
+        Outcome::Incomparable if report.count(Verdict::Incomparable) == 0 => {}
+        Outcome::Incomparable => steps.push(("record in this environment", update.clone())),
+    }
+    steps
+}

@@ -1,0 +1,365 @@
+//! The report: the one view of a judged run that every renderer shows.
+//!
+//! Everything a reader is told stands here as a value: the renderers choose words and layout, and
+//! decide nothing. It is also what `report.json` holds.
+
+mod cause;
+pub mod detail;
+pub mod explain;
+pub mod history;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::attribute::diff::ChangedLines;
+use crate::attribute::reach::Reach;
+use crate::attribute::{Attribution, Culprit, attribute, culprits, reach as reach_of};
+use crate::compare::Comparison;
+use crate::compare::rename::Renames;
+use crate::judge::{Judgement, Judgements, Outcome, Verdict};
+use crate::model::bench_id::BenchId;
+use crate::model::environment::{Environment, EnvironmentDifference};
+use crate::model::escape::escaped;
+use crate::model::interned::Interned;
+use crate::model::metric::{Metric, Metrics};
+use crate::model::policy::{Commands, PartsPerMillion, Policy, share_of};
+use crate::model::run::{Failed, Run};
+use crate::report::history::{History, Trend};
+
+pub use cause::MainCause;
+
+/// The version of `report.json` that this code writes.
+pub const REPORT_FORMAT: u32 = 2;
+
+/// At most this many culprits are named for a benchmark.
+const CULPRITS_MAX: usize = 3;
+
+/// At most this many points of a benchmark's trend are kept.
+const TREND_POINTS_MAX: usize = 100;
+
+/// A judged run, for readers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// [`REPORT_FORMAT`].
+    pub format: u32,
+    /// What the gate does.
+    pub outcome: Outcome,
+    /// The exit code that says so.
+    pub exit_code: u8,
+    /// What the run was compared with, in words: a commit, or the baselines as they are.
+    pub base: String,
+    /// How many benchmarks were judged.
+    pub judged: usize,
+    /// How many benchmarks there are.
+    pub known: usize,
+    /// How many benchmarks got each verdict; verdicts that nobody got are left out.
+    pub verdicts: BTreeMap<&'static str, usize>,
+    /// The measurement environment of the run.
+    pub environment: Environment,
+    /// Where it differs from that of the baselines.
+    pub environment_differences: Vec<EnvironmentDifference>,
+    /// What the reader should know before the numbers.
+    pub warnings: Vec<String>,
+    /// What could not be measured, and why.
+    pub failed: Vec<Failed>,
+    /// What most of the regressions have in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_cause: Option<MainCause>,
+    /// The benchmarks: those that need someone's attention first, worst first, then by id.
+    pub rows: Vec<Row>,
+    /// What to type.
+    pub commands: Commands,
+    /// Where the workspace lies in its repository (`some/folder/`), as annotations need it.
+    pub prefix: String,
+}
+
+/// One benchmark of a report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// Which benchmark.
+    pub id: BenchId,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// What that means for the gate.
+    pub outcome: Outcome,
+    /// The metric that decided it.
+    pub metric: Metric,
+    /// Its count in base, else in the committed baseline.
+    pub base: Option<u64>,
+    /// Its count in the committed baseline of head's tree, where that differs from base's.
+    pub committed: Option<u64>,
+    /// Its measured count.
+    pub head: Option<u64>,
+    /// The change from base to head in parts per million, rounded away from zero; `None` without
+    /// one of them, or from zero.
+    pub change: Option<i64>,
+    /// The count of base's own code, where that was measured in the run's measurement environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_run: Option<BaseRunChange>,
+    /// The limit that applied, in parts per million.
+    pub limit: u64,
+    /// Smaller changes than this pass in any case.
+    pub limit_min_change: u64,
+    /// What it is called now, or was called in base, where its counts show that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_name: Option<BenchId>,
+    /// How far the benchmark moves when nothing changed.
+    pub noise: u64,
+    /// Why a worsening was accepted.
+    pub reason: Option<String>,
+    /// All other metrics, base and head.
+    pub metrics: BTreeMap<Metric, (Option<u64>, Option<u64>)>,
+    /// Where the change comes from.
+    pub attribution: Attribution,
+    /// The functions that explain most of it, with the line to look at.
+    pub culprits: Vec<Culprit>,
+    /// Whether the diff can have moved it; `None` where it is not known what was changed.
+    pub reach: Option<Reach>,
+    /// How its accepted count moved, as far as git was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trend: Option<Trend>,
+}
+
+/// Base's own code beside its baseline and beside head, in the metric that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BaseRunChange {
+    /// What it counts in the run's measurement environment.
+    pub count: u64,
+    /// How far base has left its baseline, in parts per million: what was on base already, or, if
+    /// the baseline is of another measurement environment, what the toolchain does.
+    pub before: Option<i64>,
+    /// How far head has left base.
+    pub own: Option<i64>,
+    /// Whether base's baseline is of another measurement environment.
+    pub other_environment: bool,
+}
+
+impl Row {
+    /// Whether someone has to do something about it.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.outcome != Outcome::Pass
+    }
+
+    /// The limit as a share.
+    #[must_use]
+    pub const fn limit_share(&self) -> PartsPerMillion {
+        PartsPerMillion(self.limit)
+    }
+}
+
+/// Makes the report of a judged run.
+///
+/// `base` says in words what was compared with; `changed` is what head changes against it, for
+/// naming causes. Warnings are added by [`Report::warn`].
+#[must_use]
+pub fn report(
+    run: &Run,
+    comparison: &Comparison<'_>,
+    judgements: &Judgements<'_>,
+    policy: &Policy,
+    changed: &ChangedLines,
+    base: &str,
+) -> Report {
+    let mut rows: Vec<Row> = judgements
+        .benchmarks
+        .iter()
+        .map(|it| row(it, policy, changed))
+        .collect();
+    let renames = Renames::find(&comparison.benchmarks);
+    for row in &mut rows {
+        row.other_name = renames.other_name(&row.id).cloned();
+    }
+    rows.sort_by(|a, b| {
+        let rank = |row: &Row| (row.outcome, row.change.unwrap_or(0).abs());
+        rank(b).cmp(&rank(a)).then_with(|| a.id.cmp(&b.id))
+    });
+    let mut verdicts = BTreeMap::new();
+    for row in &rows {
+        *verdicts.entry(row.verdict.word()).or_default() += 1;
+    }
+    let ids: Vec<&BenchId> = rows.iter().map(|row| &row.id).collect();
+    let warnings = policy
+        .unmatched(&ids)
+        .into_iter()
+        .filter(|_| run.complete)
+        .map(|pattern| format!("policy rule `{pattern}` matches no benchmark"))
+        .collect();
+    let outcome = match run.failed.as_slice() {
+        [] => judgements.outcome,
+        _ => Outcome::Unmeasured,
+    };
+    Report {
+        format: REPORT_FORMAT,
+        outcome,
+        exit_code: outcome.exit_code(),
+        base: base.to_owned(),
+        judged: rows.len(),
+        known: comparison.known,
+        verdicts,
+        environment: run.environment.clone(),
+        environment_differences: comparison.environment_differences.clone(),
+        warnings,
+        main_cause: cause::of(&rows),
+        rows,
+        commands: policy.commands().clone(),
+        failed: run.failed.clone(),
+        prefix: String::new(),
+    }
+}
+
+impl Report {
+    /// Adds something the reader should know before the numbers.
+    pub fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
+    /// Adds how the benchmarks' accepted counts moved.
+    pub fn remember(&mut self, history: &History) {
+        for row in &mut self.rows {
+            row.trend = history.trend(&row.id).map(|it| it.last(TREND_POINTS_MAX));
+        }
+    }
+
+    /// The same report with every mark that cannot be seen spelt out. Names, reasons and fields
+    /// come from pull requests: on a terminal or in a log, a line break or an escape sequence in
+    /// them would be obeyed.
+    #[must_use]
+    pub fn escaped(&self) -> Self {
+        let text = |text: &mut String| *text = escaped(text);
+        let mut report = self.clone();
+        text(&mut report.base);
+        report.warnings.iter_mut().for_each(text);
+        for difference in &mut report.environment_differences {
+            text(&mut difference.base);
+            text(&mut difference.head);
+        }
+        for failed in &mut report.failed {
+            // What a program printed has lines; they are kept apart, and harmless.
+            let lines: Vec<String> = failed.why.lines().map(escaped).collect();
+            failed.why = lines.join("\n");
+        }
+        if let Some(cause) = &mut report.main_cause {
+            let names = [&mut cause.name, &mut cause.file];
+            for text in names.into_iter().chain(&mut cause.caller) {
+                *text = escaped(text).into();
+            }
+        }
+        for row in &mut report.rows {
+            row.reason.iter_mut().for_each(text);
+            for point in row.trend.iter_mut().flat_map(|it| &mut it.points) {
+                *point = point.escaped();
+            }
+            let text = |text: &mut Interned| *text = escaped(text).into();
+            for culprit in &mut row.culprits {
+                text(&mut culprit.name);
+                text(&mut culprit.file);
+                culprit.caller.iter_mut().for_each(text);
+            }
+            for function in &mut row.attribution.functions {
+                text(&mut function.name);
+                text(&mut function.file);
+                function.caller.iter_mut().for_each(text);
+                function.moved_with.iter_mut().for_each(text);
+            }
+        }
+        report
+    }
+
+    /// Whether base's own code would have to be measured for all of it to be judged.
+    #[must_use]
+    pub fn needs_base(&self) -> bool {
+        let needs = [Verdict::Incomparable, Verdict::Rerecorded];
+        needs.into_iter().any(|verdict| self.count(verdict) > 0)
+    }
+
+    /// How many benchmarks got `verdict`.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.verdicts.get(verdict.word()).copied().unwrap_or(0)
+    }
+}
+
+fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Row {
+    let Judgement {
+        facts,
+        verdict,
+        metric,
+        limit,
+    } = judgement;
+    let accepted = facts.base.or(facts.committed);
+    let count = |metrics: Option<&Metrics>| metrics.and_then(|it| it.get(metric).copied());
+    let in_baseline = count(accepted.map(|it| &it.metrics));
+    let base = match facts.base_run_as_baseline() {
+        Some(measured) => count(Some(&measured.metrics)),
+        None => in_baseline,
+    };
+    let committed =
+        count(facts.committed.map(|it| &it.metrics)).filter(|count| base != Some(*count));
+    let head = count(facts.measured.map(|it| &it.metrics));
+    let base_run = count(facts.base_run.map(|it| &it.metrics)).map(|measured| BaseRunChange {
+        count: measured,
+        before: in_baseline.and_then(|base| change(base, measured)),
+        own: head.and_then(|head| change(measured, head)),
+        other_environment: facts.base_run_as_baseline().is_some(),
+    });
+    // Base's own code, where it was measured, tells what this change did.
+    let functions = match facts.base_run {
+        Some(measured) => Some(&measured.functions),
+        None => accepted.map(|it| &it.functions),
+    };
+    let attribution = match (functions, facts.measured) {
+        (Some(functions), Some(measured)) => attribute(functions, measured, facts.base_run),
+        _ => Attribution::default(),
+    };
+    let culprits = facts.measured.map_or_else(Vec::new, |measured| {
+        culprits(
+            &attribution,
+            measured,
+            facts.base_run,
+            changed,
+            CULPRITS_MAX,
+        )
+    });
+    let reach = facts.measured.filter(|_| base != head);
+    let reach = reach.and_then(|measured| reach_of(measured, changed));
+    let metrics = Metric::ALL
+        .into_iter()
+        .map(|metric| {
+            let of = |metrics: Option<&Metrics>| metrics.and_then(|it| it.get(&metric).copied());
+            let base = of(accepted.map(|it| &it.metrics));
+            (metric, (base, of(facts.measured.map(|it| &it.metrics))))
+        })
+        .filter(|(_, (base, head))| base.is_some() || head.is_some())
+        .collect();
+    Row {
+        id: facts.id.clone(),
+        verdict: *verdict,
+        outcome: verdict.outcome(policy.improvement()),
+        metric: *metric,
+        base,
+        committed,
+        head,
+        change: base.zip(head).and_then(|(base, head)| change(base, head)),
+        base_run,
+        limit: limit.share.0,
+        limit_min_change: limit.min_change,
+        other_name: None,
+        noise: facts.noise(),
+        reason: facts.committed.and_then(|it| it.reason.clone()),
+        metrics,
+        attribution,
+        culprits,
+        reach,
+        trend: None,
+    }
+}
+
+/// The change in parts per million, rounded away from zero so that no change ever reads as none.
+pub(crate) fn change(base: u64, head: u64) -> Option<i64> {
+    share_of(i128::from(head) - i128::from(base), base)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
