@@ -52,7 +52,7 @@ fn main() -> Done {
 
 fn record(payload: &[u8]) -> Record<'_> {
     Record {
-        kind: Kind(0x30),
+        kind: Kind(0x40),
         version: 1,
         payload,
     }

@@ -7,7 +7,7 @@ use engine::frame::{
 use crate::data;
 use crate::suite::suite;
 
-const KIND: Kind = Kind(0x30);
+const KIND: Kind = Kind(0x40);
 const SALT: u32 = 0x1234_5678;
 /// How many records a run encodes, or reads.
 const RECORDS: usize = 1000;

@@ -16,7 +16,7 @@ mod recovery;
 pub use read::*;
 pub use recovery::*;
 
-const KIND: Kind = Kind(0x30);
+const KIND: Kind = Kind(0x40);
 const DIR: &str = "log";
 /// How many records a run appends, or reads.
 const RECORDS: usize = 1000;

@@ -60,7 +60,7 @@ fn frame(record: Record<'_>, salt: u32) -> Vec<u8> {
 #[test]
 fn frames() {
     let record = Record {
-        kind: Kind(0x30),
+        kind: Kind(0x40),
         version: 1,
         payload: b"hello",
     };
@@ -72,12 +72,12 @@ fn frames() {
 fn batches() {
     let mut batch = Batch::default();
     assert!(batch.push(Record {
-        kind: Kind(0x30),
+        kind: Kind(0x40),
         version: 1,
         payload: b"one"
     }));
     assert!(batch.push(Record {
-        kind: Kind(0x31),
+        kind: Kind(0x41),
         version: 2,
         payload: b""
     }));
@@ -102,6 +102,7 @@ fn marks() {
         records: 17,
         end_lsn: 117,
         chain: 0xaabb_ccdd,
+        next_epoch: 3,
     };
     check("segment-end", &frame(SegmentEnd::record(&end.encode()), 0));
 }
@@ -114,6 +115,9 @@ fn headers() {
         salt: 0xcafe,
         prev_chain: 0xbeef,
         created_us: 1_000_000,
+        log_id: 0x1122_3344_5566_7788,
+        epoch: 3,
+        segment_bytes: 64 << 20,
     };
     check("segment-header", &header.encode());
 }
@@ -173,7 +177,7 @@ fn indexes() {
     let (wal, _) = Wal::open(vfs.clone(), Path::new("log"), options).unwrap();
     for _ in 0..60 {
         wal.append(Record {
-            kind: Kind(0x30),
+            kind: Kind(0x40),
             version: 1,
             payload: &[b'x'; 100],
         })

@@ -45,7 +45,7 @@ fn options(policy: Policy) -> Options {
 
 fn record(payload: &[u8]) -> Record<'_> {
     Record {
-        kind: Kind(0x30),
+        kind: Kind(0x40),
         version: 1,
         payload,
     }

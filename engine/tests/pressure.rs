@@ -31,7 +31,7 @@ fn options(threads: usize) -> Options {
 
 fn append(wal: &Wal<Memory>) {
     let record = Record {
-        kind: Kind(0x30),
+        kind: Kind(0x40),
         version: 1,
         payload: &[7; 100],
     };

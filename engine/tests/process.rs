@@ -34,7 +34,7 @@ fn payload(number: u64) -> Vec<u8> {
 
 fn record(payload: &[u8]) -> Record<'_> {
     Record {
-        kind: Kind(0x30),
+        kind: Kind(0x40),
         version: 1,
         payload,
     }

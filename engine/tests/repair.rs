@@ -9,7 +9,7 @@ use engine::frame::{Batch, Kind, Record, Transaction};
 use engine::vfs::{Disk, Memory, Vfs};
 use engine::wal::{OpenError, Options, RepairError, Wal, inspect, repair};
 
-const KIND: Kind = Kind(0x30);
+const KIND: Kind = Kind(0x40);
 
 fn options() -> Options {
     Options {

@@ -102,6 +102,10 @@ impl Vfs for Scheduled {
     fn now_us(&self) -> u64 {
         self.0.now_us()
     }
+
+    fn random(&self) -> u64 {
+        self.0.random()
+    }
 }
 
 impl VfsFile for ScheduledFile {
@@ -143,7 +147,7 @@ fn open(vfs: &Scheduled, mode: Mode) -> Wal<Scheduled> {
 
 fn record(payload: &[u8]) -> Record<'_> {
     Record {
-        kind: Kind(0x30),
+        kind: Kind(0x40),
         version: 1,
         payload,
     }

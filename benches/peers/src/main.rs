@@ -49,7 +49,7 @@ fn in_parallel(threads: usize, commit: impl Fn() + Sync) -> Duration {
 fn ours(dir: &Path, threads: usize) -> Result<Duration, Box<dyn Error>> {
     let (wal, _) = Wal::open(Disk, dir, Options::default())?;
     let record = Record {
-        kind: Kind(0x30),
+        kind: Kind(0x40),
         version: 1,
         payload: &PAYLOAD,
     };

@@ -69,7 +69,7 @@ pub fn segment(data: &[u8]) {
     let Some(wal) = open(&vfs, "log") else { return };
     let before = payloads(&wal);
     wal.append(Record {
-        kind: Kind(0x30),
+        kind: Kind(0x40),
         version: 1,
         payload: b"one more",
     })
@@ -84,18 +84,16 @@ pub fn segment(data: &[u8]) {
 /// version, length, and payload, again and again.
 pub fn grammar(data: &[u8]) {
     let header = Header {
-        number: 0,
-        base_lsn: 0,
         salt: 7,
-        prev_chain: 0,
-        created_us: 0,
+        segment_bytes: 4096,
+        ..Header::default()
     };
     let mut file = header.encode().to_vec();
     let mut rest = data;
     while let [kind, version, len, tail @ ..] = rest {
         let (payload, after) = tail.split_at(tail.len().min(usize::from(*len)));
         let record = Record {
-            kind: Kind(*kind % 0x34),
+            kind: Kind(*kind % 0x44),
             version: *version % 3,
             payload,
         };
@@ -134,7 +132,7 @@ pub fn index(data: &[u8]) {
     for number in 0..120_u64 {
         let payload = [&number.to_le_bytes()[..], &[0; 60]].concat();
         wal.append(Record {
-            kind: Kind(0x30),
+            kind: Kind(0x40),
             version: 1,
             payload: &payload,
         })

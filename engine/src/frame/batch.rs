@@ -36,11 +36,11 @@ impl Default for Batch {
 
 impl Batch {
     /// Adds `record`, or answers `false` and leaves the batch as it was where it would grow
-    /// beyond [`BATCH_BYTES_MAX`], or where the record's type belongs to the log.
+    /// beyond [`BATCH_BYTES_MAX`], or where the record's type is not for callers to use.
     #[must_use]
     pub fn push(&mut self, record: Record<'_>) -> bool {
         let item = ITEM_HEAD + record.payload.len();
-        if self.body.len() + item > BATCH_BYTES_MAX || record.kind.is_reserved() {
+        if self.body.len() + item > BATCH_BYTES_MAX || !record.kind.is_known() {
             return false;
         }
         let Ok(len) = u32::try_from(item - 4) else {
@@ -121,6 +121,11 @@ impl<'a> BatchItems<'a> {
     #[must_use]
     pub fn is_well_formed(mut self) -> bool {
         self.by_ref().all(|item| item.is_some()) && self.rest.is_empty()
+    }
+
+    /// The first record of a type that this engine does not know.
+    pub(crate) fn unknown(self) -> Option<Record<'a>> {
+        self.flatten().find(|record| !record.kind.is_known())
     }
 
     fn item(&mut self) -> Option<Record<'a>> {

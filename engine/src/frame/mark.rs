@@ -7,7 +7,7 @@ use super::{Kind, Record, VERSION};
 pub const MARK_PAYLOAD_BYTES: usize = 16;
 
 /// The payload bytes of a [`SegmentEnd`].
-const END_PAYLOAD_BYTES: usize = 20;
+pub(crate) const END_PAYLOAD_BYTES: usize = 24;
 
 /// "Everything before `offset` in this segment survives power loss": written with the frames
 /// that follow a successful sync. Damage *before* a later mark's offset is corruption, not a torn tail.
@@ -57,8 +57,10 @@ pub struct SegmentEnd {
     pub records: u64,
     /// The LSN after its last record, which is the next segment's first.
     pub end_lsn: u64,
-    /// The chain over the checksums of all frames before this one.
+    /// The chain over the log's frames up to here.
     pub chain: u32,
+    /// The least epoch of the next segment; higher than this one's where recovery sealed it.
+    pub next_epoch: u32,
 }
 
 impl SegmentEnd {
@@ -68,20 +70,21 @@ impl SegmentEnd {
         let mut payload = [0; END_PAYLOAD_BYTES];
         payload[..8].copy_from_slice(&self.records.to_le_bytes());
         payload[8..16].copy_from_slice(&self.end_lsn.to_le_bytes());
-        payload[16..].copy_from_slice(&self.chain.to_le_bytes());
+        payload[16..20].copy_from_slice(&self.chain.to_le_bytes());
+        payload[20..].copy_from_slice(&self.next_epoch.to_le_bytes());
         payload
     }
 
-    /// Reads a payload; `None` where it is not 20 bytes long.
+    /// Reads a payload; `None` where it is not 24 bytes long.
     #[must_use]
     pub fn decode(payload: &[u8]) -> Option<Self> {
         let payload: &[u8; END_PAYLOAD_BYTES] = payload.try_into().ok()?;
-        let [.., a, b, c, d] = *payload;
-        let chain = u32::from_le_bytes([a, b, c, d]);
+        let [.., a, b, c, d, e, f, g, h] = *payload;
         Some(Self {
             records: u64_at(payload, 0),
             end_lsn: u64_at(payload, 8),
-            chain,
+            chain: u32::from_le_bytes([a, b, c, d]),
+            next_epoch: u32::from_le_bytes([e, f, g, h]),
         })
     }
 
@@ -198,6 +201,7 @@ mod tests {
             records: 1,
             end_lsn: 2 << 33,
             chain: 0xfeed,
+            next_epoch: 3,
         };
         assert_eq!(SegmentEnd::decode(&end.encode()), Some(end));
         let begin = TxBegin { records: 5 };

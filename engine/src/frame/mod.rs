@@ -23,6 +23,7 @@ mod transaction;
 
 pub(crate) use self::batch::ITEM_HEAD;
 pub use self::batch::{BATCH_BYTES_MAX, Batch, BatchItems};
+pub(crate) use self::mark::END_PAYLOAD_BYTES;
 pub use self::mark::{MARK_PAYLOAD_BYTES, SegmentEnd, SyncMark, TxBegin, TxCommit};
 pub use self::transaction::Transaction;
 
@@ -66,6 +67,14 @@ impl Kind {
     #[must_use]
     pub const fn is_reserved(self) -> bool {
         self.0 < 0x10
+    }
+
+    /// Whether this engine knows whose records of this type are. Types from 0x40 on are callers',
+    /// whatever they mean. Of the engine's own, from 0x10 to 0x3f, it knows the ones named here:
+    /// another one is a newer engine's, and passing over it would lose what it says.
+    #[must_use]
+    pub const fn is_known(self) -> bool {
+        self.0 >= 0x40 || matches!(self, Self::KV_PUT | Self::KV_DELETE)
     }
 }
 

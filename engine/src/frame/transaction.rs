@@ -27,7 +27,7 @@ enum Part {
 
 impl Transaction {
     /// Adds `record`, or answers `false` where its payload is larger than a frame may be, or its
-    /// type belongs to the log.
+    /// type is not for callers to use.
     #[must_use]
     pub fn push(&mut self, record: Record<'_>) -> bool {
         let Record {
@@ -35,7 +35,7 @@ impl Transaction {
             version,
             payload,
         } = record;
-        if payload.len() > PAYLOAD_BYTES_MAX || kind.is_reserved() {
+        if payload.len() > PAYLOAD_BYTES_MAX || !kind.is_known() {
             return false;
         }
         self.records += 1;
@@ -111,7 +111,7 @@ mod tests {
         let payload = vec![1; 1000];
         let large = vec![2; BATCH_BYTES_MAX];
         let record = |payload| Record {
-            kind: Kind(0x30),
+            kind: Kind(0x40),
             version: 1,
             payload,
         };
@@ -130,7 +130,7 @@ mod tests {
         let mut transaction = Transaction::default();
         let payload = vec![0; PAYLOAD_BYTES_MAX + 1];
         assert!(!transaction.push(Record {
-            kind: Kind(0x30),
+            kind: Kind(0x40),
             version: 1,
             payload: &payload
         }));

@@ -89,6 +89,7 @@ impl Change {
             }
             (Kind::KV_DELETE, VERSION) => Ok(Some(Self::Delete(payload))),
             (Kind::KV_PUT | Kind::KV_DELETE, _) => Err(unreadable),
+            _ if !kind.is_known() => Err(unreadable),
             _ => Ok(None),
         }
     }
@@ -124,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_record_of_another_type_is_somebody_elses() {
-        assert_eq!(read(Kind(0x30), 1, b"event"), Ok(None));
+        assert_eq!(read(Kind(0x40), 1, b"event"), Ok(None));
+        assert!(read(Kind(0x30), 1, b"of a newer engine").is_err());
     }
 
     #[test]

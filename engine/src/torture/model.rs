@@ -22,7 +22,7 @@ macro_rules! ensure {
 }
 pub(super) use ensure;
 
-pub(super) const KIND: Kind = Kind(0x30);
+pub(super) const KIND: Kind = Kind(0x40);
 
 pub(super) fn dir() -> &'static Path {
     Path::new("log")

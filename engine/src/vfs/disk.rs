@@ -1,6 +1,8 @@
 //! The operating system behind the door.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::hash::BuildHasher;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -107,6 +109,11 @@ impl Vfs for Disk {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    // The keys of a new state are the system's random numbers.
+    fn random(&self) -> u64 {
+        RandomState::new().hash_one(self.now_us())
     }
 }
 

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{ParkingMonitor, Vfs, VfsFile};
+use crate::random::SplitMix64;
 
 /// A file system in memory. Its clock stands still at zero.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ pub struct Memory {
 struct Tree {
     files: BTreeMap<PathBuf, MemoryFile>,
     locks: Vec<PathBuf>,
+    /// How many random numbers were given out.
+    given: u64,
 }
 
 /// An open file of [`Memory`].
@@ -177,6 +180,12 @@ impl Vfs for Memory {
 
     fn now_us(&self) -> u64 {
         0
+    }
+
+    fn random(&self) -> u64 {
+        let given = &mut self.tree.lock().given;
+        *given += 1;
+        SplitMix64::new(*given - 1).next_u64()
     }
 }
 

@@ -102,6 +102,10 @@ pub trait Vfs: Clone + Send + Sync + 'static {
 
     /// Microseconds since the Unix epoch.
     fn now_us(&self) -> u64;
+
+    /// A number that nobody can guess, and that is unlike every other; in memory and in simulation
+    /// the same from run to run.
+    fn random(&self) -> u64;
 }
 
 /// An open file, read and written by position.

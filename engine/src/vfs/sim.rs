@@ -85,6 +85,8 @@ struct World {
     crashed: bool,
     calls: Calls,
     now_us: u64,
+    /// How many random numbers were given out.
+    given: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -301,6 +303,8 @@ impl Sim {
             durable_names: names.clone(),
             names,
             now_us: world.now_us,
+            // Another one than what the running system will give out next.
+            given: world.given.wrapping_add(seed << 32),
             ..World::default()
         };
         Self {
@@ -431,6 +435,12 @@ impl Vfs for Sim {
 
     fn now_us(&self) -> u64 {
         self.world.lock().now_us
+    }
+
+    fn random(&self) -> u64 {
+        let given = &mut self.world.lock().given;
+        *given += 1;
+        SplitMix64::new(*given - 1).next_u64()
     }
 }
 

@@ -81,7 +81,13 @@ impl CorruptionKind {
     /// Whether bytes have changed or gone, rather than that an engine wrote them so.
     pub(super) fn is_damage(self) -> bool {
         match self {
-            Self::Header(bad) => !matches!(bad, BadHeader::Version(_)),
+            Self::Header(bad) => !matches!(
+                bad,
+                BadHeader::Version(_)
+                    | BadHeader::Outdated
+                    | BadHeader::Flags(_)
+                    | BadHeader::Number
+            ),
             Self::Frame(stop) => !matches!(stop, Stop::Malformed(_) | Stop::Unknown { .. }),
             Self::Order { .. } => true,
         }
@@ -103,8 +109,8 @@ pub enum AppendError {
     /// The batch or transaction has no record, so it has no number either.
     #[error("there is no record in it; append at least one")]
     Empty,
-    /// Types below 0x10 belong to the log itself.
-    #[error("record type {kind:#04x} is reserved for the log; use 0x10 or above")]
+    /// Types below 0x40 belong to the engine itself.
+    #[error("record type {kind:#04x} is reserved for the engine; use 0x40 or above")]
     Reserved {
         /// The type.
         kind: u8,

@@ -146,9 +146,7 @@ mod tests {
         let header = Header {
             number: 1,
             base_lsn: 100,
-            salt: 0,
-            prev_chain: 0,
-            created_us: 0,
+            ..Header::default()
         };
         SealedSegment {
             header,

@@ -150,7 +150,7 @@ impl<V: Vfs> Wal<V> {
     /// A log that numbers records and touches no file: whatever is in `dir` stays as it is.
     fn in_memory(vfs: V, dir: &Path, options: Options) -> Self {
         let lock: Arc<dyn Send + Sync> = Arc::new(());
-        let header = Header::first(vfs.now_us());
+        let header = Header::first(vfs.now_us(), 0, options.segment_size());
         let state = State {
             writer: None,
             progress: Progress::begin(header),
@@ -177,10 +177,10 @@ impl<V: Vfs> Wal<V> {
     ///
     /// # Errors
     /// - [`AppendError::TooLarge`]: it does not fit; nothing was written.
-    /// - [`AppendError::Reserved`]: its type belongs to the log.
+    /// - [`AppendError::Reserved`]: its type belongs to the engine.
     /// - [`AppendError::Poisoned`]: an earlier failure closed the log.
     pub fn append(&self, record: Record<'_>) -> Result<Appended, AppendError> {
-        if record.kind.is_reserved() {
+        if !record.kind.is_known() {
             return Err(AppendError::Reserved {
                 kind: record.kind.0,
             });

@@ -36,7 +36,11 @@ impl Default for Options {
 
 impl Options {
     pub(super) fn segment_bytes(&self) -> u64 {
-        u64::from(self.segment_bytes.max(SEGMENT_BYTES_MIN))
+        u64::from(self.segment_size())
+    }
+
+    pub(super) fn segment_size(&self) -> u32 {
+        self.segment_bytes.max(SEGMENT_BYTES_MIN)
     }
 }
 

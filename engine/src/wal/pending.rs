@@ -17,11 +17,12 @@
 
 use super::segment::{HEADER_BYTES, Header, chained};
 use crate::frame::{
-    MARK_PAYLOAD_BYTES, OVERHEAD, Prepared, Record, SegmentEnd, SyncMark, TxBegin, TxCommit,
+    END_PAYLOAD_BYTES, MARK_PAYLOAD_BYTES, OVERHEAD, Prepared, Record, SegmentEnd, SyncMark,
+    TxBegin, TxCommit,
 };
 
 /// Kept free in every segment for its end.
-const END_BYTES: u64 = 30;
+const END_BYTES: u64 = (END_PAYLOAD_BYTES + OVERHEAD) as u64;
 
 /// What a transaction adds to its frames.
 pub(super) const BRACKET_BYTES: usize = 18 + 22;
@@ -65,7 +66,7 @@ impl Pending {
         Self {
             queue: Vec::new(),
             filling,
-            chain: 0,
+            chain: header.prev_chain,
             segment_bytes,
             spare: Vec::new(),
         }
@@ -135,9 +136,10 @@ impl Pending {
             records: end_lsn - header.base_lsn,
             end_lsn,
             chain,
+            next_epoch: header.epoch,
         }
         .encode();
-        self.push_small(SegmentEnd::record(&end));
+        self.push_unchained(SegmentEnd::record(&end));
         self.filling.sealed = Some(chain);
         let next = Chunk {
             header: header.next(end_lsn, chain, created_us),
@@ -147,7 +149,6 @@ impl Pending {
             sealed: None,
         };
         self.queue.push(std::mem::replace(&mut self.filling, next));
-        self.chain = 0;
     }
 
     /// Notes that the bytes before `mark.offset` of segment `number` are durable. Says nothing
@@ -156,7 +157,14 @@ impl Pending {
     pub(super) fn mark(&mut self, number: u64, mark: SyncMark) {
         let is_filling = self.filling.header.number == number && self.has_records();
         if is_filling && self.fits(MARK_PAYLOAD_BYTES + OVERHEAD) {
-            self.push_small(SyncMark::record(&mark.encode()));
+            self.push_unchained(SyncMark::record(&mark.encode()));
+        }
+    }
+
+    /// For what the log says of its files, which is no part of its history.
+    fn push_unchained(&mut self, record: Record<'_>) {
+        if let Some(frame) = Prepared::new(record) {
+            frame.write_to(&mut self.filling.bytes, self.filling.header.salt);
         }
     }
 
@@ -224,7 +232,7 @@ mod tests {
     const SEGMENT: u64 = 4096;
 
     fn filled(payloads: &[&[u8]]) -> Pending {
-        let mut pending = Pending::new(Header::first(1), SEGMENT);
+        let mut pending = Pending::new(Header::first(1, 2, 4096), SEGMENT);
         for payload in payloads {
             let record = Record {
                 kind: Kind::KV_PUT,
@@ -282,7 +290,7 @@ mod tests {
 
     #[test]
     fn the_largest_frame_fills_a_segment_to_the_last_byte() {
-        let pending = Pending::new(Header::first(1), SEGMENT);
+        let pending = Pending::new(Header::first(1, 2, 4096), SEGMENT);
         let largest = vec![1; pending.frame_bytes_max() - OVERHEAD];
         let mut pending = filled(&[&largest]);
         assert!(!pending.fits(OVERHEAD));

@@ -116,7 +116,7 @@ pub(super) fn recover<V: Vfs>(
             Err(error) => return Err(error),
         }
     }
-    let mut recovered = kept.seal(vfs, dir, files)?;
+    let mut recovered = kept.seal(vfs, dir, files, options)?;
     recovered.report.took = Duration::from_micros(vfs.now_us().saturating_sub(begun_us));
     Ok(recovered)
 }
@@ -129,6 +129,8 @@ struct Kept {
     /// What the header of the next segment must say.
     promised: Option<Header>,
     last: Option<Found>,
+    /// Whether records that were there are not kept, so that their numbers are given out again.
+    is_rewound: bool,
 }
 
 impl Kept {
@@ -150,7 +152,9 @@ impl Kept {
             chain: last.chain,
             pin: Pin::default(),
         });
-        self.promised = Some(header.next(end_lsn, last.chain, now_us));
+        let next = header.next(end_lsn, last.chain, now_us);
+        let epoch = segment.verified.next_epoch;
+        self.promised = Some(Header { epoch, ..next });
         self.last = Some(segment);
     }
 
@@ -163,6 +167,7 @@ impl Kept {
         path: &Path,
         rest: &[(u64, PathBuf)],
     ) -> Result<(), OpenError> {
+        self.is_rewound = true;
         let (CorruptionKind::Frame(reason), offset) = (corruption.reason, corruption.offset) else {
             return set_aside(vfs, dir, rest).map_err(OpenError::from);
         };
@@ -183,20 +188,32 @@ impl Kept {
         vfs: &V,
         dir: &Path,
         files: Files,
+        options: &Options,
     ) -> Result<RecoveredLog, OpenError> {
         let next = match &self.last {
-            None => Header::first(vfs.now_us()),
+            None => Header::first(vfs.now_us(), vfs.random(), options.segment_size()),
             Some(last) if last.verified.last.lsn == last.header.base_lsn => {
                 self.segments.pop();
-                last.header
+                Header {
+                    epoch: last.header.epoch + u32::from(self.is_rewound),
+                    ..last.header
+                }
             }
             Some(last) => {
+                // Numbers beyond the end may have been given out before.
+                let is_rewound = self.is_rewound || last.verified.stop.is_some();
+                let epoch = last.verified.next_epoch + u32::from(is_rewound);
                 if !injected(Bug::ResumeInPlace) {
-                    seal_copy(vfs, dir, last)?;
+                    seal_copy(vfs, dir, last, epoch)?;
                 }
                 let end = last.verified.last;
-                last.header.next(end.lsn, end.chain, vfs.now_us())
+                let next = last.header.next(end.lsn, end.chain, vfs.now_us());
+                Header { epoch, ..next }
             }
+        };
+        let next = Header {
+            segment_bytes: options.segment_size(),
+            ..next
         };
         self.report.segments = self.segments.len();
         Ok(RecoveredLog {
@@ -338,7 +355,11 @@ pub(super) fn check_order(
     };
     expect("the segment's number", named, header.number)?;
     if let Some(promised) = promised {
+        expect("the log's identity", promised.log_id, header.log_id)?;
         expect("the segment's number", promised.number, header.number)?;
+        // A rewind raises the epoch; nothing lowers it.
+        let least = promised.epoch.max(header.epoch);
+        expect("the epoch", u64::from(least), u64::from(header.epoch))?;
         expect("the base LSN", promised.base_lsn, header.base_lsn)?;
         let chains = (u64::from(promised.prev_chain), u64::from(header.prev_chain));
         expect("the chain of the segment before", chains.0, chains.1)?;
@@ -383,7 +404,7 @@ pub(super) fn judge(
 }
 
 /// Replaces the last segment by a sealed copy of its good part.
-fn seal_copy<V: Vfs>(vfs: &V, dir: &Path, segment: &Found) -> Result<(), IoError> {
+fn seal_copy<V: Vfs>(vfs: &V, dir: &Path, segment: &Found, next_epoch: u32) -> Result<(), IoError> {
     let Found {
         bytes,
         header,
@@ -399,6 +420,7 @@ fn seal_copy<V: Vfs>(vfs: &V, dir: &Path, segment: &Found) -> Result<(), IoError
         records,
         end_lsn: last.lsn,
         chain: last.chain,
+        next_epoch,
     }
     .encode();
     let mut frame = Vec::new();

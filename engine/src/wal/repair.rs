@@ -63,7 +63,9 @@ pub fn inspect<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<SegmentReport>, IoErro
             check_order(&found, *named, promised.as_ref())?;
             judge(&found, is_last, Policy::TornTail)?;
             let last = found.verified.last;
-            promised = Some(found.header.next(last.lsn, last.chain, 0));
+            let next = found.header.next(last.lsn, last.chain, 0);
+            let epoch = found.verified.next_epoch;
+            promised = Some(Header { epoch, ..next });
             Ok(())
         });
         reports.push(SegmentReport {
@@ -269,13 +271,14 @@ impl<V: Vfs> Salvage<'_, V> {
                 }
             }
             Kind::BATCH => {
-                let items =
-                    BatchItems::new(record.payload).filter(|items| items.clone().is_well_formed());
+                let items = BatchItems::new(record.payload).filter(|items| {
+                    items.clone().is_well_formed() && items.clone().unknown().is_none()
+                });
                 let Some(items) = items else {
                     self.gap(
                         at,
                         at + frame.size,
-                        "the batch is malformed".to_owned(),
+                        "the batch is malformed, or of a newer engine".to_owned(),
                         report,
                     );
                     return Ok(());
@@ -293,6 +296,11 @@ impl<V: Vfs> Salvage<'_, V> {
                 }
             }
             kind if kind.is_reserved() => {}
+            kind if !kind.is_known() => {
+                let reason = format!("type {:#04x} is unknown to this engine", kind.0);
+                self.abandon(open.take(), at, report);
+                self.gap(at, at + frame.size, reason, report);
+            }
             _ if open.is_none() => {
                 self.wal.append(record)?;
                 report.records += 1;

@@ -9,7 +9,7 @@ pub const HEADER_BYTES: usize = 64;
 pub const SEGMENT_BYTES_MIN: u32 = 4 << 10;
 
 /// The version of the segment format.
-pub const SEGMENT_VERSION: u16 = 1;
+pub const SEGMENT_VERSION: u16 = 2;
 
 /// The first bytes of every segment.
 const MAGIC: [u8; 8] = *b"ENGINWAL";
@@ -18,8 +18,12 @@ const MAGIC: [u8; 8] = *b"ENGINWAL";
 /// segments and frames of a recycled file's earlier life never validate.
 const SALT_STEP: u32 = 0x9e37_79b9;
 
+/// The largest number that a record or a segment may have. A larger one is a forged one, and is
+/// refused, so that counting on from it cannot overflow.
+pub(super) const NUMBER_MAX: u64 = 1 << 62;
+
 /// What a segment says about itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Header {
     /// Segments are numbered without a gap.
     pub number: u64,
@@ -27,10 +31,16 @@ pub struct Header {
     pub base_lsn: u64,
     /// Mixed into every checksum of the segment.
     pub salt: u32,
-    /// The chain at the end of the segment before; 0 in the first one.
+    /// The chain at the end of the segment before, with which this one goes on; 0 in the first one.
     pub prev_chain: u32,
     /// When the segment was begun, in microseconds since the Unix epoch.
     pub created_us: u64,
+    /// The identity of the log: random, and the same in all of its segments.
+    pub log_id: u64,
+    /// Raised by every rewind: by each recovery after which numbers may be given out again.
+    pub epoch: u32,
+    /// How long the file is once it is filled.
+    pub segment_bytes: u32,
 }
 
 /// Why a header is not good.
@@ -50,35 +60,45 @@ pub enum BadHeader {
         /// The one of the bytes.
         computed: u32,
     },
+    /// Made by the engine before this one.
+    #[error(
+        "segment version 1 is no longer read; read the log with engine 0.1 and append its records \
+         to a new one, or recreate it"
+    )]
+    Outdated,
     /// Made by a newer engine.
-    #[error("segment version {0} is unknown to this engine, which reads version 1")]
+    #[error("segment version {0} is unknown to this engine, which reads version 2")]
     Version(u16),
+    /// The checksum holds, and there are flags that this engine does not know.
+    #[error("the header's flags {0:#06x} are unknown to this engine")]
+    Flags(u16),
+    /// The checksum holds, and a number is larger than any that was given out.
+    #[error("the header's checksum holds, but its numbers are larger than any that is given out")]
+    Number,
 }
 
 impl Header {
     /// The header of the first segment of a log.
-    pub(super) fn first(created_us: u64) -> Self {
-        // The low half of a microsecond clock differs between two logs made anywhere near.
-        let [a, b, c, d, ..] = created_us.to_le_bytes();
-        let salt = u32::from_le_bytes([a, b, c, d]).wrapping_mul(SALT_STEP);
+    pub(super) fn first(created_us: u64, log_id: u64, segment_bytes: u32) -> Self {
+        let [a, b, c, d, ..] = log_id.to_le_bytes();
         Self {
-            number: 0,
-            base_lsn: 0,
-            salt,
-            prev_chain: 0,
+            salt: u32::from_le_bytes([a, b, c, d]),
             created_us,
+            log_id,
+            segment_bytes,
+            ..Self::default()
         }
     }
 
     /// The header of the segment after this one.
     pub(super) fn next(&self, base_lsn: u64, chain: u32, created_us: u64) -> Self {
         Self {
-            // Wraps only after a forged one: what counts is that neighbours differ.
-            number: self.number.wrapping_add(1),
+            number: self.number + 1,
             base_lsn,
             salt: self.salt.wrapping_add(SALT_STEP),
             prev_chain: chain,
             created_us,
+            ..*self
         }
     }
 
@@ -93,6 +113,9 @@ impl Header {
         bytes[32..36].copy_from_slice(&self.salt.to_le_bytes());
         bytes[36..40].copy_from_slice(&self.prev_chain.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.created_us.to_le_bytes());
+        bytes[48..56].copy_from_slice(&self.log_id.to_le_bytes());
+        bytes[56..60].copy_from_slice(&self.epoch.to_le_bytes());
+        bytes[60..64].copy_from_slice(&self.segment_bytes.to_le_bytes());
         let crc = crc32fast::hash(&bytes);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -117,15 +140,33 @@ impl Header {
             return Err(BadHeader::Checksum { stored, computed });
         }
         match u16::from_le_bytes([bytes[8], bytes[9]]) {
-            SEGMENT_VERSION => Ok(Self {
-                number: u64_at(bytes, 16),
-                base_lsn: u64_at(bytes, 24),
-                salt: u32_at(bytes, 32),
-                prev_chain: u32_at(bytes, 36),
-                created_us: u64_at(bytes, 40),
-            }),
-            unknown => Err(BadHeader::Version(unknown)),
+            SEGMENT_VERSION => {}
+            1 => return Err(BadHeader::Outdated),
+            unknown => return Err(BadHeader::Version(unknown)),
         }
+        let flags = u16::from_le_bytes([bytes[10], bytes[11]]);
+        if flags != 0 {
+            return Err(BadHeader::Flags(flags));
+        }
+        let header = Self {
+            number: u64_at(bytes, 16),
+            base_lsn: u64_at(bytes, 24),
+            salt: u32_at(bytes, 32),
+            prev_chain: u32_at(bytes, 36),
+            created_us: u64_at(bytes, 40),
+            log_id: u64_at(bytes, 48),
+            epoch: u32_at(bytes, 56),
+            segment_bytes: u32_at(bytes, 60),
+        };
+        if header.number.max(header.base_lsn) > NUMBER_MAX {
+            return Err(BadHeader::Number);
+        }
+        Ok(header)
+    }
+
+    /// The file's length in full.
+    pub(super) fn file_bytes(&self) -> u64 {
+        u64::from(self.segment_bytes)
     }
 }
 
@@ -187,13 +228,19 @@ pub(super) enum FileKind {
     Other,
 }
 
-/// Reads a file name.
+/// Reads a file name. A spare's number that is too large to count on from is no number.
 pub(super) fn file_kind(name: &str) -> FileKind {
-    let number = |stem: &str| (stem.len() == 20).then(|| stem.parse().ok()).flatten();
+    let number = |stem: &str| {
+        let is_number = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| stem.parse::<u64>().ok()).flatten()
+    };
     match name.split_once('.') {
         Some((stem, "wal")) => number(stem).map_or(FileKind::Other, FileKind::Segment),
-        Some((stem, "spare")) => number(stem).map_or(FileKind::Other, FileKind::Spare),
-        Some((stem, "tmp")) => number(stem).map_or(FileKind::Other, |_: u64| FileKind::Draft),
+        Some((stem, "spare")) => match number(stem) {
+            Some(number) if number <= NUMBER_MAX => FileKind::Spare(number),
+            _ => FileKind::Other,
+        },
+        Some((stem, "tmp")) => number(stem).map_or(FileKind::Other, |_| FileKind::Draft),
         _ => FileKind::Other,
     }
 }
@@ -208,6 +255,9 @@ mod tests {
         salt: 0xabcd,
         prev_chain: 0x1234,
         created_us: 99,
+        log_id: 0x0102_0304_0506_0708,
+        epoch: 5,
+        segment_bytes: 4096,
     };
 
     #[test]
@@ -228,14 +278,34 @@ mod tests {
         );
     }
 
-    #[test]
-    fn an_unknown_version_is_named() {
+    /// A header with another byte, and a checksum that holds.
+    fn forged(at: usize, byte: u8) -> Result<Header, BadHeader> {
         let mut bytes = HEADER.encode();
-        bytes[8] = 2;
+        bytes[at] = byte;
         bytes[12..16].fill(0);
         let crc = crc32fast::hash(&bytes);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(Header::decode(&bytes), Err(BadHeader::Version(2)));
+        Header::decode(&bytes)
+    }
+
+    #[test]
+    fn other_versions_are_refused_by_name() {
+        assert_eq!(forged(8, 1), Err(BadHeader::Outdated));
+        assert!(BadHeader::Outdated.to_string().contains("with engine 0.1"));
+        assert_eq!(forged(8, 3), Err(BadHeader::Version(3)));
+    }
+
+    #[test]
+    fn unknown_flags_are_refused() {
+        assert_eq!(forged(10, 1), Err(BadHeader::Flags(1)));
+        assert_eq!(forged(11, 0x80), Err(BadHeader::Flags(0x8000)));
+    }
+
+    #[test]
+    fn numbers_that_counting_on_would_overflow_are_refused() {
+        for at in [23, 31] {
+            assert_eq!(forged(at, 0xff), Err(BadHeader::Number), "byte {at}");
+        }
     }
 
     #[test]
@@ -243,6 +313,7 @@ mod tests {
         let next = HEADER.next(800, 5, 100);
         assert_eq!((next.number, next.base_lsn, next.prev_chain), (4, 800, 5));
         assert_ne!(next.salt, HEADER.salt);
+        assert_eq!((next.log_id, next.epoch), (HEADER.log_id, HEADER.epoch));
     }
 
     #[test]

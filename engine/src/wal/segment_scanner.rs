@@ -4,7 +4,7 @@
 //! end telling the truth), counts records, and folds checksums into the chain. It stops at the
 //! first thing it cannot accept and says why; what that means is for recovery to judge.
 
-use super::segment::{HEADER_BYTES, Header, chained};
+use super::segment::{HEADER_BYTES, Header, NUMBER_MAX, chained};
 use crate::frame::{
     self, BatchItems, Damage, Frame, Kind, Next, Record, SegmentEnd, SyncMark, TxBegin, TxCommit,
 };
@@ -31,8 +31,8 @@ pub(super) enum Step<'a> {
     Mark(SyncMark),
     /// A transaction begins or is complete.
     Bracket,
-    /// The segment is complete.
-    End,
+    /// The segment is complete; the least epoch of the next one.
+    End(u32),
 }
 
 /// Why a scan went no further.
@@ -60,11 +60,21 @@ pub enum Stop {
     },
 }
 
+impl Stop {
+    fn unknown(record: Record<'_>) -> Self {
+        Self::Unknown {
+            kind: record.kind.0,
+            version: record.version,
+        }
+    }
+}
+
 /// Walks over the frames of `segment`, which is a whole file.
 #[derive(Debug)]
 pub(super) struct SegmentScanner<'a> {
     segment: &'a [u8],
     salt: u32,
+    epoch: u32,
     base_lsn: u64,
     position: Position,
     /// Within a transaction: where it begins, and how many records it promises.
@@ -78,12 +88,18 @@ impl<'a> SegmentScanner<'a> {
         let position = Position {
             at,
             lsn: header.base_lsn,
-            chain: 0,
+            chain: header.prev_chain,
             frames: 0,
         };
+        Self::at_position(segment, header, position)
+    }
+
+    /// Goes on at a place between two frames that is known from elsewhere.
+    pub(super) fn at_position(segment: &'a [u8], header: &Header, position: Position) -> Self {
         Self {
             segment,
             salt: header.salt,
+            epoch: header.epoch,
             base_lsn: header.base_lsn,
             position,
             transaction: None,
@@ -118,10 +134,16 @@ impl<'a> SegmentScanner<'a> {
             Kind::TX_COMMIT => self.transaction = None,
             _ => {}
         }
-        let lsn = self.position.lsn.checked_add(records);
-        self.position.lsn = lsn.ok_or(Stop::Malformed("there are no numbers left for records"))?;
+        // A header's numbers are below 2⁶² and a count below 2³², so this cannot overflow.
+        let lsn = self.position.lsn + records;
+        if lsn > NUMBER_MAX {
+            return Err(Stop::Malformed("there are no numbers left for records"));
+        }
+        self.position.lsn = lsn;
         self.position.at += frame.size;
-        self.position.chain = chained(self.position.chain, frame.crc);
+        if !matches!(step, Step::Mark(_) | Step::End(_)) {
+            self.position.chain = chained(self.position.chain, frame.crc);
+        }
         self.position.frames += 1;
         Ok(step)
     }
@@ -133,10 +155,7 @@ impl<'a> SegmentScanner<'a> {
             payload,
         } = frame.record;
         if kind.is_reserved() && version != frame::VERSION {
-            return Err(Stop::Unknown {
-                kind: kind.0,
-                version,
-            });
+            return Err(Stop::unknown(frame.record));
         }
         let is_data = kind == Kind::BATCH || !kind.is_reserved();
         if self.transaction.is_some() && !is_data && kind != Kind::TX_COMMIT {
@@ -157,6 +176,7 @@ impl<'a> SegmentScanner<'a> {
                         chain: self.position.chain,
                     })
                     || promised != records
+                    || records == 0
                 {
                     return Err(Stop::Malformed("the commit disagrees with its transaction"));
                 }
@@ -166,8 +186,14 @@ impl<'a> SegmentScanner<'a> {
                 let items = BatchItems::new(payload);
                 let items = items.ok_or(Stop::Malformed("the batch is too short for its count"))?;
                 let count = u64::from(items.left());
-                if !items.is_well_formed() {
+                if !items.clone().is_well_formed() {
                     return Err(Stop::Malformed("an item does not fit its batch"));
+                }
+                if count == 0 {
+                    return Err(Stop::Malformed("the batch has no record"));
+                }
+                if let Some(record) = items.unknown() {
+                    return Err(Stop::unknown(record));
                 }
                 Ok((Step::Records(frame.record), count))
             }
@@ -187,18 +213,16 @@ impl<'a> SegmentScanner<'a> {
                     records: lsn - self.base_lsn,
                     end_lsn: lsn,
                     chain,
+                    next_epoch: end.next_epoch.max(self.epoch),
                 };
-                if end != truth {
+                if end != truth || end.records == 0 {
                     return Err(Stop::Malformed(
                         "the segment's end disagrees with its frames",
                     ));
                 }
-                Ok((Step::End, 0))
+                Ok((Step::End(end.next_epoch), 0))
             }
-            kind if kind.is_reserved() => Err(Stop::Unknown {
-                kind: kind.0,
-                version,
-            }),
+            kind if !kind.is_known() => Err(Stop::unknown(frame.record)),
             _ => Ok((Step::Records(frame.record), 1)),
         }
     }
@@ -213,22 +237,34 @@ pub(super) struct Verified {
     pub at: usize,
     /// Why it stopped; `None` where the segment is sealed.
     pub stop: Option<Stop>,
+    /// The least epoch of the next segment.
+    pub next_epoch: u32,
+    /// The furthest offset that a mark says was durable.
+    pub synced: u64,
 }
 
 /// Walks over a whole segment.
 pub(super) fn verify(segment: &[u8], header: &Header) -> Verified {
-    let mut scan = SegmentScanner::new(segment, header);
+    verify_from(SegmentScanner::new(segment, header))
+}
+
+/// Walks over the rest of a segment.
+pub(super) fn verify_from(mut scan: SegmentScanner<'_>) -> Verified {
+    let mut synced = 0;
     loop {
         let (last, at) = (scan.position(), scan.at());
         match scan.step() {
-            Ok(Step::End) => {
+            Ok(Step::End(next_epoch)) => {
                 return Verified {
                     last,
                     at,
                     stop: None,
+                    next_epoch,
+                    synced,
                 };
             }
-            Ok(Step::Records(_) | Step::Mark(_) | Step::Bracket) => {}
+            Ok(Step::Mark(mark)) => synced = mark.offset.max(synced),
+            Ok(Step::Records(_) | Step::Bracket) => {}
             Err(stop) => {
                 // A transaction that merely ends too early is as torn as a frame that does.
                 let torn = at > last.at && stop == Stop::Empty;
@@ -237,6 +273,8 @@ pub(super) fn verify(segment: &[u8], header: &Header) -> Verified {
                     last,
                     at,
                     stop: Some(stop),
+                    next_epoch: scan.epoch,
+                    synced,
                 };
             }
         }
@@ -309,11 +347,9 @@ mod tests {
     /// A segment of frames of the log's own types, and what its scan stops at.
     fn stop(frames: &[(Kind, u8, &[u8])]) -> (u64, Option<Stop>) {
         let header = Header {
-            number: 0,
             base_lsn: 10,
             salt: SALT,
-            prev_chain: 0,
-            created_us: 0,
+            ..Header::default()
         };
         let mut segment = header.encode().to_vec();
         for (kind, version, payload) in frames {
@@ -331,7 +367,7 @@ mod tests {
     #[test]
     fn what_a_frame_must_not_say_is_named() {
         let begin = TxBegin { records: 1 }.encode();
-        let record: (Kind, u8, &[u8]) = (Kind(0x30), 1, b"record");
+        let record: (Kind, u8, &[u8]) = (Kind(0x40), 1, b"record");
         let malformed = |frames: &[(Kind, u8, &[u8])]| {
             let (lsn, stop) = stop(frames);
             let Some(Stop::Malformed(what)) = stop else {
@@ -364,6 +400,7 @@ mod tests {
             records: 1,
             end_lsn: 11,
             chain: 1,
+            next_epoch: 0,
         }
         .encode();
         assert_eq!(
@@ -386,15 +423,25 @@ mod tests {
         assert_eq!(stop(&[(Kind(0x0f), 1, b"")]).1, unknown(0x0f, 1));
         assert_eq!(stop(&[(Kind::BATCH, 2, &[0; 4])]).1, unknown(0x03, 2));
         assert_eq!(
-            stop(&[(Kind(0x30), 99, b"its owner's")]),
+            stop(&[(Kind(0x40), 99, b"its owner's")]),
             (11, Some(Stop::Empty))
+        );
+        for kind in [0x12, 0x30, 0x3f] {
+            let stop = stop(&[(Kind(kind), 1, b"")]).1;
+            assert_eq!(stop, unknown(kind, 1), "{stop:?}");
+        }
+        let in_a_batch = [1, 0, 0, 0, 2, 0, 0, 0, 0x30, 4];
+        assert_eq!(
+            stop(&[(Kind::BATCH, 1, &in_a_batch)]).1,
+            unknown(0x30, 4),
+            "in a batch"
         );
     }
 
     #[test]
     fn an_unfinished_transaction_ends_the_log_before_it() {
         let begin = TxBegin { records: 2 }.encode();
-        let record: (Kind, u8, &[u8]) = (Kind(0x30), 1, b"record");
+        let record: (Kind, u8, &[u8]) = (Kind(0x40), 1, b"record");
         let frames = [record, (Kind::TX_BEGIN, 1, &begin[..]), record];
         assert_eq!(stop(&frames), (11, Some(Stop::Unfinished)));
     }

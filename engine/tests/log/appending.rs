@@ -47,7 +47,7 @@ fn what_a_buffered_log_may_lose_is_bounded() {
 #[test]
 fn a_record_that_does_not_fit_is_refused_and_nothing_changes() {
     let wal = open(&Memory::default(), &log_dir());
-    let max = SEGMENT - HEADER_BYTES - 30;
+    let max = SEGMENT - HEADER_BYTES - 34;
     match wal.append(record(&vec![0; max + 1 - OVERHEAD])) {
         Err(AppendError::TooLarge { size, max: limit }) => {
             assert_eq!((size, limit), (max + 1, max));
@@ -58,15 +58,26 @@ fn a_record_that_does_not_fit_is_refused_and_nothing_changes() {
         wal.append(record(&vec![0; max - OVERHEAD])).unwrap().first,
         Lsn(0)
     );
-    let reserved = wal.append(Record {
-        kind: Kind::BATCH,
-        version: 1,
-        payload: b"",
-    });
-    assert!(
-        matches!(reserved, Err(AppendError::Reserved { kind: 3 })),
-        "{reserved:?}"
-    );
+}
+
+#[test]
+fn types_of_the_log_and_of_a_newer_engine_are_refused() {
+    let wal = open(&Memory::default(), &log_dir());
+    for kind in [0x03, 0x0f, 0x12, 0x3f] {
+        let record = Record {
+            kind: Kind(kind),
+            version: 1,
+            payload: b"",
+        };
+        let refused = wal.append(record).unwrap_err();
+        assert!(
+            matches!(refused, AppendError::Reserved { kind: named } if named == kind),
+            "{refused}"
+        );
+        assert!(!Batch::default().push(record));
+        assert!(!Transaction::default().push(record));
+    }
+    append(&wal, 0, 1);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use engine::wal::{
     Options, Policy, ReadError, WaitError, Wal,
 };
 
-const KIND: Kind = Kind(0x30);
+const KIND: Kind = Kind(0x40);
 const SEGMENT: usize = 4096;
 
 fn options() -> Options {

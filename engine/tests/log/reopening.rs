@@ -118,23 +118,56 @@ fn a_missing_segment_is_noticed() {
     }
 }
 
+/// What opening a log says with one byte of its first header forged, under each policy.
+fn refused_header(at: usize, byte: u8) -> BadHeader {
+    let refused = [Policy::Strict, Policy::TornTail, Policy::PointInTime].map(|policy| {
+        let vfs = left_behind(3);
+        let path = &segments(&vfs)[0];
+        let mut bytes = vfs.read(path).unwrap();
+        bytes[at] = byte;
+        bytes[12..16].fill(0);
+        let crc = crc32fast::hash(&bytes[..HEADER_BYTES]);
+        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+        vfs.write(path, bytes.clone());
+        let options = Options {
+            policy,
+            ..options()
+        };
+        let refused = Wal::open(vfs.clone(), &log_dir(), options).unwrap_err();
+        assert_eq!(vfs.read(path).unwrap(), bytes, "{policy:?} changed it");
+        match refused {
+            OpenError::Corrupt(corruption) => match corruption.reason {
+                CorruptionKind::Header(bad) => bad,
+                other => panic!("{other}"),
+            },
+            other => panic!("{other}"),
+        }
+    });
+    assert!(refused.iter().all(|bad| *bad == refused[0]));
+    refused[0]
+}
+
 #[test]
-fn a_segment_of_a_newer_engine_is_refused() {
-    let vfs = left_behind(3);
-    let path = &segments(&vfs)[0];
-    let mut bytes = vfs.read(path).unwrap();
-    bytes[8] = 2;
-    bytes[12..16].fill(0);
-    let crc = crc32fast::hash(&bytes[..HEADER_BYTES]);
-    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
-    vfs.write(path, bytes);
-    match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
-        OpenError::Corrupt(corruption) => assert_eq!(
-            corruption.reason,
-            CorruptionKind::Header(BadHeader::Version(2))
-        ),
-        other => panic!("{other}"),
+fn header_of_another_engine_is_refused_by_name() {
+    assert_eq!(refused_header(8, 1), BadHeader::Outdated);
+    assert_eq!(refused_header(8, 3), BadHeader::Version(3));
+    assert_eq!(refused_header(10, 1), BadHeader::Flags(1));
+}
+
+#[test]
+fn forged_number_that_would_overflow_is_refused() {
+    assert_eq!(refused_header(31, 0xff), BadHeader::Number);
+    assert_eq!(refused_header(23, 0xff), BadHeader::Number);
+    let vfs = Memory::default();
+    for name in ["18446744073709551615.spare", "18446744073709551615.tmp"] {
+        vfs.write(&log_dir().join(name), vec![0; 4096]);
     }
+    let wal = open(&vfs, &log_dir());
+    wal.maintain().unwrap();
+    append(&wal, 0, 300);
+    wal.truncate_below(Lsn(200)).unwrap();
+    wal.maintain().unwrap();
+    append(&wal, 300, 400);
 }
 
 #[test]

@@ -131,6 +131,10 @@ impl<V: Vfs> Vfs for Meanwhile<V> {
     fn now_us(&self) -> u64 {
         self.inner.now_us()
     }
+
+    fn random(&self) -> u64 {
+        self.inner.random()
+    }
 }
 
 impl<V: Vfs> VfsFile for MeanwhileFile<V> {
