@@ -4,16 +4,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/record.rs"]
+mod record;
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use engine::frame::{Batch, Kind, Record, Transaction};
+use engine::frame::{Batch, Transaction};
 use engine::kv::{Store, write_snapshot};
 use engine::snapshot::{Meta, PAIRS, Pairs, read};
 use engine::vfs::{Memory, Vfs};
 use engine::wal::{Lsn, Options, Policy, Wal, inspect, repair};
 use parking_lot::Mutex;
 use peak_alloc::PeakAlloc;
+
+use record::record;
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
@@ -40,14 +45,6 @@ fn options(policy: Policy) -> Options {
         threads: 1,
         policy,
         ..Options::default()
-    }
-}
-
-fn record(payload: &[u8]) -> Record<'_> {
-    Record {
-        kind: Kind(0x40),
-        version: 1,
-        payload,
     }
 }
 

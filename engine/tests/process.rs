@@ -5,13 +5,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/record.rs"]
+mod record;
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use engine::frame::{Kind, Record};
 use engine::vfs::Disk;
 use engine::wal::{Lsn, Mode, Options, Wal};
+
+use record::record;
 
 const DIR: &str = "ENGINE_TEST_DIR";
 const COMMITTERS: &str = "ENGINE_TEST_COMMITTERS";
@@ -30,14 +34,6 @@ fn options(mode: Mode) -> Options {
 fn payload(number: u64) -> Vec<u8> {
     let len = 8 + usize::try_from(number % 200).unwrap();
     number.to_le_bytes().into_iter().cycle().take(len).collect()
-}
-
-fn record(payload: &[u8]) -> Record<'_> {
-    Record {
-        kind: Kind(0x40),
-        version: 1,
-        payload,
-    }
 }
 
 /// What a child does; without instructions from a parent, nothing.

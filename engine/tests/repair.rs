@@ -2,14 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::path::{Path, PathBuf};
+#[path = "support/record.rs"]
+mod record;
+#[path = "support/segments.rs"]
+mod segments;
+
+use std::path::Path;
 use std::process::Command;
 
-use engine::frame::{Batch, Kind, Record, Transaction};
+use engine::frame::{Batch, Transaction};
 use engine::vfs::{Disk, Memory, Vfs};
 use engine::wal::{OpenError, Options, RepairError, Wal, inspect, repair};
 
-const KIND: Kind = Kind(0x40);
+use record::record;
+use segments::segments;
 
 fn options() -> Options {
     Options {
@@ -21,14 +27,6 @@ fn options() -> Options {
 
 fn dir() -> &'static Path {
     Path::new("log")
-}
-
-fn record(payload: &[u8]) -> Record<'_> {
-    Record {
-        kind: KIND,
-        version: 1,
-        payload,
-    }
 }
 
 /// A hundred records: alone, in batches of five, and in transactions of five.
@@ -72,17 +70,6 @@ fn numbers<V: Vfs>(vfs: &V, dir: &Path) -> Vec<u64> {
         .collect()
 }
 
-fn segments(vfs: &Memory) -> Vec<PathBuf> {
-    let paths = vfs
-        .list(dir())
-        .unwrap()
-        .into_iter()
-        .map(|name| dir().join(name));
-    paths
-        .filter(|path| path.extension().is_some_and(|end| end == "wal"))
-        .collect()
-}
-
 #[test]
 fn a_good_log_is_kept_whole() {
     let vfs = Memory::default();
@@ -99,7 +86,7 @@ fn a_good_log_is_kept_whole() {
 fn damage_anywhere_costs_what_it_hit_and_no_more() {
     let pristine = Memory::default();
     left_behind(&pristine, dir());
-    let paths = segments(&pristine);
+    let paths = segments(&pristine, dir());
     let good = pristine.read(&paths[0]).unwrap();
     let used = good.iter().rposition(|byte| *byte != 0).unwrap();
     for at in (64..used).step_by(13) {
@@ -135,7 +122,7 @@ fn damage_anywhere_costs_what_it_hit_and_no_more() {
 fn a_segment_without_a_header_is_left_out_and_reported() {
     let vfs = Memory::default();
     left_behind(&vfs, dir());
-    let path = &segments(&vfs)[1];
+    let path = &segments(&vfs, dir())[1];
     vfs.write(path, b"not a segment".to_vec());
     let report = repair(&vfs, dir(), Path::new("new"), options()).unwrap();
     assert_eq!(report.gaps.len(), 1);
@@ -155,7 +142,10 @@ fn a_directory_that_is_in_use_is_not_written_to() {
 fn inspection_agrees_with_opening() {
     let vfs = Memory::default();
     left_behind(&vfs, dir());
-    let before: Vec<_> = segments(&vfs).iter().map(|path| vfs.read(path)).collect();
+    let before: Vec<_> = segments(&vfs, dir())
+        .iter()
+        .map(|path| vfs.read(path))
+        .collect();
     let reports = inspect(&vfs, dir()).unwrap();
     assert_eq!(
         reports.iter().map(|report| report.records).sum::<u64>(),
@@ -172,7 +162,7 @@ fn inspection_agrees_with_opening() {
     );
     assert!(reports.last().unwrap().stop.is_some());
 
-    let path = &segments(&vfs)[0];
+    let path = &segments(&vfs, dir())[0];
     let mut bytes = vfs.read(path).unwrap();
     bytes[100] ^= 1;
     vfs.write(path, bytes);

@@ -5,16 +5,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/record.rs"]
+mod record;
+
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::frame::{Batch, Kind, Record};
+use engine::frame::Batch;
 use engine::vfs::{Failure, Monitor, Plan, Sim, SimFile, SimLock, Vfs, VfsFile};
 use engine::wal::{Lsn, Mode, Options, Wal};
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use shuttle::thread;
+
+use record::record;
 
 /// A simulated disk whose callers are scheduled by shuttle.
 #[derive(Clone, Default)]
@@ -143,14 +148,6 @@ fn open(vfs: &Scheduled, mode: Mode) -> Wal<Scheduled> {
         ..Options::default()
     };
     Wal::open(vfs.clone(), Path::new("log"), options).unwrap().0
-}
-
-fn record(payload: &[u8]) -> Record<'_> {
-    Record {
-        kind: Kind(0x40),
-        version: 1,
-        payload,
-    }
 }
 
 /// Runs `work` on several threads, each with its number.

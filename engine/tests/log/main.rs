@@ -9,6 +9,11 @@ mod reading;
 mod reopening;
 mod truncation;
 
+#[path = "../support/record.rs"]
+mod record;
+#[path = "../support/segments.rs"]
+mod segments;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +25,8 @@ use engine::wal::{
     Options, Policy, ReadError, WaitError, Wal,
 };
 
-const KIND: Kind = Kind(0x40);
+use record::{KIND, record};
+
 const SEGMENT: usize = 4096;
 
 fn options() -> Options {
@@ -29,14 +35,6 @@ fn options() -> Options {
         buffer_bytes: 1024,
         threads: 2,
         ..Options::default()
-    }
-}
-
-fn record(payload: &[u8]) -> Record<'_> {
-    Record {
-        kind: KIND,
-        version: 1,
-        payload,
     }
 }
 
@@ -78,14 +76,7 @@ fn holds<V: Vfs>(wal: &Wal<V>, count: u64) {
 
 /// The segments of the log, in order.
 fn segments(vfs: &Memory) -> Vec<PathBuf> {
-    let paths = vfs
-        .list(&log_dir())
-        .unwrap()
-        .into_iter()
-        .map(|name| log_dir().join(name));
-    paths
-        .filter(|path| path.extension().is_some_and(|end| end == "wal"))
-        .collect()
+    segments::segments(vfs, &log_dir())
 }
 
 /// The first record of a segment.

@@ -76,7 +76,7 @@ fn damage_before_a_later_mark_is_rot_and_not_a_torn_tail() {
     vfs.write(path, bytes);
     match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
         OpenError::Corrupt(corruption) => {
-            assert_eq!((&corruption.path, corruption.offset), (path, 64))
+            assert_eq!((&corruption.path, corruption.offset), (path, 64));
         }
         other => panic!("{other}"),
     }
@@ -254,7 +254,7 @@ fn a_segment_of_another_log_is_noticed_although_it_is_whole() {
     vfs.write(&paths[1], other.read(&paths[1]).unwrap());
     match Wal::open(vfs, &log_dir(), options()).unwrap_err() {
         OpenError::Corrupt(corruption) => {
-            assert!(corruption.to_string().contains("the chain"), "{corruption}")
+            assert!(corruption.to_string().contains("the chain"), "{corruption}");
         }
         other => panic!("{other}"),
     }
