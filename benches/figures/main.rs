@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use benches::data::Random;
+use benches::frame::record;
 use bytes::Bytes;
-use engine::frame::{Batch, Kind, Record};
+use engine::frame::Batch;
 use engine::kv::{Change, Store, checkpoint, write_snapshot};
 use engine::snapshot::{Meta, PAIRS, Pairs, read, save};
 use engine::vfs::{Disk, Vfs};
@@ -48,14 +49,6 @@ fn main() -> Done {
         snapshots(dir)?;
     }
     Ok(())
-}
-
-fn record(payload: &[u8]) -> Record<'_> {
-    Record {
-        kind: Kind(0x40),
-        version: 1,
-        payload,
-    }
 }
 
 fn buffered() -> Options {

@@ -43,12 +43,29 @@ suite!(frame {
     }
 });
 
-fn record(payload: &[u8]) -> Record<'_> {
+/// A record of the caller's.
+#[must_use]
+pub fn record(payload: &[u8]) -> Record<'_> {
     Record {
         kind: KIND,
         version: 1,
         payload,
     }
+}
+
+/// The records of frames that follow each other to the end of `bytes`.
+fn records(bytes: &[u8]) -> impl Iterator<Item = Record<'_>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let Next::Frame(frame) = decode(rest, SALT) else {
+            panic!("not a frame")
+        };
+        rest = &rest[frame.size..];
+        Some(frame.record)
+    })
 }
 
 /// Payloads, and room for their frames.
@@ -78,15 +95,7 @@ pub fn encode(mut input: Encode) -> Encode {
 
 /// Every payload must come back out of the frames.
 pub fn encode_check(output: Encode) {
-    let mut rest = &output.frames[..];
-    for payload in &output.payloads {
-        let Next::Frame(frame) = decode(rest, SALT) else {
-            panic!("not a frame")
-        };
-        assert_eq!(frame.record, record(payload));
-        rest = &rest[frame.size..];
-    }
-    assert!(rest.is_empty(), "{} bytes are left", rest.len());
+    assert!(records(&output.frames).eq(output.payloads.iter().map(|payload| record(payload))));
 }
 
 /// Payloads, a batch to refill, and room for the frames.
@@ -137,15 +146,12 @@ pub fn batch_encode(mut input: BatchEncode) -> BatchEncode {
 
 /// Every frame must hold the batch that belongs there.
 pub fn batch_check(output: BatchEncode) {
-    let mut rest = &output.frames[..];
-    for payloads in output.payloads.chunks(output.per_batch) {
-        let Next::Frame(frame) = decode(rest, SALT) else {
-            panic!("not a frame")
-        };
-        assert_eq!(frame.record, filled(payloads).record());
-        rest = &rest[frame.size..];
-    }
-    assert!(rest.is_empty(), "{} bytes are left", rest.len());
+    let batches: Vec<_> = output
+        .payloads
+        .chunks(output.per_batch)
+        .map(filled)
+        .collect();
+    assert!(records(&output.frames).eq(batches.iter().map(Batch::record)));
 }
 
 /// Frames to read.
@@ -241,14 +247,12 @@ pub fn transaction_encode(mut input: Spread) -> Spread {
 
 /// Every record must come back out of the frames, in order.
 pub fn transaction_check(output: Spread) {
-    let (mut at, mut found) = (0, Vec::new());
-    while let Next::Frame(frame) = decode(&output.frames[at..], SALT) {
-        assert_eq!(frame.record.kind, Kind::BATCH);
-        let items = BatchItems::new(frame.record.payload).expect("it is a batch");
+    let mut found = Vec::new();
+    for record in records(&output.frames) {
+        assert_eq!(record.kind, Kind::BATCH);
+        let items = BatchItems::new(record.payload).expect("it is a batch");
         found.extend(items.map(|item| item.expect("it is well formed").payload));
-        at += frame.size;
     }
-    assert_eq!(at, output.frames.len());
     assert_eq!(found, output.payloads);
 }
 
@@ -284,15 +288,8 @@ pub fn marks(mut input: Marks) -> Marks {
 
 /// Every mark must come back out of the frames.
 pub fn mark_check(output: Marks) {
-    let mut rest = &output.frames[..];
-    for mark in &output.marks {
-        let Next::Frame(frame) = decode(rest, SALT) else {
-            panic!("not a frame")
-        };
-        assert_eq!(SyncMark::decode(frame.record.payload), Some(*mark));
-        rest = &rest[frame.size..];
-    }
-    assert!(rest.is_empty(), "{} bytes are left", rest.len());
+    let found = records(&output.frames).map(|record| SyncMark::decode(record.payload));
+    assert!(found.eq(output.marks.iter().copied().map(Some)));
 }
 
 /// Bytes with frames somewhere in them, and how many were found.

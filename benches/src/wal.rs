@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use engine::frame::{Batch, Kind, Record, Transaction};
+use engine::frame::{Batch, Transaction};
 use engine::vfs::{Memory, Sim, Vfs};
 use engine::wal::{Lsn, Mode, Options, Recovered, Wal};
 
 use crate::data;
+use crate::frame::record;
 use crate::suite::suite;
 
 mod read;
@@ -16,7 +17,6 @@ mod recovery;
 pub use read::*;
 pub use recovery::*;
 
-const KIND: Kind = Kind(0x40);
 const DIR: &str = "log";
 /// How many records a run appends, or reads.
 const RECORDS: usize = 1000;
@@ -99,14 +99,6 @@ fn options(segment_bytes: u32) -> Options {
         buffer_bytes: 64 << 10,
         threads: 1,
         ..Options::default()
-    }
-}
-
-fn record(payload: &[u8]) -> Record<'_> {
-    Record {
-        kind: KIND,
-        version: 1,
-        payload,
     }
 }
 

@@ -6,8 +6,9 @@ use engine::frame::Batch;
 use engine::vfs::{Memory, Vfs};
 use engine::wal::{Entry, Lsn, Tail, Wal};
 
-use super::{DIR, RECORDS, ROOMY, TIGHT, open, record};
+use super::{DIR, RECORDS, ROOMY, TIGHT, open};
 use crate::data;
+use crate::frame::record;
 
 /// How many records are looked up by number.
 const LOOKUPS: usize = 100;

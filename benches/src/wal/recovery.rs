@@ -9,8 +9,9 @@ use engine::wal::{
     repair,
 };
 
-use super::{DIR, RECORDS, SMALL, TIGHT, open, options, record};
+use super::{DIR, RECORDS, SMALL, TIGHT, open, options};
 use crate::data;
+use crate::frame::record;
 
 fn first_segment() -> PathBuf {
     Path::new(DIR).join("00000000000000000000.wal")
