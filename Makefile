@@ -104,9 +104,8 @@ pictures: setup $(ICGATE) ## make docs/pictures: the comment and the page of an 
 	@cargo build --quiet --package icgate --example pictures
 	@.ci/pictures $(ICGATE) $(or $(CARGO_TARGET_DIR),target)/debug/examples/pictures
 
-# Phony, because cargo knows whether there is anything to do. The first build is long, so it says so
-# and shows cargo's progress.
+# Phony, because cargo knows whether there is anything to do. Not quiet, because a build takes long.
 .PHONY: $(ICGATE)
 $(ICGATE):
-	@[ -x $@ ] || echo "building icgate: about four minutes on two cores the first time, then seconds" >&2
-	@cargo build --release $(if $(wildcard $(ICGATE)),--quiet) --package icgate
+	@[ -x $@ ] || echo "building icgate: about five minutes on two cores the first time, then seconds" >&2
+	@cargo build --release --package icgate
