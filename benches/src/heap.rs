@@ -1,9 +1,9 @@
 //! A level heap: every workload is set up on the same one, whatever ran before it.
 //!
-//! An allocator has state. Blocks that the harness freed are on its lists and are reused, and where
-//! the heap ends decides how later blocks are aligned and when the kernel is
-//! asked for more. A harness that has parsed a longer command line would change the counts of
-//! `malloc` and `memcpy` in a benchmark that knows nothing of it.
+//! An allocator has state. Blocks that the harness freed are on its lists and are reused; the end of
+//! the heap decides how later blocks are aligned and when the kernel is asked for more. Without this
+//! module, a harness that parses a longer command line changes the counts of `malloc` and `memcpy`
+//! in unrelated benchmarks.
 //!
 //! ```text
 //! before   │used│free│used│free│used│ top, short ┆
@@ -30,11 +30,11 @@ const SMALL_MAX: usize = SMALL_MIN + 64 * STEP;
 const LARGE: usize = 1 << 20;
 /// At least a page, and a whole number of rounds through the sets of the simulated caches.
 const ALIGNMENT: usize = 1 << 19;
-/// Of this size are the blocks that lengthen the heap: below what gets a mapping of its own in
-/// the gate's measurement environment.
-const LENGTHENING: usize = 30 << 20;
+/// The size of the blocks that grow the heap: below the measurement environment's
+/// `mmap_threshold`, above which a block is mapped separately.
+const GROWTH: usize = 30 << 20;
 
-/// Of one size, no harness leaves more free blocks than this.
+/// No harness frees more blocks of one size than this.
 const FREE_MAX: usize = 64;
 
 /// Sets a workload up on a level heap.
@@ -43,25 +43,24 @@ pub fn levelled<I>(setup: impl FnOnce() -> I) -> I {
     setup()
 }
 
-/// Uses up every block that was freed, lets the heap end at a round address, and makes room
-/// behind it.
+/// Allocates every freed block, moves the end of the heap to a round address, and grows `top`.
 fn level() {
     let mut end = keep(LARGE);
     // Downwards: what remains of a chunk that is split goes on the list of a smaller size.
     let large = (1..=10).map(|halved| LARGE >> halved);
     let small = (SMALL_MIN..=SMALL_MAX).rev().step_by(STEP);
     for size in large.chain(small) {
-        end = use_up(size, end);
+        end = exhaust(size, end);
     }
     let next = keep(SMALL_MIN) + 2 * STEP;
     let short = ALIGNMENT - next % ALIGNMENT;
     keep(short + ALIGNMENT - HEADER);
     // Freed at once, from the last to the first: the one at the end is merged into `top`.
-    drop([(); 4].map(|()| black_box(Vec::<u8>::with_capacity(LENGTHENING))));
+    drop([(); 4].map(|()| black_box(Vec::<u8>::with_capacity(GROWTH))));
 }
 
 /// Leaks blocks of `size` bytes until one is past `end`, and so comes from `top`.
-fn use_up(size: usize, end: usize) -> usize {
+fn exhaust(size: usize, end: usize) -> usize {
     let mut kept = (0..FREE_MAX).map(|_| keep(size));
     kept.find(|address| *address > end).unwrap_or(end)
 }
@@ -87,8 +86,7 @@ mod tests {
             keep_one = !keep_one;
             keep_one
         });
-        // Another thread of the test runner may allocate in between; on a level heap some pass is
-        // left alone.
+        // Another thread of the test runner may allocate in between; one undisturbed pass is enough.
         let levelled = (0..100).any(|_| {
             level();
             let next = Vec::<u8>::with_capacity(100);

@@ -11,9 +11,9 @@
 //! check, and that the baselines know the same ids.
 //!
 //! Rules that keep counts deterministic: data is seeded, hashers have a fixed seed, no clock is read,
-//! files are in memory, every setup starts on a [level heap](heap), setup and check are outside
-//! the counted region, and a run does about a thousand operations, so that one-time work
-//! is less than a hundredth of the count.
+//! files are in memory, every setup starts on a [level heap](heap), setup and check are outside the
+//! counted region, and a run does about a thousand operations, so that one-time work is less than a
+//! hundredth of the count.
 
 #![expect(
     clippy::missing_panics_doc,

@@ -112,7 +112,7 @@ pub fn encode(input: Encode) -> Encode {
     input
 }
 
-/// The bytes of a snapshot, without what the file had behind it.
+/// The bytes of a snapshot, without the rest of its file.
 fn encoded(size: Size) -> Bytes {
     encoded_at(size, META.lsn)
 }
@@ -165,7 +165,7 @@ fn loaded(size: Size) -> Pairs {
     pairs.expect("the snapshot is good")
 }
 
-/// Verifies the snapshot and indexes its keys: from here on it can be served.
+/// Verifies the snapshot and indexes its keys, after which it can serve reads.
 #[must_use]
 pub fn load(mut input: Load) -> Load {
     input.pairs = pairs_of(&input.snapshot);

@@ -140,7 +140,7 @@ pub fn append_setup(len: usize) -> Append {
     used_log(ROOMY, data::payloads(RECORDS, len))
 }
 
-/// The same for a hundred records of 16 KiB, more than the buffer takes: writers have to write.
+/// The same for a hundred records of 16 KiB, more than the buffer takes: appenders have to write.
 #[must_use]
 pub fn large_setup() -> Append {
     used_log(ROOMY, data::payloads(100, 16 << 10))
