@@ -166,25 +166,3 @@ fn a_whole_segment() {
     check("segment", used);
     assert!(rest.iter().all(|byte| *byte == 0));
 }
-
-#[test]
-fn indexes() {
-    let vfs = Memory::default();
-    let options = Options {
-        segment_bytes: 8192,
-        ..Options::default()
-    };
-    let (wal, _) = Wal::open(vfs.clone(), Path::new("log"), options).unwrap();
-    for _ in 0..60 {
-        wal.append(Record {
-            kind: Kind(0x40),
-            version: 1,
-            payload: &[b'x'; 100],
-        })
-        .unwrap();
-    }
-    wal.clone().close().unwrap();
-    assert!(wal.read(Lsn(45)).unwrap().is_some());
-    let file = vfs.read(Path::new("log/00000000000000000000.idx")).unwrap();
-    check("index", &file);
-}

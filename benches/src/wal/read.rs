@@ -1,12 +1,10 @@
 //! Workloads of reading a log: in order, by number, by range, and as it grows.
 
-use std::path::Path;
-
 use engine::frame::Batch;
-use engine::vfs::{Memory, Vfs};
+use engine::vfs::Memory;
 use engine::wal::{Entry, Lsn, Tail, Wal};
 
-use super::{DIR, RECORDS, ROOMY, TIGHT, open};
+use super::{RECORDS, ROOMY, TIGHT, open};
 use crate::data;
 use crate::frame::record;
 
@@ -77,7 +75,6 @@ pub fn iterate_check(output: Iterate) {
 
 /// A log, the records to look up, and what was found.
 pub struct Lookup {
-    vfs: Memory,
     wal: Wal<Memory>,
     payloads: Vec<Vec<u8>>,
     wanted: Vec<Lsn>,
@@ -85,24 +82,23 @@ pub struct Lookup {
     found: Vec<Entry>,
 }
 
-/// 1,000 records of 64 bytes in a sealed segment that has an index, and a hundred places from
-/// which `run` records are to be read.
+/// 1,000 records of 64 bytes, in a sealed segment that is mapped or in the active one, and a
+/// hundred places from which `run` records are to be read.
 #[must_use]
-pub fn lookup_setup(run: usize) -> Lookup {
-    let vfs = Memory::default();
-    let (wal, _) = open(&vfs, TIGHT);
+pub fn lookup_setup(form: Form, run: usize) -> Lookup {
+    let (wal, _) = open(&Memory::default(), TIGHT);
     let payloads = data::payloads(RECORDS, 64);
     for payload in &payloads {
         wal.append(record(payload)).expect("the log accepts it");
     }
-    wal.clone().close().expect("memory can be synced");
-    // The first lookup in a segment writes its index.
+    wal.sync().expect("memory can be synced");
+    if form != Form::Active {
+        wal.clone().close().expect("memory can be synced");
+    }
     assert!(matches!(wal.read(Lsn(500)), Ok(Some(_))));
-    assert!(index_of(&vfs).is_some(), "no index was written");
     let mut random = data::Random::new(5);
     let wanted = (0..LOOKUPS).map(|_| Lsn(random.below(RECORDS - run) as u64));
     Lookup {
-        vfs,
         wal,
         payloads,
         wanted: wanted.collect(),
@@ -111,17 +107,14 @@ pub fn lookup_setup(run: usize) -> Lookup {
     }
 }
 
-fn index_of(vfs: &Memory) -> Option<Vec<u8>> {
-    vfs.read(&Path::new(DIR).join("00000000000000000000.idx"))
-}
-
-/// The same without the index, and one record to look up.
+/// Reads each record by its number.
 #[must_use]
-pub fn unindexed_setup() -> Lookup {
-    let mut input = lookup_setup(1);
-    input.wanted.truncate(1);
-    let path = Path::new(DIR).join("00000000000000000000.idx");
-    input.vfs.remove(&path).expect("it is there");
+pub fn get(mut input: Lookup) -> Lookup {
+    for lsn in &input.wanted {
+        if let Ok(found) = input.wal.read(*lsn) {
+            input.found.extend(found);
+        }
+    }
     input
 }
 
@@ -147,13 +140,6 @@ pub fn lookup_check(output: Lookup) {
             assert_eq!(entry.payload, output.payloads[number]);
         }
     }
-}
-
-/// The record must be found, and the index rebuilt.
-pub fn unindexed_check(output: Lookup) {
-    let index = index_of(&output.vfs).expect("the index was rebuilt");
-    assert!(index.len() > 40 + 15 * 8, "a point about every 4 KiB");
-    lookup_check(output);
 }
 
 /// A log, a tail that follows it, and the records to append.
@@ -204,7 +190,7 @@ pub fn follow(mut input: Follow) -> Follow {
     }
     for payload in &input.payloads[input.present..] {
         if let Ok(appended) = input.wal.append(record(payload)) {
-            let _ = input.wal.wait_written(appended.end);
+            let _ = input.wal.commit(appended.end);
         }
         while let Ok(Some(entry)) = input.tail.poll() {
             input.found.push(entry);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use engine::frame::{BatchItems, Kind, Next, Prepared, Record, decode};
 use engine::snapshot::{PAIRS, Pairs, read};
 use engine::vfs::{Memory, Vfs};
-use engine::wal::{Header, Lsn, Options, Wal, inspect, repair};
+use engine::wal::{Header, Options, Wal, inspect, repair};
 
 const SEGMENT: &str = "log/00000000000000000000.wal";
 
@@ -14,12 +14,11 @@ const SEGMENT: &str = "log/00000000000000000000.wal";
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("frames", frames),
     ("segment", segment),
     ("grammar", grammar),
     ("snapshot", snapshot),
-    ("index", index),
     ("repair", repaired),
 ];
 
@@ -122,33 +121,6 @@ fn pairs(payload: &Bytes) {
         let bytes: usize = pairs.iter().map(|pair| pair.as_bytes().len()).sum();
         assert_eq!(bytes + 8 + pairs.len() * 8, payload.len());
         assert!(pairs.iter().all(|pair| pairs.get(pair.key()).is_some()));
-    }
-}
-
-/// Whatever stands in an index, every record is found.
-pub fn index(data: &[u8]) {
-    let vfs = Memory::default();
-    let wal = open(&vfs, "log").expect("memory can be opened");
-    for number in 0..120_u64 {
-        let payload = [&number.to_le_bytes()[..], &[0; 60]].concat();
-        wal.append(Record {
-            kind: Kind(0x40),
-            version: 1,
-            payload: &payload,
-        })
-        .expect("it fits");
-    }
-    wal.sync().expect("memory can be synced");
-    vfs.write(&Path::new(SEGMENT).with_extension("idx"), data.to_vec());
-    for number in [0, 1, 30, 51, 119] {
-        let entry = wal
-            .read(Lsn(number))
-            .expect("it can be read")
-            .expect("it is there");
-        assert_eq!(
-            (entry.lsn, &entry.payload[..8]),
-            (Lsn(number), &number.to_le_bytes()[..])
-        );
     }
 }
 

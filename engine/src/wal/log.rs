@@ -25,8 +25,10 @@ use super::lsn::Lsn;
 use super::options::{Mode, Options};
 use super::pending::{BRACKET_BYTES, Pending};
 use super::pin::Pin;
+use super::reader::Watermark;
 use super::recover::{self, Recovered};
 use super::segment::{HEADER_BYTES, Header, lock_path};
+use super::segment_view::SegmentView;
 use super::segment_writer::{
     Counters, Progress, SealedSegment, SegmentWriter, Taken, prepare_spare,
 };
@@ -38,6 +40,8 @@ use crate::vfs::{Doing, IoError, Monitor, Vfs};
 #[derive(Clone)]
 pub struct Wal<V: Vfs> {
     pub(super) shared: Arc<Shared<V>>,
+    /// Up to where readers of this handle see the log.
+    pub(super) watermark: Watermark,
 }
 
 pub(super) struct Shared<V: Vfs> {
@@ -61,12 +65,14 @@ pub(super) struct State<V: Vfs> {
     writer: Option<SegmentWriter<V>>,
     pub(super) progress: Progress,
     pub(super) sealed: Vec<SealedSegment>,
-    pending: Pending,
+    pub(super) pending: Pending,
     /// Bytes accepted since the last sync began.
     volatile_bytes: u64,
     failure: Option<Poisoned>,
     /// Shared with everybody who reads the active segment.
     pub(super) active_pin: Pin,
+    /// The active segment's file; a log in memory has none.
+    pub(super) active_file: Option<Arc<V::File>>,
     /// The number of the next spare file.
     next_spare: u64,
     /// Held as long as anyone has the log open or reads it.
@@ -123,6 +129,7 @@ impl<V: Vfs> Wal<V> {
         let writer = SegmentWriter::begin(&vfs, dir, next, segment_bytes, spares, Taken::Replace)?;
         let state = State {
             progress: writer.progress(),
+            active_file: Some(writer.active_file()),
             writer: Some(writer),
             sealed: recovered.segments,
             pending: Pending::new(recovered.next, segment_bytes),
@@ -131,6 +138,10 @@ impl<V: Vfs> Wal<V> {
             active_pin: Pin::new(&lock),
             next_spare,
             lock,
+        };
+        let watermark = match options.mode {
+            Mode::Strict => Watermark::Durable,
+            Mode::Buffered { .. } | Mode::InMemory => Watermark::Written,
         };
         let dir = dir.to_owned();
         let shared = Shared {
@@ -142,6 +153,7 @@ impl<V: Vfs> Wal<V> {
         Ok((
             Self {
                 shared: Arc::new(shared),
+                watermark,
             },
             recovered.report,
         ))
@@ -154,6 +166,7 @@ impl<V: Vfs> Wal<V> {
         let state = State {
             writer: None,
             progress: Progress::begin(header),
+            active_file: None,
             sealed: Vec::new(),
             pending: Pending::new(header, options.segment_bytes()),
             volatile_bytes: 0,
@@ -169,6 +182,7 @@ impl<V: Vfs> Wal<V> {
                 options,
                 state: V::Monitor::new(state),
             }),
+            watermark: Watermark::Written,
         }
     }
 
@@ -356,7 +370,10 @@ impl<V: Vfs> Wal<V> {
         let mut state = monitor.lock();
         let before = state.progress.durable;
         state.progress = writer.progress();
+        state.active_file = Some(writer.active_file());
         for mut sealed in writer.take_sealed() {
+            let points = state.pending.take_points(sealed.header.number);
+            sealed.view = Arc::new(SegmentView::new(points));
             let fresh = Pin::new(&state.lock);
             sealed.pin = std::mem::replace(&mut state.active_pin, fresh);
             state.sealed.push(sealed);
@@ -427,7 +444,7 @@ impl<V: Vfs> Wal<V> {
         state.next_spare += retired.len() as u64;
         drop(state);
         let unfinished = Unfinished(&self.shared);
-        let outcome = writer.retire(&retired, self.shared.options.spares, number);
+        let outcome = writer.retire(retired, self.shared.options.spares, number);
         std::mem::forget(unfinished);
         self.put_back(writer, outcome)?;
         Ok(self.first_lsn())

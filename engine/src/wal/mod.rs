@@ -20,19 +20,21 @@
 //!
 //! Deliberately absent: compression, and a retry of anything that failed.
 
+mod cursor;
 mod error;
-mod index;
 mod log;
 mod lsn;
 mod maintainer;
 mod options;
 mod pending;
 mod pin;
+mod points;
 mod reader;
 mod recover;
 mod repair;
 mod segment;
 mod segment_scanner;
+mod segment_view;
 mod segment_writer;
 
 pub use self::error::{
@@ -42,7 +44,7 @@ pub use self::log::{Appended, Wal, Watermarks};
 pub use self::lsn::Lsn;
 pub use self::maintainer::Maintainer;
 pub use self::options::{Mode, Options, Policy};
-pub use self::reader::{Entries, Entry, Tail};
+pub use self::reader::{Entries, Entry, Tail, Watermark};
 pub use self::recover::{Recovered, TornTail};
 pub use self::repair::{Gap, RepairError, RepairReport, SegmentReport, inspect, repair};
 pub use self::segment::{

@@ -15,6 +15,7 @@
 //! 2. A frame never straddles two segments, and the bytes for a segment's end are always kept
 //!    free.
 
+use super::points::Points;
 use super::segment::{HEADER_BYTES, Header, chained};
 use crate::frame::{
     END_PAYLOAD_BYTES, MARK_PAYLOAD_BYTES, OVERHEAD, Prepared, Record, SegmentEnd, SyncMark,
@@ -49,6 +50,10 @@ pub(super) struct Pending {
     filling: Chunk,
     chain: u32,
     segment_bytes: u64,
+    /// Of the segment being filled.
+    points: Points,
+    /// Of segments that are full and not yet written to their end, by their numbers.
+    full: Vec<(u64, Points)>,
     /// Buffers that were written and can be filled again.
     spare: Vec<Vec<u8>>,
 }
@@ -68,6 +73,8 @@ impl Pending {
             filling,
             chain: header.prev_chain,
             segment_bytes,
+            points: Points::default(),
+            full: Vec::new(),
             spare: Vec::new(),
         }
     }
@@ -105,6 +112,8 @@ impl Pending {
 
     /// Lays out a frame of `records` records. It must fit; see [`roll`](Self::roll).
     pub(super) fn push(&mut self, frame: &Prepared<'_>, records: u64) {
+        let before = self.filling.end_lsn - self.filling.header.base_lsn;
+        self.points.note(before, self.offset(), frame.size());
         frame.write_to(&mut self.filling.bytes, self.filling.header.salt);
         self.filling.end_lsn += records;
         self.chain = chained(self.chain, frame.crc());
@@ -141,6 +150,8 @@ impl Pending {
         .encode();
         self.push_unchained(SegmentEnd::record(&end));
         self.filling.sealed = Some(chain);
+        self.full
+            .push((header.number, std::mem::take(&mut self.points)));
         let next = Chunk {
             header: header.next(end_lsn, chain, created_us),
             start: HEADER_BYTES as u64,
@@ -149,6 +160,18 @@ impl Pending {
             sealed: None,
         };
         self.queue.push(std::mem::replace(&mut self.filling, next));
+    }
+
+    /// Where the records of segment `number` are, which is not yet written to its end.
+    pub(super) fn points(&self, number: u64) -> &Points {
+        let full = self.full.iter().find(|(full, _)| *full == number);
+        full.map_or(&self.points, |(_, points)| points)
+    }
+
+    /// Gives away the points of segment `number`, which is full and written.
+    pub(super) fn take_points(&mut self, number: u64) -> Points {
+        let full = self.full.iter().position(|(full, _)| *full == number);
+        full.map_or_else(Points::default, |index| self.full.remove(index).1)
     }
 
     /// Notes that the bytes before `mark.offset` of segment `number` are durable. Says nothing
@@ -270,7 +293,7 @@ mod tests {
             },
         );
         chunks.extend(pending.take());
-        let verified = segment_scanner::verify(&file(&chunks), &chunks[0].header);
+        let (verified, _) = segment_scanner::verify(&file(&chunks), &chunks[0].header);
         assert_eq!((verified.last.lsn, verified.last.frames), (2, 3));
         assert_eq!(verified.stop, Some(segment_scanner::Stop::Empty));
     }
@@ -281,7 +304,7 @@ mod tests {
         let mut pending = filled(&[&payload[..]; 4]);
         let chunks = pending.take();
         assert_eq!(chunks.len(), 2);
-        let sealed = segment_scanner::verify(&file(&chunks[..1]), &chunks[0].header);
+        let (sealed, _) = segment_scanner::verify(&file(&chunks[..1]), &chunks[0].header);
         assert_eq!((sealed.stop, sealed.last.lsn), (None, 3));
         assert_eq!(chunks[1].header.base_lsn, 3);
         assert_eq!(chunks[1].header.prev_chain, sealed.last.chain);

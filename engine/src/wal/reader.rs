@@ -1,27 +1,43 @@
-//! Reading records back, in order.
+//! Reading records back: one by its number, in order, or as they come.
 //!
-//! Sealed segments are mapped, and an entry's payload is a slice of the mapping: nothing is
-//! copied, and the mapping lives as long as any payload of it does. What has been written to the
-//! active segment is read into memory once.
+//! ```text
+//! number ──► segment ──► points ──► stride ──┬── sealed: a slice of the mapping
+//!            (binary searches, one lock)     └── active: one read of about 4 KiB
+//! ```
+//!
+//! Sealed segments are mapped once, and an entry's payload is a slice of the mapping: nothing is
+//! copied, and the mapping lives as long as any payload of it does. The active segment is read
+//! through its open file, never further than it was written.
+//!
+//! Invariants:
+//!
+//! 1. A reader sees no record beyond its [`Watermark`]. By default, a record in
+//!    [`Mode::Strict`](super::Mode::Strict) is seen once it is durable: before that, power loss
+//!    could give its number to another.
+//! 2. Whoever reads a segment holds its pin, the active one's too: without that, its file could be
+//!    sealed, let go, and used again under the reader.
 //!
 //! Checksums were verified when the log was opened, or computed by this process when it wrote
 //! the segment; they are not computed again.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::cursor::{Active, Broken, Cursor, Place, read_exactly};
 use super::error::{Corruption, CorruptionKind, ReadError};
-use super::index::Index;
 use super::log::{State, Wal};
 use super::lsn::Lsn;
 use super::pin::Pin;
-use super::segment::{HEADER_BYTES, Header, index_path, segment_path};
+use super::points::{Points, Stride};
+use super::segment::{Header, segment_path};
 use super::segment_scanner::Stop;
-use super::segment_writer::{Progress, SealedSegment};
-use crate::frame::{self, BatchItems, Kind, Next};
-use crate::vfs::{Doing, Monitor, Vfs, VfsFile};
+use super::segment_writer::SealedSegment;
+use crate::frame::Kind;
+use crate::vfs::{IoError, Monitor, Vfs};
 
 /// A record read from the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,49 +48,45 @@ pub struct Entry {
     pub kind: Kind,
     /// The version of its payload.
     pub version: u8,
-    /// Its content: a slice of the segment, not a copy.
+    /// Its content: of a sealed segment a slice, not a copy.
     pub payload: Bytes,
 }
 
-/// The records of a log that were written when the iteration began.
-#[derive(Debug)]
+/// Up to where readers see the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watermark {
+    /// Records that survive the end of the process. After power loss, the number of one that was
+    /// seen may belong to another.
+    Written,
+    /// Records that survive power loss.
+    Durable,
+}
+
+/// The records of a log that could be seen when the iteration began.
 pub struct Entries<V: Vfs> {
     vfs: V,
-    sources: VecDeque<Source>,
-    cursor: Option<Cursor>,
+    dir: PathBuf,
+    sources: VecDeque<Source<V>>,
+    cursor: Option<Cursor<V::File>>,
+    /// The LSN of the next record.
     from: u64,
-    /// The LSN after the last record that was written when the iteration began.
+    /// The LSN after the last record.
     end: u64,
+    /// The LSN with which the log began.
+    first: Lsn,
     /// After the last segment that was read to its end.
     place: Option<Place>,
 }
 
-/// A place between two frames.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    /// The segment, by its base LSN.
-    segment: u64,
-    /// Where in its file.
-    offset: u64,
-    /// The LSN of the next record.
-    lsn: u64,
-}
-
-/// A segment still to be read.
-#[derive(Debug)]
-struct Source {
-    path: PathBuf,
-    /// Where to begin.
+/// A segment still to be read, and where to begin.
+struct Source<V: Vfs> {
     place: Place,
-    extent: Extent,
+    extent: Extent<V>,
 }
 
-#[derive(Debug)]
-enum Extent {
-    /// All of it.
+enum Extent<V: Vfs> {
     Sealed(SealedSegment),
-    /// What was written of the active segment; the pin keeps its file from being used again.
-    Active { written: u64, _pin: Pin },
+    Active(Active<V::File>),
 }
 
 /// A mapping that keeps its file from being used again.
@@ -90,7 +102,16 @@ impl AsRef<[u8]> for Pinned {
 }
 
 impl<V: Vfs> Wal<V> {
-    /// All records that have been written.
+    /// A handle to the same log whose readers see it up to `watermark`.
+    #[must_use]
+    pub fn up_to(&self, watermark: Watermark) -> Self {
+        Self {
+            watermark,
+            ..self.clone()
+        }
+    }
+
+    /// All records that can be seen.
     #[must_use]
     pub fn entries(&self) -> Entries<V> {
         self.entries_at(Lsn(0), None)
@@ -102,29 +123,78 @@ impl<V: Vfs> Wal<V> {
         first_lsn(&self.shared.state.lock())
     }
 
-    /// The written records from `lsn` on.
+    /// The records from `lsn` on that can be seen.
     ///
     /// # Errors
     /// [`ReadError::Truncated`] where the log no longer reaches back that far.
     pub fn entries_from(&self, lsn: Lsn) -> Result<Entries<V>, ReadError> {
-        let entries = self.entries_at(lsn, None);
-        let first = entries.first_lsn().unwrap_or_else(|| self.first_lsn());
-        if lsn < first {
-            Err(ReadError::Truncated { lsn, first })
-        } else {
-            Ok(entries)
-        }
+        self.entries_at(lsn, None).not_truncated()
     }
 
-    /// The written record `lsn`, where there is one.
+    /// The record `lsn`; `None` where it cannot be seen yet.
     ///
     /// # Errors
     /// [`ReadError`] where it cannot be read.
     pub fn read(&self, lsn: Lsn) -> Result<Option<Entry>, ReadError> {
-        self.entries_from(lsn)?.next().transpose()
+        let state = self.shared.state.lock();
+        let first = first_lsn(&state);
+        if lsn < first {
+            return Err(ReadError::Truncated { lsn, first });
+        }
+        if lsn.0 >= self.visible(&state) {
+            return Ok(None);
+        }
+        let after = state
+            .sealed
+            .partition_point(|sealed| sealed.end_lsn <= lsn.0);
+        if let Some(sealed) = state.sealed.get(after) {
+            let sealed = sealed.clone();
+            drop(state);
+            let header = sealed.header;
+            let stride = sealed.view.points().stride(lsn.0 - header.base_lsn);
+            let bytes = pinned(&self.shared.vfs, &self.shared.dir, sealed)?;
+            let cursor = Cursor::new(place(&header, stride), bytes, 0);
+            return self.find(cursor, lsn);
+        }
+        let header = state.progress.header;
+        let points = state.pending.points(header.number);
+        let stride = points.stride(lsn.0 - header.base_lsn);
+        let Some(active) = active(&state) else {
+            return Ok(None);
+        };
+        drop(state);
+        let end = stride
+            .end
+            .map_or(active.written, |end| end.min(active.written));
+        let len = usize::try_from(end.saturating_sub(stride.offset)).unwrap_or(usize::MAX);
+        let bytes = read_exactly(&*active.file, stride.offset, len)
+            .map_err(|error| broken(&self.shared.dir, header.number, Broken::Io(error)))?;
+        let cursor = Cursor::new(place(&header, stride), bytes.into(), stride.offset);
+        // Whoever keeps the entry keeps its payload alone, and not all that was read for it.
+        let found = self.find(cursor, lsn)?;
+        Ok(found.map(|entry| Entry {
+            payload: Bytes::copy_from_slice(&entry.payload),
+            ..entry
+        }))
     }
 
-    /// The records from `lsn` on, those included that are yet to be written.
+    fn find(&self, mut cursor: Cursor<V::File>, lsn: Lsn) -> Result<Option<Entry>, ReadError> {
+        loop {
+            match cursor.next() {
+                Ok(Some(entry)) if entry.lsn < lsn => {}
+                Ok(Some(entry)) => return Ok(Some(entry)),
+                // It was written.
+                Ok(None) => return Err(self.broken(&cursor, cursor.corrupt(Stop::Empty))),
+                Err(error) => return Err(self.broken(&cursor, error)),
+            }
+        }
+    }
+
+    fn broken(&self, cursor: &Cursor<V::File>, broken: Broken) -> ReadError {
+        self::broken(&self.shared.dir, cursor.place().segment, broken)
+    }
+
+    /// The records from `lsn` on, those included that cannot be seen yet.
     ///
     /// # Errors
     /// [`ReadError::Truncated`] where the log no longer reaches back that far.
@@ -140,45 +210,56 @@ impl<V: Vfs> Wal<V> {
     fn entries_at(&self, lsn: Lsn, resume: Option<Place>) -> Entries<V> {
         let shared = &self.shared;
         let state = shared.state.lock();
-        let source = |header: &Header, extent| {
-            let segment = header.base_lsn;
-            let start = Place {
-                segment,
-                offset: HEADER_BYTES as u64,
-                lsn: segment,
-            };
-            let place = resume
-                .filter(|place| place.segment == segment)
-                .unwrap_or(start);
-            Source {
-                path: segment_path(&shared.dir, header.number),
-                place,
-                extent,
-            }
+        let end = self.visible(&state);
+        let begin = |header: &Header, points: &Points| {
+            let resume = resume.filter(|place| place.segment == header.number);
+            let stride = || points.stride(lsn.0.saturating_sub(header.base_lsn));
+            resume.unwrap_or_else(|| place(header, stride()))
         };
-        let sealed = state.sealed.iter().filter(|sealed| sealed.end_lsn > lsn.0);
-        let sealed = sealed.map(|sealed| source(&sealed.header, Extent::Sealed(sealed.clone())));
-        let mut sources: VecDeque<_> = sealed.collect();
-        let Progress {
-            header,
-            offset: written,
-            written: end,
-            ..
-        } = state.progress;
-        if written > HEADER_BYTES as u64 {
-            let extent = Extent::Active {
-                written,
-                _pin: state.active_pin.clone(),
-            };
-            sources.push_back(source(&header, extent));
+        let after = state
+            .sealed
+            .partition_point(|sealed| sealed.end_lsn <= lsn.0);
+        let mut sources = VecDeque::with_capacity(state.sealed.len() - after + 1);
+        for sealed in &state.sealed[after..] {
+            sources.push_back(Source {
+                place: begin(&sealed.header, sealed.view.points()),
+                extent: Extent::Sealed(sealed.clone()),
+            });
+        }
+        let sealed_end = state.sealed.last().map_or(0, |sealed| sealed.end_lsn);
+        let header = state.progress.header;
+        // After a failure, the segment written last may be sealed already.
+        if header.base_lsn >= sealed_end
+            && end > header.base_lsn
+            && let Some(active) = active(&state)
+        {
+            sources.push_back(Source {
+                place: begin(&header, state.pending.points(header.number)),
+                extent: Extent::Active(active),
+            });
         }
         Entries {
             vfs: shared.vfs.clone(),
+            dir: shared.dir.clone(),
             sources,
             cursor: None,
             from: lsn.0,
             end,
+            first: first_lsn(&state),
             place: None,
+        }
+    }
+
+    /// The LSN after the last record that readers of this handle see.
+    #[must_use]
+    pub fn seen(&self) -> Lsn {
+        Lsn(self.visible(&self.shared.state.lock()))
+    }
+
+    fn visible(&self, state: &State<V>) -> u64 {
+        match self.watermark {
+            Watermark::Written => state.progress.written,
+            Watermark::Durable => state.progress.durable,
         }
     }
 }
@@ -191,144 +272,107 @@ fn first_lsn<V: Vfs>(state: &State<V>) -> Lsn {
     Lsn(first.base_lsn)
 }
 
-/// The records of a log, as they are written. See [`Wal::tail`].
-#[derive(Debug)]
-pub struct Tail<V: Vfs> {
-    wal: Wal<V>,
-    entries: Entries<V>,
-    next: Lsn,
+/// What was written of the active segment.
+fn active<V: Vfs>(state: &State<V>) -> Option<Active<V::File>> {
+    Some(Active {
+        file: Arc::clone(state.active_file.as_ref()?),
+        written: state.progress.offset,
+        _pin: state.active_pin.clone(),
+    })
 }
 
-impl<V: Vfs> Tail<V> {
-    /// The next record; `None` where it is not written yet, which may change.
-    ///
-    /// A tail holds on to the segment it reads. It misses nothing: where the log was truncated
-    /// faster than it was read, that is an error.
-    ///
-    /// # Errors
-    /// [`ReadError`] where the record cannot be read.
-    pub fn poll(&mut self) -> Result<Option<Entry>, ReadError> {
-        loop {
-            if let Some(entry) = self.entries.next().transpose()? {
-                self.next = Lsn(entry.lsn.0 + 1);
-                return Ok(Some(entry));
-            }
-            if self.wal.watermarks().written <= self.next {
-                return Ok(None);
-            }
-            let further = self.wal.entries_at(self.next, self.entries.place);
-            if let Some(first) = further.first_lsn().filter(|first| *first > self.next) {
-                return Err(ReadError::Truncated {
-                    lsn: self.next,
-                    first,
-                });
-            }
-            self.entries = further;
-        }
+fn place(header: &Header, stride: Stride) -> Place {
+    Place {
+        segment: header.number,
+        offset: stride.offset,
+        lsn: header.base_lsn + stride.record,
+    }
+}
+
+/// The bytes of a sealed segment; its file is not used again before they are let go.
+fn pinned<V: Vfs>(vfs: &V, dir: &Path, sealed: SealedSegment) -> Result<Bytes, IoError> {
+    let bytes = sealed
+        .view
+        .bytes(vfs, || segment_path(dir, sealed.header.number))?;
+    Ok(Bytes::from_owner(Pinned {
+        bytes,
+        _pin: sealed.pin,
+    }))
+}
+
+fn broken(dir: &Path, segment: u64, broken: Broken) -> ReadError {
+    let path = segment_path(dir, segment);
+    match broken {
+        Broken::Io(source) => ReadError::Io(IoError {
+            doing: "read",
+            path,
+            source: Arc::new(source),
+        }),
+        Broken::Corrupt(offset, stop) => ReadError::Corrupt(Corruption {
+            path,
+            offset,
+            reason: CorruptionKind::Frame(stop),
+        }),
     }
 }
 
 impl<V: Vfs> Entries<V> {
-    /// The base LSN of the first segment still to be read.
-    fn first_lsn(&self) -> Option<Lsn> {
-        self.sources.front().map(|source| Lsn(source.place.segment))
+    fn not_truncated(self) -> Result<Self, ReadError> {
+        let (lsn, first) = (Lsn(self.from), self.first);
+        if lsn < first {
+            Err(ReadError::Truncated { lsn, first })
+        } else {
+            Ok(self)
+        }
     }
 
-    fn open(&self, source: Source) -> Result<Cursor, ReadError> {
-        let Source {
-            path,
-            mut place,
-            extent,
-        } = source;
-        let (bytes, origin) = match extent {
+    fn open(&self, source: Source<V>) -> Result<Cursor<V::File>, ReadError> {
+        Ok(match source.extent {
             Extent::Sealed(sealed) => {
-                let bytes = self.vfs.map(&path).doing("map", &path)?;
-                let inside = place.offset == HEADER_BYTES as u64 && self.from > place.lsn;
-                if inside {
-                    let (lsn, offset) = self.index(&path, &bytes, &sealed).seek(self.from);
-                    place = Place {
-                        lsn,
-                        offset: offset as u64,
-                        ..place
-                    };
-                }
-                (
-                    Bytes::from_owner(Pinned {
-                        bytes,
-                        _pin: sealed.pin,
-                    }),
-                    0,
-                )
+                Cursor::new(source.place, pinned(&self.vfs, &self.dir, sealed)?, 0)
             }
-            Extent::Active { written, .. } => (
-                self.read_active(&path, place.offset, written)?,
-                place.offset,
-            ),
-        };
-        let at = usize::try_from(place.offset - origin).unwrap_or(usize::MAX);
-        let lsn = place.lsn;
-        Ok(Cursor {
-            path,
-            segment: place.segment,
-            origin,
-            bytes,
-            at,
-            batch: None,
-            lsn,
+            Extent::Active(active) => Cursor::active(source.place, active),
         })
-    }
-
-    /// The index of a sealed segment, built and left behind where there was none.
-    fn index(&self, path: &Path, segment: &[u8], sealed: &SealedSegment) -> Index {
-        let path = index_path(path);
-        let found = self.vfs.map(&path).ok();
-        if let Some(index) = found.and_then(|bytes| Index::decode(&bytes, sealed, segment.len())) {
-            return index;
-        }
-        let index = Index::build(segment, sealed);
-        // It is derived: that it cannot be written costs the next seek some time, and no more. It
-        // is renamed into place, because somebody may have the bad one mapped.
-        let draft = path.with_extension("idx.tmp");
-        let written = self
-            .vfs
-            .create(&draft)
-            .and_then(|file| file.write_at(&index.encode(), 0));
-        let _ = written.and_then(|()| self.vfs.rename(&draft, &path));
-        index
-    }
-
-    fn read_active(&self, path: &Path, from: u64, to: u64) -> Result<Bytes, ReadError> {
-        let file = self.vfs.open(path).doing("open", path)?;
-        let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(usize::MAX)];
-        let mut at = 0;
-        while at < bytes.len() {
-            match file
-                .read_at(&mut bytes[at..], from + at as u64)
-                .doing("read", path)?
-            {
-                0 => bytes.truncate(at),
-                read => at += read,
-            }
-        }
-        Ok(bytes.into())
     }
 
     fn advance(&mut self) -> Result<Option<Entry>, ReadError> {
         loop {
+            if self.from >= self.end {
+                self.sources.clear();
+                self.leave();
+                return Ok(None);
+            }
             if let Some(cursor) = &mut self.cursor {
-                match cursor.next()? {
+                let segment = cursor.place().segment;
+                let next = cursor.next();
+                match next.map_err(|error| broken(&self.dir, segment, error))? {
                     Some(entry) if entry.lsn.0 < self.from => continue,
-                    Some(entry) => return Ok(Some(entry)),
-                    None => {
-                        self.place = Some(cursor.place());
-                        self.cursor = None;
+                    Some(entry) => {
+                        self.from = entry.lsn.0 + 1;
+                        return Ok(Some(entry));
                     }
+                    None => self.leave(),
                 }
             }
             let Some(source) = self.sources.pop_front() else {
-                return Ok(None);
+                return self.ended_early();
             };
             self.cursor = Some(self.open(source)?);
+        }
+    }
+
+    /// The frames end before the last record that was promised.
+    fn ended_early(&self) -> Result<Option<Entry>, ReadError> {
+        self.place.map_or(Ok(None), |place| {
+            let end = Broken::Corrupt(place.offset, Stop::Empty);
+            Err(broken(&self.dir, place.segment, end))
+        })
+    }
+
+    /// Lets go of the segment being read, and remembers where that was.
+    fn leave(&mut self) {
+        if let Some(cursor) = self.cursor.take() {
+            self.place = Some(cursor.place());
         }
     }
 }
@@ -345,110 +389,49 @@ impl<V: Vfs> Iterator for Entries<V> {
         item
     }
 
-    /// No more than were written when the iteration began.
+    /// No more than could be seen when the iteration began.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let begin = self.cursor.as_ref().map(|cursor| cursor.lsn);
-        let begin = begin.or_else(|| Some(self.sources.front()?.place.lsn));
-        let begin = begin.unwrap_or(self.end).max(self.from);
+        let begin = self.from.max(self.first.0);
         (0, usize::try_from(self.end.saturating_sub(begin)).ok())
     }
 }
 
-/// A place in a segment.
-#[derive(Debug)]
-struct Cursor {
-    path: PathBuf,
-    /// The segment, by its base LSN.
-    segment: u64,
-    /// Where in the file the bytes begin.
-    origin: u64,
-    bytes: Bytes,
-    /// The next frame.
-    at: usize,
-    /// Within a batch: where its next item begins, where it ends, and how many are left.
-    batch: Option<(usize, usize, u32)>,
-    lsn: u64,
+impl<V: Vfs> fmt::Debug for Entries<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entries")
+            .field("from", &self.from)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
 }
 
-impl Cursor {
-    fn place(&self) -> Place {
-        let offset = self.origin + self.at as u64;
-        Place {
-            segment: self.segment,
-            offset,
-            lsn: self.lsn,
-        }
-    }
+/// The records of a log, as they come. See [`Wal::tail`].
+#[derive(Debug)]
+pub struct Tail<V: Vfs> {
+    wal: Wal<V>,
+    entries: Entries<V>,
+    next: Lsn,
+}
 
-    fn next(&mut self) -> Result<Option<Entry>, ReadError> {
+impl<V: Vfs> Tail<V> {
+    /// The next record; `None` where it cannot be seen yet, which may change.
+    ///
+    /// A tail holds on to the segment it reads. It misses nothing: where the log was truncated
+    /// faster than it was read, that is an error.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the record cannot be read.
+    pub fn poll(&mut self) -> Result<Option<Entry>, ReadError> {
         loop {
-            if let Some(entry) = self.next_item()? {
+            if let Some(entry) = self.entries.next().transpose()? {
+                self.next = Lsn(entry.lsn.0 + 1);
                 return Ok(Some(entry));
             }
-            let frame = match frame::split(&self.bytes[self.at..]) {
-                Next::Frame(frame) => frame,
-                Next::End => return Ok(None),
-                Next::Damaged(damage) => return Err(self.corruption(Stop::Damaged(damage))),
-            };
-            let start = self.at + frame::HEAD;
-            self.at += frame.size;
-            match frame.record.kind {
-                Kind::SEGMENT_END => return Ok(None),
-                Kind::BATCH => {
-                    let Some(items) = BatchItems::new(frame.record.payload) else {
-                        return Err(self.corruption(Stop::Malformed("the batch is too short")));
-                    };
-                    let end = start + frame.record.payload.len();
-                    self.batch = Some((start + 4, end, items.left()));
-                }
-                kind if kind.is_reserved() => {}
-                kind => {
-                    let payload = self.bytes.slice(start..start + frame.record.payload.len());
-                    return Ok(Some(self.entry(kind, frame.record.version, payload)));
-                }
-            }
-        }
-    }
-
-    fn next_item(&mut self) -> Result<Option<Entry>, ReadError> {
-        let Some((start, end, left)) = self.batch else {
-            return Ok(None);
-        };
-        let mut items = BatchItems::resume(&self.bytes[start..end], left);
-        let record = match items.next() {
-            None => {
-                self.batch = None;
+            if self.wal.seen().0 <= self.next.0 {
                 return Ok(None);
             }
-            Some(Some(record)) => record,
-            Some(None) => {
-                return Err(self.corruption(Stop::Malformed("an item does not fit its batch")));
-            }
-        };
-        let next = start + frame::ITEM_HEAD + record.payload.len();
-        let payload = self.bytes.slice(next - record.payload.len()..next);
-        let (kind, version) = (record.kind, record.version);
-        self.batch = Some((next, end, left - 1));
-        Ok(Some(self.entry(kind, version, payload)))
-    }
-
-    fn entry(&mut self, kind: Kind, version: u8, payload: Bytes) -> Entry {
-        let lsn = Lsn(self.lsn);
-        self.lsn += 1;
-        Entry {
-            lsn,
-            kind,
-            version,
-            payload,
+            let further = self.wal.entries_at(self.next, self.entries.place);
+            self.entries = further.not_truncated()?;
         }
-    }
-
-    fn corruption(&self, stop: Stop) -> ReadError {
-        let offset = self.origin + self.at as u64;
-        ReadError::Corrupt(Corruption {
-            path: self.path.clone(),
-            offset,
-            reason: CorruptionKind::Frame(stop),
-        })
     }
 }

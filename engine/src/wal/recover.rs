@@ -19,6 +19,7 @@
 //! Recovery invents nothing, drops nothing that was durable, and run twice does nothing more.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,8 +28,10 @@ use super::error::{Corruption, CorruptionKind, OpenError};
 use super::lsn::Lsn;
 use super::options::{Options, Policy};
 use super::pin::Pin;
+use super::points::Points;
 use super::segment::{FileKind, Header, draft_path, file_kind};
 use super::segment_scanner::{self, Stop, Verified};
+use super::segment_view::SegmentView;
 use super::segment_writer::{SealedSegment, Taken, put_in_place};
 use crate::frame::{Prepared, SegmentEnd};
 use crate::injected_bug::{Bug, injected};
@@ -85,6 +88,8 @@ pub(super) struct Found {
     pub(super) header: Header,
     /// What the scan over it found.
     pub(super) verified: Verified,
+    /// Where its records are.
+    points: Points,
 }
 
 /// Verifies a directory and seals its last segment.
@@ -134,7 +139,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn keep(&mut self, segment: Found, cut: Option<TornTail>, now_us: u64) {
+    fn keep(&mut self, mut segment: Found, cut: Option<TornTail>, now_us: u64) {
         let last = segment.verified.last;
         let records = last.lsn - segment.header.base_lsn;
         if self.segments.is_empty() {
@@ -149,8 +154,8 @@ impl Kept {
         self.segments.push(SealedSegment {
             header,
             end_lsn,
-            chain: last.chain,
             pin: Pin::default(),
+            view: Arc::new(SegmentView::new(std::mem::take(&mut segment.points))),
         });
         let next = header.next(end_lsn, last.chain, now_us);
         let epoch = segment.verified.next_epoch;
@@ -325,12 +330,13 @@ fn verify_file<V: Vfs>(vfs: &V, path: &Path) -> Result<Found, OpenError> {
 pub(super) fn verify_bytes(path: &Path, bytes: Bytes) -> Result<Found, OpenError> {
     let header = Header::decode(&bytes);
     let header = header.map_err(|bad| corruption(path, 0, CorruptionKind::Header(bad)))?;
-    let verified = segment_scanner::verify(&bytes, &header);
+    let (verified, points) = segment_scanner::verify(&bytes, &header);
     Ok(Found {
         path: path.to_owned(),
         bytes,
         header,
         verified,
+        points,
     })
 }
 
@@ -378,6 +384,7 @@ pub(super) fn judge(
         bytes,
         header,
         verified,
+        ..
     } = segment;
     let Some(stop) = verified.stop else {
         return Ok(None);

@@ -210,11 +210,6 @@ pub(super) fn spare_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:020}.spare"))
 }
 
-/// The index beside a segment's file.
-pub(super) fn index_path(segment: &Path) -> PathBuf {
-    segment.with_extension("idx")
-}
-
 /// What a file in the directory is, by its name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileKind {
@@ -222,7 +217,7 @@ pub(super) enum FileKind {
     Segment(u64),
     /// A file that waits to become a segment, by its number.
     Spare(u64),
-    /// What is left of something that was never finished.
+    /// Something that was never finished, or an index as earlier engines left them.
     Draft,
     /// Not ours.
     Other,
@@ -240,7 +235,9 @@ pub(super) fn file_kind(name: &str) -> FileKind {
             Some(number) if number <= NUMBER_MAX => FileKind::Spare(number),
             _ => FileKind::Other,
         },
-        Some((stem, "tmp")) => number(stem).map_or(FileKind::Other, |_| FileKind::Draft),
+        Some((stem, "tmp" | "idx" | "idx.tmp")) => {
+            number(stem).map_or(FileKind::Other, |_| FileKind::Draft)
+        }
         _ => FileKind::Other,
     }
 }

@@ -4,6 +4,7 @@
 //! end telling the truth), counts records, and folds checksums into the chain. It stops at the
 //! first thing it cannot accept and says why; what that means is for recovery to judge.
 
+use super::points::Points;
 use super::segment::{HEADER_BYTES, Header, NUMBER_MAX, chained};
 use crate::frame::{
     self, BatchItems, Damage, Frame, Kind, Next, Record, SegmentEnd, SyncMark, TxBegin, TxCommit,
@@ -79,6 +80,8 @@ pub(super) struct SegmentScanner<'a> {
     position: Position,
     /// Within a transaction: where it begins, and how many records it promises.
     transaction: Option<(Position, u64)>,
+    /// Where the records are.
+    points: Points,
 }
 
 impl<'a> SegmentScanner<'a> {
@@ -103,6 +106,7 @@ impl<'a> SegmentScanner<'a> {
             base_lsn: header.base_lsn,
             position,
             transaction: None,
+            points: Points::default(),
         }
     }
 
@@ -134,6 +138,8 @@ impl<'a> SegmentScanner<'a> {
             Kind::TX_COMMIT => self.transaction = None,
             _ => {}
         }
+        let before = self.position.lsn - self.base_lsn;
+        self.points.note(before, begin.at as u64, frame.size);
         // A header's numbers are below 2⁶² and a count below 2³², so this cannot overflow.
         let lsn = self.position.lsn + records;
         if lsn > NUMBER_MAX {
@@ -243,41 +249,39 @@ pub(super) struct Verified {
     pub synced: u64,
 }
 
-/// Walks over a whole segment.
-pub(super) fn verify(segment: &[u8], header: &Header) -> Verified {
+/// Walks over a whole segment, and notes where its records are.
+pub(super) fn verify(segment: &[u8], header: &Header) -> (Verified, Points) {
     verify_from(SegmentScanner::new(segment, header))
 }
 
 /// Walks over the rest of a segment.
-pub(super) fn verify_from(mut scan: SegmentScanner<'_>) -> Verified {
+pub(super) fn verify_from(mut scan: SegmentScanner<'_>) -> (Verified, Points) {
     let mut synced = 0;
+    let mut next_epoch = scan.epoch;
     loop {
         let (last, at) = (scan.position(), scan.at());
-        match scan.step() {
-            Ok(Step::End(next_epoch)) => {
-                return Verified {
-                    last,
-                    at,
-                    stop: None,
-                    next_epoch,
-                    synced,
-                };
+        let stop = match scan.step() {
+            Ok(Step::End(epoch)) => {
+                next_epoch = epoch;
+                None
             }
-            Ok(Step::Mark(mark)) => synced = mark.offset.max(synced),
-            Ok(Step::Records(_) | Step::Bracket) => {}
-            Err(stop) => {
-                // A transaction that merely ends too early is as torn as a frame that does.
-                let torn = at > last.at && stop == Stop::Empty;
-                let stop = if torn { Stop::Unfinished } else { stop };
-                return Verified {
-                    last,
-                    at,
-                    stop: Some(stop),
-                    next_epoch: scan.epoch,
-                    synced,
-                };
+            Ok(Step::Mark(mark)) => {
+                synced = mark.offset.max(synced);
+                continue;
             }
-        }
+            Ok(Step::Records(_) | Step::Bracket) => continue,
+            // A transaction that merely ends too early is as torn as a frame that does.
+            Err(Stop::Empty) if at > last.at => Some(Stop::Unfinished),
+            Err(stop) => Some(stop),
+        };
+        let verified = Verified {
+            last,
+            at,
+            stop,
+            next_epoch,
+            synced,
+        };
+        return (verified, scan.points);
     }
 }
 
@@ -360,7 +364,7 @@ mod tests {
             };
             Prepared::new(record).unwrap().write_to(&mut segment, SALT);
         }
-        let verified = verify(&segment, &header);
+        let (verified, _) = verify(&segment, &header);
         (verified.last.lsn, verified.stop)
     }
 

@@ -13,10 +13,12 @@
 //! segment's name has a whole header.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::pending::Chunk;
 use super::pin::Pin;
-use super::segment::{HEADER_BYTES, Header, draft_path, index_path, segment_path, spare_path};
+use super::segment::{HEADER_BYTES, Header, draft_path, segment_path, spare_path};
+use super::segment_view::SegmentView;
 use crate::injected_bug::{Bug, injected};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 
@@ -25,7 +27,9 @@ pub(super) struct SegmentWriter<V: Vfs> {
     vfs: V,
     dir: PathBuf,
     segment_bytes: u64,
-    file: V::File,
+    file: Arc<V::File>,
+    /// The file of the segment that `progress` is about.
+    active_file: Arc<V::File>,
     /// The file's name, for whoever reads an error.
     path: PathBuf,
     header: Header,
@@ -72,10 +76,10 @@ pub(super) struct SealedSegment {
     pub header: Header,
     /// The LSN after its last record.
     pub end_lsn: u64,
-    /// The chain over its frames.
-    pub chain: u32,
     /// Shared with everybody who reads the segment; its file is used again once nobody does.
     pub pin: Pin,
+    /// Shared with them too.
+    pub view: Arc<SegmentView>,
 }
 
 impl Progress {
@@ -105,10 +109,12 @@ impl<V: Vfs> SegmentWriter<V> {
         taken: Taken,
     ) -> Result<Self, IoError> {
         let (file, filled) = begin_segment(vfs, dir, &header, spares.pop(), taken)?;
+        let file = Arc::new(file);
         Ok(Self {
             vfs: vfs.clone(),
             dir: dir.to_owned(),
             segment_bytes,
+            active_file: Arc::clone(&file),
             file,
             path: segment_path(dir, header.number),
             header,
@@ -126,18 +132,18 @@ impl<V: Vfs> SegmentWriter<V> {
                 let spare = self.spares.pop();
                 let begun =
                     begin_segment(&self.vfs, &self.dir, &chunk.header, spare, Taken::IsAnError)?;
-                (self.file, self.filled) = begun;
+                (self.file, self.filled) = (Arc::new(begun.0), begun.1);
                 self.path = segment_path(&self.dir, chunk.header.number);
                 self.header = chunk.header;
             }
             self.write_chunk(chunk)?;
-            if let Some(chain) = chunk.sealed {
+            if chunk.sealed.is_some() {
                 self.sync()?;
                 self.sealed.push(SealedSegment {
                     header: chunk.header,
                     end_lsn: chunk.end_lsn,
-                    chain,
                     pin: Pin::default(),
+                    view: Arc::default(),
                 });
             }
         }
@@ -164,6 +170,7 @@ impl<V: Vfs> SegmentWriter<V> {
             self.progress.synced = HEADER_BYTES as u64;
         }
         self.progress.header = chunk.header;
+        self.active_file = Arc::clone(&self.file);
         self.progress.offset = chunk.end();
         self.progress.written = chunk.end_lsn;
         if injected(Bug::PublishBeforeDurable) {
@@ -189,6 +196,11 @@ impl<V: Vfs> SegmentWriter<V> {
         self.progress
     }
 
+    /// The file to which the progress belongs.
+    pub(super) fn active_file(&self) -> Arc<V::File> {
+        Arc::clone(&self.active_file)
+    }
+
     /// The segments sealed since this was last asked.
     pub(super) fn take_sealed(&mut self) -> Vec<SealedSegment> {
         std::mem::take(&mut self.sealed)
@@ -209,7 +221,7 @@ impl<V: Vfs> SegmentWriter<V> {
     /// numbered from `first_number` on.
     pub(super) fn retire(
         &mut self,
-        segments: &[SealedSegment],
+        segments: Vec<SealedSegment>,
         spares_max: usize,
         first_number: u64,
     ) -> Result<(), IoError> {
@@ -225,8 +237,6 @@ impl<V: Vfs> SegmentWriter<V> {
                 self.vfs.remove(&path).doing("remove", &path)?;
             }
             self.vfs.sync_dir(&self.dir).doing("sync", &self.dir)?;
-            // An index without its segment is worth nothing, and harms nobody if it stays.
-            let _ = self.vfs.remove(&index_path(&path));
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ use engine::kv::{Change, Store};
 use engine::vfs::{Disk, Failure, Memory, Plan, Sim, Vfs};
 use engine::wal::{
     AppendError, BadHeader, CorruptionKind, HEADER_BYTES, Header, Lsn, Maintainer, Mode, OpenError,
-    Options, Policy, ReadError, WaitError, Wal,
+    Options, Policy, ReadError, WaitError, Wal, Watermark,
 };
 
 use record::{KIND, record};
