@@ -11,11 +11,11 @@ use std::path::PathBuf;
 
 use icgate_core::model::baseline::{Accepted, Baseline};
 use icgate_core::model::environment::Environment;
+use icgate_core::model::functions::LineCost;
 use icgate_core::model::functions::{FunctionCost, FunctionTable};
 use icgate_core::model::interned::Interned;
 use icgate_core::model::metric::{Metric, Metrics, add_estimated_cycles};
 use icgate_core::model::run::{FunctionLines, Measurement, RUN_FORMAT, Run};
-use icgate_core::profile::source::LineCost;
 
 /// Benchmarks in one suite, and so in one file of baselines.
 const SUITE: usize = 100;

@@ -350,10 +350,10 @@ pub(crate) mod tests {
 
     use icgate_core::model::baseline::{Accepted, Baseline};
     use icgate_core::model::environment::Environment;
+    use icgate_core::model::functions::LineCost;
     use icgate_core::model::functions::{FunctionCost, FunctionTable};
     use icgate_core::model::metric::Metric;
     use icgate_core::model::run::{FunctionLines, Measurement, RUN_FORMAT};
-    use icgate_core::profile::source::LineCost;
 
     use super::*;
 

@@ -7,10 +7,10 @@ use std::process::Command;
 use github_fake::{Fake, Pull, World};
 use icgate_core::model::baseline::{Accepted, Baseline};
 use icgate_core::model::environment::Environment;
+use icgate_core::model::functions::LineCost;
 use icgate_core::model::functions::{FunctionCost, FunctionTable};
 use icgate_core::model::metric::Metric;
 use icgate_core::model::run::{CiRun, FunctionLines, Measurement, Part, RUN_FORMAT, Run};
-use icgate_core::profile::source::LineCost;
 use tempfile::TempDir;
 
 pub(crate) const TOKEN: &str = "ghs_not-to-be-seen";

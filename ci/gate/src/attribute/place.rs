@@ -23,9 +23,9 @@ use std::collections::BTreeSet;
 use super::{FunctionChange, Kind};
 use crate::attribute::diff::{ChangedLines, Hunk, Touch};
 use crate::model::call_graph::CallGraph;
+use crate::model::functions::LineCost;
 use crate::model::interned::Interned;
 use crate::model::run::Measurement;
-use crate::profile::source::LineCost;
 
 /// Callers are followed over at most this many calls.
 const STEPS_MAX: usize = 12;

@@ -3,9 +3,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::attribute::reach::BuildInputs;
 use crate::model::call_graph::tests::graph;
+use crate::model::functions::LineCost;
 use crate::model::metric::Metric;
 use crate::model::run::FunctionLines;
-use crate::profile::source::LineCost;
 
 const FILE: &str = "src/f.rs";
 

@@ -40,6 +40,18 @@ pub struct FunctionCost {
     pub caller: Option<Interned>,
 }
 
+/// What one line of the workspace cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineCost {
+    /// Path relative to the workspace's root.
+    pub file: Interned,
+    /// Line, counted from 1.
+    pub line: u32,
+    /// Instructions.
+    pub instructions: u64,
+}
+
 /// Costs by source function, most expensive first; ties by name, then file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,9 +4,9 @@ use crate::judge::judge;
 use crate::model::baseline::tests::accepted;
 use crate::model::baseline::{Accepted, Baseline, Baselines};
 use crate::model::environment::tests::environment;
+use crate::model::functions::LineCost;
 use crate::model::functions::{FunctionCost, FunctionTable};
 use crate::model::run::{FunctionLines, Measurement, RUN_FORMAT};
-use crate::profile::source::LineCost;
 
 fn function(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {
     FunctionCost {

@@ -19,11 +19,11 @@ use thiserror::Error;
 use crate::model::bench_id::BenchId;
 use crate::model::call_graph::CallGraph;
 use crate::model::environment::Environment;
+use crate::model::functions::LineCost;
 use crate::model::functions::{FunctionTable, exact};
 use crate::model::interned::{Interned, sharing};
 use crate::model::metric::{COUNT_MAX, Metric, Metrics, unique_metrics};
 use crate::model::shard::Shard;
-use crate::profile::source::LineCost;
 
 /// The version of `run.json` that this code writes, and the only one it reads.
 pub const RUN_FORMAT: u32 = 2;

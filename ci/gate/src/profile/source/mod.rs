@@ -32,11 +32,9 @@ mod rows;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::model::call_graph::CallGraph;
-use crate::model::functions::{FunctionCost, FunctionTable};
-use crate::model::interned::Interned;
+use crate::model::functions::{FunctionCost, FunctionTable, LineCost};
+
 use crate::profile::callgrind::Profile;
 use crate::profile::symbol_name::normalise;
 use place::Resolver;
@@ -91,18 +89,6 @@ pub struct SourceFunction {
     /// library function: the lines of its workspace caller that call it or lead to it, weighed
     /// by what those calls cost in all.
     pub lines: Vec<LineCost>,
-}
-
-/// What one line of the workspace cost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LineCost {
-    /// Path relative to the workspace's root.
-    pub file: Interned,
-    /// Line, counted from 1.
-    pub line: u32,
-    /// Instructions.
-    pub instructions: u64,
 }
 
 /// What one function of the machine cost, in itself.

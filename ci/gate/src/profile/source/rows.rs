@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+use super::SourceFunction;
 use super::path::SourceFile;
 use super::place::{Line, Place};
-use super::{LineCost, SourceFunction};
 use crate::model::call_graph::{CallGraph, CallSite, Calls};
 use crate::model::functions::FunctionCost;
+use crate::model::functions::LineCost;
 
 /// The rows as they are summed.
 #[derive(Default)]

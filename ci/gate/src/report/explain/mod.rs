@@ -19,10 +19,10 @@ use crate::attribute::reach::Reach;
 use crate::attribute::{Culprit, FunctionChange, attribute, culprits, reach};
 use crate::model::bench_id::BenchId;
 use crate::model::call_graph::Neighbour;
+use crate::model::functions::LineCost;
 use crate::model::functions::{FunctionCost, FunctionTable};
 use crate::model::interned::Interned;
 use crate::model::run::Measurement;
-use crate::profile::source::LineCost;
 
 /// The version of the JSON that this code writes.
 pub const EXPLANATION_FORMAT: u32 = 1;
