@@ -10,12 +10,15 @@ mod record;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use engine::frame::Batch;
 use engine::vfs::{Failure, Monitor, Plan, Sim, SimFile, SimLock, Vfs, VfsFile};
 use engine::wal::{Lsn, Mode, Options, Wal};
+use shuttle::Runner;
+use shuttle::scheduler::RandomScheduler;
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use shuttle::thread;
 
@@ -25,7 +28,7 @@ use record::record;
 #[derive(Clone, Default)]
 struct Scheduled(Sim);
 
-struct ScheduledFile(SimFile);
+struct ScheduledFile(SimFile, Sim);
 
 struct ScheduledMonitor<T> {
     value: Mutex<T>,
@@ -53,6 +56,15 @@ impl<T: Send> Monitor<T> for ScheduledMonitor<T> {
         self.changed.wait(guard).unwrap()
     }
 
+    // Time passes while others run. It may pass too soon for them.
+    fn wait_for<'a>(&'a self, guard: MutexGuard<'a, T>, _: Duration) -> MutexGuard<'a, T> {
+        drop(guard);
+        for _ in 0..PATIENCE {
+            thread::yield_now();
+        }
+        self.lock()
+    }
+
     fn notify_all(&self) {
         self.changed.notify_all();
     }
@@ -64,11 +76,11 @@ impl Vfs for Scheduled {
     type Monitor<T: Send + 'static> = ScheduledMonitor<T>;
 
     fn create(&self, path: &Path) -> io::Result<ScheduledFile> {
-        self.0.create(path).map(ScheduledFile)
+        Ok(ScheduledFile(self.0.create(path)?, self.0.clone()))
     }
 
     fn open(&self, path: &Path) -> io::Result<ScheduledFile> {
-        self.0.open(path).map(ScheduledFile)
+        Ok(ScheduledFile(self.0.open(path)?, self.0.clone()))
     }
 
     fn map(&self, path: &Path) -> io::Result<Bytes> {
@@ -129,6 +141,8 @@ impl VfsFile for ScheduledFile {
 
     fn sync_data(&self) -> io::Result<()> {
         thread::yield_now();
+        // A sync takes time, so that leaders wait for those whom it releases.
+        self.1.advance(1000);
         self.0.sync_data()
     }
 
@@ -138,6 +152,9 @@ impl VfsFile for ScheduledFile {
 }
 
 const SCHEDULES: usize = 300;
+
+/// How often the others are scheduled before a timeout passes.
+const PATIENCE: usize = 20;
 
 fn open(vfs: &Scheduled, mode: Mode) -> Wal<Scheduled> {
     let options = Options {
@@ -253,6 +270,83 @@ fn a_failed_sync_is_told_to_everyone_who_waits() {
             });
             assert_eq!(wal.watermarks().durable, Lsn(0));
             assert!(wal.append(record(b"too late")).is_err());
+        },
+        SCHEDULES,
+    );
+}
+
+/// Each commits ten records. Answers with the syncs that this took.
+fn syncs_of_commits(committers: u8) -> u64 {
+    let vfs = Scheduled::default();
+    let wal = open(&vfs, Mode::Strict);
+    threads(committers, &wal, |wal, number| {
+        for _ in 0..10 {
+            let appended = wal.append(record(&[number; 20])).unwrap();
+            wal.commit(appended.end).unwrap();
+        }
+    });
+    wal.counters().syncs
+}
+
+#[test]
+fn a_sync_carries_the_commits_of_all_whom_the_last_one_released() {
+    let scheduler = RandomScheduler::new_from_seed(7, 50);
+    let syncs = Arc::new(std::sync::Mutex::new(0));
+    let total = Arc::clone(&syncs);
+    Runner::new(scheduler, shuttle::Config::default()).run(move || {
+        *total.lock().unwrap() += syncs_of_commits(4);
+    });
+    let per_run = *syncs.lock().unwrap() / 50;
+    assert!(
+        per_run <= 14,
+        "{per_run} syncs for ten commits of each of four"
+    );
+}
+
+#[test]
+fn truncation_has_its_turn_although_committers_never_rest() {
+    shuttle::check_random(
+        || {
+            let vfs = Scheduled::default();
+            let wal = open(&vfs, Mode::Strict);
+            threads(4, &wal, |wal, number| {
+                for _ in 0..4 {
+                    if number == 0 {
+                        wal.truncate_below(wal.watermarks().durable).unwrap();
+                    } else {
+                        let appended = wal.append(record(&[number; 900])).unwrap();
+                        wal.commit(appended.end).unwrap();
+                    }
+                    if number == 1 {
+                        wal.maintain().unwrap();
+                    }
+                }
+            });
+            assert_eq!(wal.watermarks().durable, Lsn(12));
+            wal.close().unwrap();
+            let first = open(&vfs, Mode::Strict).first_lsn();
+            assert!(first <= Lsn(12));
+        },
+        SCHEDULES,
+    );
+}
+
+#[test]
+fn a_failed_sync_wakes_those_who_wait_for_the_writer_too() {
+    shuttle::check_random(
+        || {
+            let vfs = Scheduled::default();
+            let wal = open(&vfs, Mode::Strict);
+            vfs.0.plan(Plan::FailAt(3, Failure::Partial));
+            threads(3, &wal, |wal, number| {
+                if number == 0 {
+                    let _ = wal.truncate_below(Lsn(0));
+                }
+                if let Ok(appended) = wal.append(record(&[number; 20])) {
+                    assert!(wal.commit(appended.end).is_err());
+                }
+                assert!(wal.truncate_below(Lsn(0)).is_err());
+            });
         },
         SCHEDULES,
     );

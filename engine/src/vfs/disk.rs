@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -176,6 +176,15 @@ impl<T: Send> Monitor<T> for ParkingMonitor<T> {
 
     fn wait<'a>(&'a self, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         self.changed.wait(&mut guard);
+        guard
+    }
+
+    fn wait_for<'a>(
+        &'a self,
+        mut guard: MutexGuard<'a, T>,
+        timeout: Duration,
+    ) -> MutexGuard<'a, T> {
+        self.changed.wait_for(&mut guard, timeout);
         guard
     }
 

@@ -24,6 +24,7 @@ mod sim;
 use std::io;
 use std::ops::DerefMut;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -157,6 +158,9 @@ pub trait Monitor<T>: Send + Sync {
 
     /// Unlocks, waits for a [`notify_all`](Self::notify_all), and locks again.
     fn wait<'a>(&'a self, guard: Self::Guard<'a>) -> Self::Guard<'a>;
+
+    /// Like [`wait`](Self::wait), but no longer than `timeout`.
+    fn wait_for<'a>(&'a self, guard: Self::Guard<'a>, timeout: Duration) -> Self::Guard<'a>;
 
     /// Wakes every waiter.
     fn notify_all(&self);

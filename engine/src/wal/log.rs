@@ -5,9 +5,7 @@
 //!            accepted                   written, durable
 //! ```
 //!
-//! Group commit needs no queue and no thread of its own: of those who wait, the first to find the
-//! writer free takes it and becomes the leader, writes and syncs everything accepted so far, puts
-//! the writer back, and wakes the others. While one leader syncs, the next batch gathers.
+//! [Group commit](super::group) decides who writes, and who is woken.
 //!
 //! Invariants:
 //!
@@ -16,25 +14,23 @@
 //! 3. After a failed write or sync the log accepts nothing more, and everyone who waits is told.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::{AppendError, OpenError, Poisoned, WaitError};
+use super::group::{Unfinished, Waiting};
 use super::lsn::Lsn;
 use super::options::{Mode, Options};
 use super::pending::{BRACKET_BYTES, Pending};
 use super::pin::Pin;
 use super::reader::Watermark;
 use super::recover::{self, Recovered};
-use super::segment::{HEADER_BYTES, Header, lock_path};
-use super::segment_view::SegmentView;
+use super::segment::{Header, lock_path};
 use super::segment_writer::{
     Counters, Progress, SealedSegment, SegmentWriter, Taken, prepare_spare,
 };
-use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, SyncMark, Transaction};
-use crate::injected_bug::{Bug, injected};
-use crate::vfs::{Doing, IoError, Monitor, Vfs};
+use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, Transaction};
+use crate::vfs::{Doing, Monitor, Vfs};
 
 /// An open log. Clones are handles to the same log.
 #[derive(Clone)]
@@ -47,7 +43,7 @@ pub struct Wal<V: Vfs> {
 pub(super) struct Shared<V: Vfs> {
     pub(super) vfs: V,
     pub(super) dir: PathBuf,
-    options: Options,
+    pub(super) options: Options,
     pub(super) state: V::Monitor<State<V>>,
 }
 
@@ -62,13 +58,14 @@ impl<V: Vfs> fmt::Debug for Wal<V> {
 /// Everything that the lock protects.
 pub(super) struct State<V: Vfs> {
     /// Absent while a leader has it.
-    writer: Option<SegmentWriter<V>>,
+    pub(super) writer: Option<SegmentWriter<V>>,
     pub(super) progress: Progress,
     pub(super) sealed: Vec<SealedSegment>,
     pub(super) pending: Pending,
     /// Bytes accepted since the last sync began.
-    volatile_bytes: u64,
-    failure: Option<Poisoned>,
+    pub(super) volatile_bytes: u64,
+    pub(super) failure: Option<Poisoned>,
+    pub(super) waiting: Waiting<V>,
     /// Shared with everybody who reads the active segment.
     pub(super) active_pin: Pin,
     /// The active segment's file; a log in memory has none.
@@ -76,7 +73,7 @@ pub(super) struct State<V: Vfs> {
     /// The number of the next spare file.
     next_spare: u64,
     /// Held as long as anyone has the log open or reads it.
-    lock: Arc<dyn Send + Sync>,
+    pub(super) lock: Arc<dyn Send + Sync>,
 }
 
 /// The records of one append: from `first` up to and without `end`.
@@ -135,6 +132,7 @@ impl<V: Vfs> Wal<V> {
             pending: Pending::new(recovered.next, segment_bytes),
             volatile_bytes: 0,
             failure: None,
+            waiting: Waiting::default(),
             active_pin: Pin::new(&lock),
             next_spare,
             lock,
@@ -171,6 +169,7 @@ impl<V: Vfs> Wal<V> {
             pending: Pending::new(header, options.segment_bytes()),
             volatile_bytes: 0,
             failure: None,
+            waiting: Waiting::default(),
             active_pin: Pin::new(&lock),
             next_spare: 0,
             lock,
@@ -268,21 +267,6 @@ impl<V: Vfs> Wal<V> {
         Ok(Appended { first, end })
     }
 
-    /// Keeps what waits in memory, and what a crash may cost, within bounds.
-    fn relieve<'a>(&'a self, mut state: Guard<'a, V>) -> Result<(), Poisoned> {
-        let options = &self.shared.options;
-        loop {
-            let must_sync = match options.mode {
-                Mode::Buffered { max_bytes, .. } => state.volatile_bytes > max_bytes,
-                Mode::InMemory | Mode::Strict => false,
-            };
-            if !must_sync && state.pending.bytes() <= options.buffer_bytes {
-                return Ok(());
-            }
-            state = self.lead_or_wait(state, must_sync)?;
-        }
-    }
-
     /// Does what the mode promises of a commit for the records below `end`.
     ///
     /// # Errors
@@ -317,100 +301,6 @@ impl<V: Vfs> Wal<V> {
     pub fn sync(&self) -> Result<(), WaitError> {
         let accepted = self.watermarks().accepted;
         self.wait_durable(accepted)
-    }
-
-    fn wait(&self, end: Lsn, durable: bool) -> Result<(), WaitError> {
-        if self.shared.options.mode == Mode::InMemory {
-            return Err(WaitError::InMemory);
-        }
-        let mut state = self.shared.state.lock();
-        // Nobody can wait for what was never appended.
-        let end = end.0.min(state.pending.next_lsn());
-        loop {
-            let reached = if durable {
-                state.progress.durable
-            } else {
-                state.progress.written
-            };
-            if reached >= end {
-                return Ok(());
-            }
-            state = self.lead_or_wait(state, durable)?;
-        }
-    }
-
-    /// Writes everything accepted, or waits for whoever is doing so.
-    fn lead_or_wait<'a>(
-        &'a self,
-        mut state: Guard<'a, V>,
-        sync: bool,
-    ) -> Result<Guard<'a, V>, Poisoned> {
-        if let Some(poisoned) = &state.failure {
-            return Err(poisoned.clone());
-        }
-        match state.writer.take() {
-            Some(writer) => self.lead(state, writer, sync),
-            None => Ok(self.shared.state.wait(state)),
-        }
-    }
-
-    fn lead<'a>(
-        &'a self,
-        mut state: Guard<'a, V>,
-        mut writer: SegmentWriter<V>,
-        sync: bool,
-    ) -> Result<Guard<'a, V>, Poisoned> {
-        let monitor = &self.shared.state;
-        let chunks = state.pending.take();
-        let volatile_bytes = state.volatile_bytes;
-        drop(state);
-        let unfinished = Unfinished(&self.shared);
-        let outcome = writer.write(&chunks, sync);
-        std::mem::forget(unfinished);
-        let mut state = monitor.lock();
-        let before = state.progress.durable;
-        state.progress = writer.progress();
-        state.active_file = Some(writer.active_file());
-        for mut sealed in writer.take_sealed() {
-            let points = state.pending.take_points(sealed.header.number);
-            sealed.view = Arc::new(SegmentView::new(points));
-            let fresh = Pin::new(&state.lock);
-            sealed.pin = std::mem::replace(&mut state.active_pin, fresh);
-            state.sealed.push(sealed);
-        }
-        state.pending.reuse(chunks);
-        if state.progress.durable == state.progress.written {
-            state.volatile_bytes -= volatile_bytes;
-        }
-        let outcome = match outcome {
-            Ok(()) => {
-                state.writer = Some(writer);
-                let Progress {
-                    header,
-                    synced,
-                    durable,
-                    ..
-                } = state.progress;
-                if sync && durable > before && synced > HEADER_BYTES as u64 {
-                    let offset = if injected(Bug::SyncMarkStuckAtZero) {
-                        0
-                    } else {
-                        synced
-                    };
-                    state.pending.mark(
-                        header.number,
-                        SyncMark {
-                            offset,
-                            lsn: durable,
-                        },
-                    );
-                }
-                Ok(state)
-            }
-            Err(cause) => Err(state.failure.insert(Poisoned { cause }).clone()),
-        };
-        monitor.notify_all();
-        outcome
     }
 
     /// What the log has cost since it was opened.
@@ -485,38 +375,6 @@ impl<V: Vfs> Wal<V> {
         self.put_back(writer, outcome)
     }
 
-    /// Waits until the writer is free, and takes it.
-    fn take_writer(&self) -> Result<(Guard<'_, V>, SegmentWriter<V>), Poisoned> {
-        let mut state = self.shared.state.lock();
-        loop {
-            if let Some(poisoned) = &state.failure {
-                return Err(poisoned.clone());
-            }
-            match state.writer.take() {
-                Some(writer) => return Ok((state, writer)),
-                None => state = self.shared.state.wait(state),
-            }
-        }
-    }
-
-    /// Puts the writer back, or closes the log where `outcome` is an error.
-    fn put_back(
-        &self,
-        writer: SegmentWriter<V>,
-        outcome: Result<(), IoError>,
-    ) -> Result<(), Poisoned> {
-        let mut state = self.shared.state.lock();
-        let outcome = match outcome {
-            Ok(()) => {
-                state.writer = Some(writer);
-                Ok(())
-            }
-            Err(cause) => Err(state.failure.insert(Poisoned { cause }).clone()),
-        };
-        self.shared.state.notify_all();
-        outcome
-    }
-
     /// How it was opened.
     pub(super) fn mode(&self) -> Mode {
         self.shared.options.mode
@@ -553,23 +411,5 @@ impl<V: Vfs> Wal<V> {
     }
 }
 
-/// Work with the writer that must not be left half done: where its thread panics, the log is closed
-/// and everyone who waits is told, instead of waiting for a writer that never comes back.
-struct Unfinished<'a, V: Vfs>(&'a Shared<V>);
-
-impl<V: Vfs> Drop for Unfinished<'_, V> {
-    fn drop(&mut self) {
-        let source = io::Error::other("a thread panicked while it wrote");
-        let path = self.0.dir.clone();
-        let cause = IoError {
-            doing: "go on writing in",
-            path,
-            source: Arc::new(source),
-        };
-        self.0.state.lock().failure = Some(Poisoned { cause });
-        self.0.state.notify_all();
-    }
-}
-
 /// The locked state.
-type Guard<'a, V> = <<V as Vfs>::Monitor<State<V>> as Monitor<State<V>>>::Guard<'a>;
+pub(super) type Guard<'a, V> = <<V as Vfs>::Monitor<State<V>> as Monitor<State<V>>>::Guard<'a>;

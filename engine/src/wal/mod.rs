@@ -22,6 +22,7 @@
 
 mod cursor;
 mod error;
+mod group;
 mod log;
 mod lsn;
 mod maintainer;
