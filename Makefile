@@ -36,7 +36,7 @@ check: setup ## formatting, lints, documentation, layout of the workspace, licen
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items
-	cargo test --package icgate --package benches --test tidy --test catalogue
+	cargo test --no-fail-fast --package icgate --package benches --test tidy --test catalogue
 	@if command -v cargo-deny >/dev/null; then $(MAKE) --no-print-directory deny; \
 		else echo "skipped: cargo deny (CI runs it); to run it here: cargo install --locked --version 0.20.2 cargo-deny"; fi
 
