@@ -20,6 +20,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RIG = pathlib.Path(sys.argv[1])
 BIN = pathlib.Path(sys.argv[2])
 WORK = RIG / "work"
+# The artifacts that main's own runs have kept.
+MAIN = WORK / "main"
 PLATFORM = "baselines/x86_64-linux-gnu"
 REPOSITORY = "owner/engine"
 BOT = "github-actions[bot]"
@@ -78,14 +80,20 @@ def make_repository():
     shutil.copytree(ROOT / ".ci", project / ".ci")
     shutil.copytree(ROOT / ".github", project / ".github")
     CALM["CARGO_TARGET_DIR"] = str(RIG / "target")
-    # act copies the whole of it for each step: so only the action, without icgate's sources.
+    # act copies the whole of it for each step: so only the action, with something for icgate's sources.
     shutil.copytree(ROOT / ".github/actions", WORK / "action/.github/actions")
+    for tree in (project, WORK / "action"):
+        (tree / "ci").mkdir()
+        (tree / "ci/main.rs").write_text("fn main() {}\n")
+    for name in ("Cargo.toml", "Cargo.lock", "rust-toolchain.toml"):
+        shutil.copy(project / name, WORK / "action")
+    MAIN.mkdir()
     git("init", "--quiet", cwd=project)
     # What somebody who adopts icgate gets, beside this repository's own; the baselines too.
     run([BIN / "icgate", "init", "--action", ACTION], project)
     for path in (project / ".github/workflows").iterdir():
         text = path.read_text()
-        path.write_text(re.sub(r"^ +container: .*\n", "", text, flags=re.M))
+        path.write_text(re.sub(r"^    container:.*\n(?:      .*\n)*", "", text, flags=re.M))
     git("init", "--quiet", cwd=project)
     git("add", ".", cwd=project)
     git("commit", "--quiet", "--message", "base", cwd=project)
@@ -143,7 +151,7 @@ class Change:
             "files": files,
             "diffs": {"12": diff},
             "permissions": {"maintainer": "write"},
-            "gate_runs": [{"id": RUN, "head_sha": self.head, "created_at": "2026-01-01T00:00:00Z"}],
+            "gate_runs": [{"id": RUN, "head_sha": self.head, "created_at": "2026-01-01T00:00:00Z", "status": "completed"}],
         }
 
 
@@ -263,6 +271,7 @@ def act(event, workflow, payload, project, artifacts, environment, actor="somebo
     payload_path = WORK / "event.json"
     payload_path.write_text(json.dumps(payload))
     stubs = {
+        "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1": "checkout",
         "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f": "upload",
         "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c": "download",
         "actions/cache@55cc8345863c7cc4c66a329aec7e433d2d1c52a9": "cache",
@@ -276,6 +285,9 @@ def act(event, workflow, payload, project, artifacts, environment, actor="somebo
         "ICGATE": BIN / "icgate",
         "RIG_ARTIFACTS": artifacts,
         "RIG_CACHE": WORK / "cache",
+        "RIG_MAIN": MAIN,
+        "RIG_ORIGIN": WORK / "origin.git",
+        "RIG_PROJECT": project,
         "CARGO_TARGET_DIR": RIG / "target",
         "GITHUB_REPOSITORY": REPOSITORY,
         "PATH": f"{shims()}:{CALM['PATH']}",
@@ -307,7 +319,8 @@ def shims():
     texts = {
         "apt-get": nothing,
         "curl": "#!/bin/sh\nprintf '#!/bin/sh\\n' >/tmp/rustup-init\n",
-        "sha256sum": nothing,
+        # What `curl` did not fetch has no digest; everything else has one.
+        "sha256sum": f'#!/bin/sh\n[ "$1" != --check ] || exit 0\nexec {shutil.which("sha256sum")} "$@"\n',
         "rustup": nothing,
         "cargo": own.format(shutil.which("cargo")),
         "rustc": own.format(shutil.which("rustc")),
@@ -327,7 +340,7 @@ def of_repository(payload):
     return {**payload, "repository": {"full_name": REPOSITORY, "default_branch": "main"}}
 
 
-def gate(change, event, artifacts, attempt=1, workflow="gate.yml"):
+def gate(change, event, artifacts, attempt=1, workflow="gate.yml", **more):
     payloads = {
         "pull_request": {
             "action": "synchronize",
@@ -340,7 +353,7 @@ def gate(change, event, artifacts, attempt=1, workflow="gate.yml"):
         },
         "merge_group": {"action": "checks_requested", "merge_group": {"base_sha": change.base}},
     }
-    return measure(event, payloads[event], change.project, artifacts, attempt, workflow)
+    return measure(event, payloads[event], change.project, artifacts, attempt, workflow, more)
 
 
 def push(main, artifacts):
@@ -348,10 +361,10 @@ def push(main, artifacts):
     return measure("push", payload, main.project, artifacts)
 
 
-def measure(event, payload, project, artifacts, attempt=1, workflow="gate.yml"):
+def measure(event, payload, project, artifacts, attempt=1, workflow="gate.yml", more=None):
     shutil.rmtree(artifacts, ignore_errors=True)
     artifacts.mkdir()
-    environment = {"GITHUB_RUN_ID": RUN, "GITHUB_RUN_ATTEMPT": attempt}
+    environment = {"GITHUB_RUN_ID": RUN, "GITHUB_RUN_ATTEMPT": attempt, **(more or {})}
     return act(event, workflow, of_repository(payload), project, artifacts, environment)
 
 

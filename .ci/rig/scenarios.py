@@ -9,15 +9,19 @@
     scenarios.py RIG BINARIES [SCENARIO …]
 """
 
+import re
+import shutil
 import sys
 import time
 
 from rig import (
-    BIN, PLATFORM, TOKEN, WORK, Change, GitHub, Main, comment, gate, git, make_repository, publish, push, run,
+    BIN, MAIN, PLATFORM, RUN, TOKEN, WORK, Change, GitHub, Main, comment, gate, git, make_repository, publish, push, run,
     specification, weekly,
 )
 
 ARTIFACTS = WORK / "artifacts"
+# Where the compiler of a pull request was run.
+TOOLCHAIN_LOG = WORK / "toolchain.log"
 
 # What a change may do.
 
@@ -30,6 +34,13 @@ def slower(project):
     source = project / "src/lib.rs"
     text = source.read_text()
     source.write_text(text.replace("wrapping_mul(0x9e37_79b9)", "wrapping_mul(0x9e37_79b9).rotate_left(sum % 7)"))
+
+
+def with_carriage_returns(project):
+    """JSON takes them for blanks, Markdown for the end of a line."""
+    slower(project)
+    for path in (project / PLATFORM).iterdir():
+        path.write_bytes(path.read_bytes().replace(b": {\n", b": {\r\r\n", 1))
 
 
 LOOP = "    for round in 0..38 { std::hint::black_box(round); }\n"
@@ -57,20 +68,49 @@ def accepted(project):
     icgate(project, "update", "--reason", "checksums are spread")
 
 
-def without_second_shard(project):
-    script = project / ".ci/measure"
-    script.write_text(script.read_text().replace("set -euo", '[ "$1" = 1/2 ] || exit 3\nset -euo', 1))
+def forged_verdict(project):
+    """The pull request rewrites whatever could judge it: the action, CI's scripts, icgate's own sources."""
+    slower(project)
+    for script in [*(project / ".ci").glob("*"), *(project / ".github/actions/icgate").glob("*.sh")]:
+        if script.is_file():
+            script.write_text("#!/bin/sh\necho another-judge\nexit 0\n")
+    (project / ".ci/packages").write_text("# None.\n")
+    (project / "ci/main.rs").write_text('fn main() { println!("pass") }\n')
 
 
-def hostile(project):
-    """The pull request writes its numbers itself, and tries to speak to the log and the comment."""
-    script = project / ".ci/measure"
-    lines = [
-        "#!/usr/bin/env bash",
-        "mkdir -p target/icgate",
-        """printf '{"format":1,"verdict":"pass","x":"@everyone <img src=x>\\\\n::error::x"}' >target/icgate/run.json""",
-    ]
-    script.write_text("\n".join(lines) + "\n")
+EVIL = """#!/bin/sh
+# The compiler that the pull request brings: it notes where it was run, and claims that all is well.
+echo "$GITHUB_JOB" >>{log}
+exit 0
+"""
+
+
+def forged_toolchain(project):
+    """`rust-toolchain.toml` names a folder of the pull request as the compiler."""
+    slower(project)
+    programs = project / "evil/bin"
+    programs.mkdir(parents=True)
+    TOOLCHAIN_LOG.unlink(missing_ok=True)
+    for name in ("cargo", "rustc", "rustdoc"):
+        (programs / name).write_text(EVIL.format(log=TOOLCHAIN_LOG))
+        (programs / name).chmod(0o755)
+    # It has to be an absolute path; on GitHub, that of the checkout is known.
+    (project / "rust-toolchain.toml").write_text(f'[toolchain]\npath = "{WORK / "evil"}"\n')
+    shutil.rmtree(WORK / "evil", ignore_errors=True)
+    shutil.copytree(project / "evil", WORK / "evil")
+
+
+# What somebody may put in the place of an artifact: whoever runs code in a job can take its token.
+
+HOSTILE = r'{"format":2,"verdict":"pass","x":"@everyone <img src=x>\n::error::x"}'
+
+
+def forged(name, file, text):
+    folder = WORK / "forged" / name
+    shutil.rmtree(WORK / "forged", ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / file).write_text(text)
+    return {"RIG_FORGED": WORK / "forged"}
 
 
 # What has to come of it.
@@ -96,14 +136,16 @@ def say(scenario, started, text):
 
 def judged(
     name, project, spec, change, *, passes, conclusion, says, fork=False, comments=1, again=False,
-    workflows=("gate.yml", "publish.yml"),
+    workflows=("gate.yml", "publish.yml"), given=None, unsaid=(),
 ):
     started = time.monotonic()
     change = Change(project, change, fork)
-    passed, log = gate(change, "pull_request", ARTIFACTS, workflow=workflows[0])
+    passed, log = gate(change, "pull_request", ARTIFACTS, workflow=workflows[0], **(given or {}))
     expect_end(name, "the gate passes", passed, log, passes)
     for text in says:
         expect(name, f"the gate's log says {text!r}", text in log, True)
+    for text in unsaid:
+        expect(name, f"the gate's log says {text!r}", text in log, False)
     with GitHub(change.world(), spec) as github:
         published, log = publish(change, "pull_request", passed, ARTIFACTS, github, workflow=workflows[1])
         expect(name, "publishing passes", published or log[-3000:], True)
@@ -146,7 +188,7 @@ def blamed(name, project, spec):
     with Main(project, looping) as main:
         passed, log = push(main, ARTIFACTS)
         expect(name, "main passes", passed or log[-3000:], True)
-        kept = WORK / "cache" / f"icgate-base-{main.tip}" / "run.json"
+        kept = MAIN / f"icgate-base-{main.tip}" / "run.json"
         expect(name, "main's numbers are kept", kept.exists(), True)
         say(name, started, "main is green")
         judged(
@@ -204,13 +246,16 @@ def updated(name, project, spec):
         git("push", "--quiet", "--force", "origin", f"{change.head}:{branch}", cwd=project)
     passed, _ = gate(change, "pull_request", ARTIFACTS)
     expect(name, "the gate passes", passed, False)
-    text = "/update-baseline checksums are spread\r\nmore words"
+    text = f"/update-baseline {change.head} checksums are spread\r\nmore words"
     with GitHub(change.world(), spec) as github:
         for what, words, options in [
             ("a stranger", None, {"association": "NONE"}),
             ("another comment", None, {"text": "what does /update-baseline do?"}),
             ("who may not write", "somebody may not write here", {"actor": "somebody"}),
-            ("no reason", "say why", {"text": "/update-baseline  "}),
+            ("no reason", "say why", {"text": f"/update-baseline {change.head} "}),
+            ("no commit", "say which commit", {"text": "/update-baseline checksums are spread"}),
+            ("the first digits", "say which commit", {"text": f"/update-baseline {change.head[:12]} why"}),
+            ("another commit", "is not the pull request's head", {"text": f"/update-baseline {change.base} why"}),
         ]:
             said, options = options.pop("text", text), options
             done, log = comment(said, ARTIFACTS, github, **options)
@@ -240,33 +285,47 @@ def updated(name, project, spec):
         expect(name, "conclusion", github.world()["check_runs"][0]["conclusion"], "neutral")
         # Once more there is nothing to write.
         git("push", "--quiet", "origin", f"{after}:refs/pull/12/head", cwd=project)
+        text = text.replace(text.split()[1], after)
         done, log = comment(text, ARTIFACTS, github)
-        expect(name, "a second time", (done, "say already" in log, tip("change")), (True, True, after))
+        expect(name, "a second time", (done, "already up to date" in log, tip("change")), (True, True, after))
     say(name, started, "a maintainer's comment became one commit, and it is accepted")
 
 
 def forked(name, project, spec):
     """A fork's branch cannot be written to: the patch is in the summary. Numbers of another head: none."""
     started = time.monotonic()
-    change = Change(project, slower, fork=True)
+    change = Change(project, with_carriage_returns, fork=True)
     git("push", "--quiet", "--force", "origin", f"{change.head}:refs/pull/12/head", cwd=project)
     gate(change, "pull_request", ARTIFACTS)
     before = git("for-each-ref", cwd=WORK / "origin.git")
+    text = f"/update-baseline {change.head} checksums are spread"
     with GitHub(change.world(), spec) as github:
-        done, log = comment("/update-baseline checksums are spread", ARTIFACTS, github)
+        done, log = comment(text, ARTIFACTS, github)
         expect(name, "it ends well", done or log[-3000:], True)
         expect(name, "the patch is shown", "nobody but its author may write to it" in log, True)
-    unmeasured = change.world()
+        # In act's JSON, one backslash is the character itself and two are how it is spelt out.
+        summary = log[log.find("nobody but its author"):]
+        expect(name, "a carriage return is spelt out", "\\\\r" in summary, True)
+        expect(name, "a carriage return ends no line", bool(re.search(r"(?<!\\)\\r", summary.split("\n")[0])), False)
+    # Numbers of another commit, of a run after the comment, and of one that a newer run has overtaken.
+    unmeasured, late, overtaken = change.world(), change.world(), change.world()
     unmeasured["gate_runs"][0]["head_sha"] = "0" * 40
-    late = change.world()
     late["gate_runs"][0]["created_at"] = "2026-01-03T00:00:00Z"
-    for world in (unmeasured, late):
+    overtaken["gate_runs"].insert(0, {**overtaken["gate_runs"][0], "id": RUN + 1, "status": "in_progress"})
+    for world in (unmeasured, late, overtaken):
         with GitHub(world, spec) as github:
-            done, log = comment("/update-baseline checksums are spread", ARTIFACTS, github)
+            done, log = comment(text, ARTIFACTS, github)
             expect(name, "without numbers", done, False)
-            expect(name, "it says that there are none", "has not measured" in log or log[-3000:], True)
+            expect(name, "it says that there are none", "has not ended, or began after" in log or log[-3000:], True)
     expect(name, "nothing is written", git("for-each-ref", cwd=WORK / "origin.git"), before)
     say(name, started, "a fork is shown its patch, and nothing is written")
+
+
+def compiled_once(name, project, spec):
+    """Where the pull request's own compiler is run: where its benches are built, and nowhere else."""
+    judged(name, project, spec, forged_toolchain, passes=False, conclusion="failure", says=[])
+    jobs = set(TOOLCHAIN_LOG.read_text().split()) if TOOLCHAIN_LOG.exists() else set()
+    expect(name, "it was run in", jobs, {"build"})
 
 
 def drifted(name, project, spec):
@@ -284,7 +343,7 @@ def drifted(name, project, spec):
 
         expect(name, "nothing moved", week(1, lambda _: None), [])
         # Another chamber with the same counts is no news.
-        expect(name, "another chamber", week(2, of_another_valgrind), [])
+        expect(name, "another environment", week(2, of_another_valgrind), [])
         both = lambda it: (slower(it), of_another_valgrind(it))
         opened = week(3, both)
         expect(name, "opened", [state for state, _ in opened], ["open"])
@@ -312,14 +371,23 @@ def main():
         ),
         "fork": lambda name: judged(name, *every, slower, **red, says=slow, fork=True),
         "missing shard": lambda name: judged(
-            name, *every, without_second_shard, **red, says=["shard 2/2 is missing"]
+            name, *every, lambda _: None, **red, says=["shard 2/2 is missing"], given={"RIG_LOST": "gate-shard-2"}
+        ),
+        "forged verdict": lambda name: judged(name, *every, forged_verdict, **red, says=slow, unsaid=["another-judge"]),
+        "forged toolchain": lambda name: compiled_once(name, *every),
+        "forged judge": lambda name: judged(
+            name, *every, slower, **red, says=[], unsaid=["another-judge"],
+            given=forged("icgate-judge-", "icgate", "#!/bin/sh\necho another-judge\n"),
         ),
         "merge_group": lambda name: queued(name, *every),
         "re-run": lambda name: judged(name, *every, slower, **red, says=slow, again=True),
-        "hostile": lambda name: judged(name, *every, hostile, **red, says=["unknown field"], fork=True),
+        "hostile": lambda name: judged(
+            name, *every, slower, **red, says=["unknown field"], fork=True,
+            given=forged("gate-shard-1", "run.json", HOSTILE),
+        ),
         "adopted": lambda name: judged(name, *every, slower, **red, says=slow, fork=True, workflows=adopted),
         "blame": lambda name: blamed(name, *every),
-        "another chamber": lambda name: elsewhere(name, *every),
+        "another environment": lambda name: elsewhere(name, *every),
         "moved on": lambda name: moved_on(name, *every),
         "update": lambda name: updated(name, *every),
         "update of a fork": lambda name: forked(name, *every),

@@ -1,85 +1,67 @@
 #!/usr/bin/env bash
-# What the action does. icgate is built from the sources that came with the action: whoever pins the
-# action by its commit pins the binary, and no registry or release is trusted besides.
+# Calls icgate. What a run means, and which exit code that has, is icgate's own to say.
 set -euo pipefail
+# shellcheck source=common.sh
+. "$GITHUB_ACTION_PATH/common.sh"
 
-# A function from the environment would be called in place of a program.
-if [ -n "$(declare -F)" ]; then
-  echo "icgate: the environment brings functions of the shell" >&2
-  exit 2
-fi
-fail() {
-  # Said to the log without being a command, whatever it holds.
-  echo "icgate: $1" >&2
-  exit 2
-}
-case $ICGATE_COMMAND in measure | verdict | publish) ;; *) fail "there is no command of that name" ;; esac
+case $ICGATE_COMMAND in build | measure | verdict | publish) ;; *) fail "there is no command of that name" ;; esac
 case $ICGATE_FAIL_ON in any | error) ;; *) fail "fail-on is any or error" ;; esac
 
-token=$ICGATE_TOKEN
-unset ICGATE_TOKEN GITHUB_TOKEN
+# The executable that `judge` left, and no other: an artifact can be replaced, what a job says of itself
+# cannot.
+kept=$ICGATE_JUDGE/icgate
+[[ $ICGATE_DIGEST =~ ^[0-9a-f]{64}$ ]] || fail "the judge's digest is not known" 3
+[ -f "$kept" ] || fail "the judge is not there" 3
+# Into a folder of its own, where nothing but this step writes; artifacts know no permissions.
+own=$(mktemp --directory)
+trap 'rm -rf "$own"' EXIT
+icgate=$own/icgate
+cp "$kept" "$icgate"
+[ "$(digest_of "$icgate")" = "$ICGATE_DIGEST" ] || fail "the judge is another executable than its digest says" 3
+chmod 755 "$own" "$icgate"
 
-source_tree=$(cd "$GITHUB_ACTION_PATH/../../.." && pwd)
-build() { # build [arguments of cargo …]: prints the binary's path
-  if [ -n "${ICGATE:-}" ]; then
-    echo "$ICGATE"
-    return
-  fi
-  local target="${RUNNER_TEMP:-/tmp}/icgate-build"
-  (cd "$source_tree" && cargo build --locked --quiet --package icgate --target-dir "$target" "$@" >&2)
-  echo "$target/$profile/icgate"
-}
-
-based=() sharded=() located=()
+absolute() { realpath --canonicalize-missing "$1"; }
+output=$(absolute "$ICGATE_OUTPUT")
+executables=$(absolute "$ICGATE_EXECUTABLES")
+input=${ICGATE_INPUT:+$(absolute "$ICGATE_INPUT")}
 # Words, split as a shell would without obeying anything in them.
 arguments=()
 if [ -n "$ICGATE_ARGUMENTS" ]; then
   read -r -a arguments <<<"${ICGATE_ARGUMENTS//$'\n'/ }"
 fi
-[ -z "$ICGATE_BASE" ] || based=(--base "$ICGATE_BASE")
+located=(--workspace "$ICGATE_WORKSPACE")
+[ -z "$ICGATE_BASELINES" ] || located+=(--baselines "$ICGATE_BASELINES")
 
-code=0
+cd "$ICGATE_SOURCE"
+compared=()
 case $ICGATE_COMMAND in
-  measure)
-    profile=release
-    icgate=$(build --release)
-    [ "$ICGATE_SHARD" = 1/1 ] || sharded=(--shard "$ICGATE_SHARD")
-    "$icgate" check "${arguments[@]}" "${sharded[@]}" "${based[@]}" --output "$ICGATE_OUTPUT" || code=$?
-    # What the numbers mean is the verdict's to say.
-    case $code in 1 | 4 | 5) code=0 ;; esac
-    ;;
-  verdict)
-    profile=debug
-    icgate=$(build --no-default-features)
-    shopt -s nullglob
-    runs=("$ICGATE_INPUT"/*/run.json)
-    case ${#runs[@]} in
-      0)
-        echo "::error title=icgate::no verdict%3A nothing was measured"
-        code=3
-        ;;
-      *)
-        if [ ${#runs[@]} -eq 1 ] && ! grep --quiet '"part":{' <(head --lines=1 "${runs[0]}"); then
-          judge=(compare)
-        else
-          judge=(merge)
-        fi
-        "$icgate" "${judge[@]}" "${runs[@]}" "${arguments[@]}" "${based[@]}" --format github \
-          --output "$ICGATE_OUTPUT" 2>&1 || code=$?
-        ;;
-    esac
-    if [ "$ICGATE_FAIL_ON" = error ]; then
-      case $code in 1 | 5) code=0 ;; esac
-    fi
-    ;;
-  publish)
-    profile=debug
-    icgate=$(build --no-default-features --features github)
-    [ -z "$ICGATE_BASELINES" ] || located=(--baselines "$ICGATE_BASELINES")
-    GITHUB_TOKEN=$token "$icgate" publish "$ICGATE_INPUT" --workspace "$ICGATE_WORKSPACE" "${located[@]}" \
-      --comment "$ICGATE_COMMENT" --check-name "$ICGATE_CHECK_NAME" --key "$ICGATE_KEY" \
-      --author "$ICGATE_AUTHOR" --output "$ICGATE_OUTPUT" || code=$?
+  build | measure | verdict)
+    base=$(base_of . "$ICGATE_BASE")
+    [ -z "$base" ] || compared=(--base "$base")
     ;;
 esac
-if [ -f "$ICGATE_OUTPUT/report.json" ]; then echo "report-path=$ICGATE_OUTPUT/report.json" >>"$GITHUB_OUTPUT"; fi
+code=0
+case $ICGATE_COMMAND in
+  build)
+    "$icgate" build "${arguments[@]}" "${compared[@]}" --output "$executables" || code=$?
+    ;;
+  measure)
+    [ "$ICGATE_SHARD" = 1/1 ] || compared+=(--shard "$ICGATE_SHARD")
+    # The verdict is the next job's; this one fails only if something could not be measured.
+    "$icgate" check --executables "$executables" --sandbox --fail-on unmeasured "${located[@]}" \
+      "${compared[@]}" --output "$output" || code=$?
+    ;;
+  verdict)
+    [ -z "$ICGATE_BASE_RUN" ] || compared+=(--base-run "$ICGATE_BASE_RUN")
+    "$icgate" merge --measured "$ICGATE_MEASURED" --fail-on "$ICGATE_FAIL_ON" "${located[@]}" \
+      "${compared[@]}" --format github --output "$output" "$input" 2>&1 || code=$?
+    ;;
+  publish)
+    [ -z "$ICGATE_BASE_RUN" ] || located+=(--base-run "$ICGATE_BASE_RUN")
+    "$icgate" publish "$input" "${located[@]}" --comment "$ICGATE_COMMENT" \
+      --check-name "$ICGATE_CHECK_NAME" --key "$ICGATE_KEY" --author "$ICGATE_AUTHOR" \
+      --output "$output" || code=$?
+    ;;
+esac
+if [ -f "$output/report.json" ]; then set_output report-path "$output/report.json"; fi
 exit "$code"

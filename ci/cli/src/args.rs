@@ -35,11 +35,31 @@ pub(crate) enum Command {
         #[command(flatten)]
         measuring: Measuring,
         #[command(flatten)]
+        stored: Stored,
+        #[command(flatten)]
         sharding: Sharding,
         #[command(flatten)]
         against: Against,
         #[command(flatten)]
         output: Output,
+        /// What makes the exit code other than 0
+        #[arg(long, value_enum, default_value_t = FailOn::Any)]
+        fail_on: FailOn,
+    },
+    /// Build the benches into a folder, for another job to measure; needs no baselines of its own
+    #[command(
+        after_help = "Example:\n  icgate build --output executables\n  icgate check --executables executables --workspace .\n\n\
+        Building runs what the tree brings: build scripts, macros, compilers. Measuring what was built, in \
+        another job and with --sandbox, runs the benches alone."
+    )]
+    Build {
+        #[command(flatten)]
+        project: Project,
+        #[command(flatten)]
+        against: Against,
+        /// The folder for the executables
+        #[arg(long, value_name = "DIRECTORY")]
+        output: Utf8PathBuf,
     },
     /// Measure only, and write run.json
     #[command(after_help = "Example:\n  icgate measure --output /tmp/before")]
@@ -71,7 +91,7 @@ pub(crate) enum Command {
     /// Put the shards of a run together, compare with the baselines, report; needs no Valgrind
     #[command(after_help = "Example:\n  icgate merge shards/*/run.json --output target/icgate")]
     Merge {
-        /// The run.json of every shard
+        /// The run.json of every shard, or the folder with the shards' folders
         #[arg(required = true, value_name = "RUN")]
         runs: Vec<Utf8PathBuf>,
         #[command(flatten)]
@@ -80,6 +100,12 @@ pub(crate) enum Command {
         against: Against,
         #[command(flatten)]
         output: Output,
+        /// How the measuring jobs ended, as GitHub says it: anything but success is no pass
+        #[arg(long, value_name = "RESULT", default_value = "success")]
+        measured: String,
+        /// What makes the exit code other than 0
+        #[arg(long, value_enum, default_value_t = FailOn::Any)]
+        fail_on: FailOn,
     },
     /// Tell GitHub what a run of a pull request gave: a check run and one comment
     #[cfg(feature = "github")]
@@ -241,6 +267,9 @@ pub(crate) struct Project {
     /// Path to the project's Cargo.toml
     #[arg(long, value_name = "PATH")]
     pub(crate) manifest_path: Option<Utf8PathBuf>,
+    /// The workspace's folder, for what needs no build: cargo is not called then
+    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["manifest_path", "package", "bench", "features"])]
+    pub(crate) workspace: Option<Utf8PathBuf>,
     /// Only benches of these packages
     #[arg(long, short, value_name = "NAME")]
     pub(crate) package: Vec<String>,
@@ -280,6 +309,18 @@ pub(crate) struct Sharding {
     /// Only the I-th of N parts of the benchmarks; `icgate merge` puts the parts together
     #[arg(long, value_name = "I/N")]
     pub(crate) shard: Option<Shard>,
+}
+
+/// Executables that another job has built.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Measuring")]
+pub(crate) struct Stored {
+    /// Measure the executables that `icgate build` left in this folder, and build nothing
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) executables: Option<Utf8PathBuf>,
+    /// Run them as user `nobody`, and without network where the system allows it; needs root
+    #[arg(long, requires = "executables")]
+    pub(crate) sandbox: bool,
 }
 
 /// What to compare with.
@@ -367,6 +408,9 @@ pub(crate) struct Publishing {
     /// Where its baselines are [default: baselines/ in the workspace]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) baselines: Option<Utf8PathBuf>,
+    /// A run of base that base's own job has kept: it is believed before the one that came with the numbers
+    #[arg(long, value_name = "RUN")]
+    pub(crate) base_run: Option<Utf8PathBuf>,
     /// Keep one issue about counts of this checkout that moved by themselves, and no comment
     #[arg(long)]
     pub(crate) drift: bool,
@@ -396,6 +440,17 @@ pub(crate) enum CommentWhen {
     OnChange,
     /// Not at all
     Never,
+}
+
+/// What makes the exit code other than 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Anything but a pass
+    Any,
+    /// Not a regression, nor a baseline that is out of date: these only warn
+    Error,
+    /// Only what could not be measured: for a job whose verdict another one gives
+    Unmeasured,
 }
 
 /// What to print.

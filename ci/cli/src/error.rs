@@ -196,6 +196,10 @@ pub(crate) enum EnvironmentError {
     ProbeBuild { what: String },
     #[error("the probe does not run under valgrind: {what}")]
     ProbeRun { what: String },
+    #[error("only root can let the benches run as another user")]
+    NotRoot,
+    #[error("the benches cannot be put into a sandbox: {what}")]
+    Sandbox { what: String },
 }
 
 impl EnvironmentError {
@@ -210,7 +214,8 @@ impl EnvironmentError {
             ),
             Self::Full(_) => Some("wait for other icgate processes to end".to_owned()),
             Self::Valgrind { .. } | Self::ProbeBuild { .. } => Some("icgate doctor".to_owned()),
-            Self::ProbeRun { .. } => None,
+            Self::NotRoot => Some("run it as root, or leave `--sandbox` out".to_owned()),
+            Self::ProbeRun { .. } | Self::Sandbox { .. } => None,
         }
     }
 }
@@ -235,6 +240,8 @@ pub(crate) enum MeasureError {
         status: String,
         output: String,
     },
+    #[error("the executables in `{}` cannot be measured: {what}", path.display())]
+    Executables { path: PathBuf, what: String },
     #[error("the harness of bench `{target}` starts no benchmark")]
     NoBenchmarks { target: String },
     #[error("bench `{target}` does not call its harness's runner by name")]
@@ -280,6 +287,7 @@ impl MeasureError {
 
     pub(crate) fn fix(&self) -> Option<String> {
         match self {
+            Self::Executables { .. } => Some("build them again: icgate build --output DIRECTORY".to_owned()),
             Self::NoMatch { .. } => Some("icgate list".to_owned()),
             Self::File { source, .. } if is_full(source) => Some(ROOM_IN_TMP.to_owned()),
             Self::Twice { .. } => {

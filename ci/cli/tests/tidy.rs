@@ -248,3 +248,60 @@ fn no_script_of_a_workflow_holds_an_expression() {
     }
     assert!(scripts > 10, "{scripts} scripts were found");
 }
+
+#[test]
+fn gate_runs_again_when_the_target_changes() {
+    for path in [
+        ".github/workflows/gate.yml",
+        "ci/cli/src/command/init/gate.yml",
+    ] {
+        let text = read(&root().join(path));
+        assert!(
+            text.contains("types: [opened, synchronize, reopened, edited]"),
+            "{path}"
+        );
+        // GitHub takes a job that is skipped for one that passed.
+        let conditions = text.lines().filter(|line| line.starts_with("    if: "));
+        let conditions: Vec<&str> = conditions.collect();
+        assert_eq!(conditions, ["    if: ${{ always() }}"], "{path}");
+    }
+}
+
+#[test]
+fn threat_model_names_tests_that_exist() {
+    let model = read(&root().join("docs/threat-model.md"));
+    let scenarios = read(&root().join(".ci/rig/scenarios.py"));
+    let tests: String = ["ci/cli", "ci/gate"]
+        .into_iter()
+        .flat_map(sources)
+        .map(|path| read(&path))
+        .collect();
+    let rows = model
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 2);
+    let mut named = 0;
+    for row in rows.filter(|row| !row.starts_with("| attack")) {
+        let proof = row.rsplit(" | ").next().unwrap();
+        for name in proof
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|it| it.contains('_'))
+        {
+            assert!(
+                tests.contains(&format!("fn {name}()")),
+                "`{name}` is no test: {row}"
+            );
+            named += 1;
+        }
+        for name in proof.split('"').skip(1).step_by(2) {
+            let scenario = format!("        \"{name}\": lambda");
+            assert!(
+                scenarios.contains(&scenario),
+                "\"{name}\" is no scenario: {row}"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named} tests are named");
+}

@@ -139,7 +139,8 @@ pub(crate) fn gate_run(run: &GateRun) -> Value {
     answer["id"] = json!(run.id);
     answer["head_sha"] = json!(run.head_sha);
     answer["created_at"] = json!(run.created_at);
+    answer["run_started_at"] = json!(run.created_at);
     answer["event"] = json!("pull_request");
-    answer["status"] = json!("completed");
+    answer["status"] = json!(run.status);
     answer
 }

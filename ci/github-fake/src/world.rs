@@ -70,7 +70,9 @@ pub struct Pull {
 pub struct GateRun {
     pub id: u64,
     pub head_sha: String,
+    /// When it began, too.
     pub created_at: String,
+    pub status: String,
 }
 
 /// A comment.

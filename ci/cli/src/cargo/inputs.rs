@@ -21,7 +21,8 @@ impl Project {
             let inside = real.strip_prefix(top.canonicalize().ok()?).ok()?;
             inside.to_str().map(str::to_owned)
         };
-        let Some(workspace) = folder(&self.metadata.workspace_root) else {
+        let workspace = folder(&self.metadata.workspace_root);
+        let Some(workspace) = workspace.filter(|_| !self.metadata.packages.is_empty()) else {
             return BuildInputs::default();
         };
         let mut inputs = BuildInputs::new(&workspace);

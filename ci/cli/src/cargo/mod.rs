@@ -14,7 +14,7 @@ use std::io::{BufReader, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::{Artifact, CompilerMessage, Message, Metadata, MetadataCommand, TargetKind};
 use object::Object as _;
 
@@ -85,6 +85,9 @@ enum Compiled {
 impl Project {
     /// Reads the project's manifest.
     pub(crate) fn open(selection: &Selection) -> Result<Self, BuildError> {
+        if let Some(workspace) = &selection.workspace {
+            return Self::unread(selection, workspace);
+        }
         let manifest = manifest(selection);
         let mut command = MetadataCommand::new();
         command.no_deps();
@@ -100,6 +103,32 @@ impl Project {
         })?;
         Ok(Self {
             metadata,
+            selection: selection.clone(),
+            target_directory: None,
+        })
+    }
+
+    /// One that cargo is not asked about, since even that would obey what the tree says: which compiler
+    /// is called, for one. So its packages are not known, and nothing of it can be built.
+    fn unread(selection: &Selection, workspace: &Utf8Path) -> Result<Self, BuildError> {
+        let failed = |what: String| BuildError::Metadata {
+            manifest: workspace.to_string(),
+            what,
+        };
+        let root = workspace
+            .canonicalize_utf8()
+            .map_err(|error| failed(error.to_string()))?;
+        let metadata = serde_json::json!({
+            "version": 1,
+            "packages": [],
+            "workspace_members": [],
+            "resolve": null,
+            "workspace_root": root,
+            "target_directory": root.join("target"),
+        });
+        Ok(Self {
+            metadata: serde_json::from_value(metadata)
+                .map_err(|error| failed(error.to_string()))?,
             selection: selection.clone(),
             target_directory: None,
         })
@@ -150,6 +179,11 @@ impl Project {
             |it| it.as_std_path().to_owned(),
         );
         (!measuring.no_cache).then_some(directory)
+    }
+
+    /// What cargo has said of the workspace.
+    pub(crate) fn metadata_json(&self) -> String {
+        serde_json::to_string(&self.metadata).expect("cargo's own metadata serialises")
     }
 
     /// Whether all benches of the project are selected.

@@ -18,8 +18,9 @@
 //! again for this.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -97,7 +98,8 @@ pub(crate) fn install(executable: &Path, to: &Path, environment: &Path) -> io::R
         environment.join(LINK).as_os_str().as_encoded_bytes(),
     );
     std::fs::write(to, bytes)?;
-    std::fs::set_permissions(to, std::fs::metadata(executable)?.permissions())
+    // Not those of the original: a file that came with an artifact has lost them.
+    std::fs::set_permissions(to, Permissions::from_mode(0o755))
 }
 
 /// Makes the workspace at `root` findable from `chamber`.

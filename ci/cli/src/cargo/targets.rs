@@ -23,6 +23,16 @@ pub(crate) struct BenchTarget {
 }
 
 impl BenchTarget {
+    /// That of an executable which was built elsewhere.
+    pub(crate) fn stored(package: &str, suite: &str, directory: Utf8PathBuf) -> Self {
+        Self {
+            package: package.to_owned(),
+            name: suite.to_owned(),
+            bench: suite.to_owned(),
+            directory,
+        }
+    }
+
     /// Where cargo would run it.
     pub(crate) fn directory(&self) -> &Utf8Path {
         &self.directory

@@ -46,7 +46,7 @@ pub(crate) fn ab(
         return Ok(code);
     }
     let cache = project.cache(measuring).map(Cache::new);
-    let known = base_run::stored(cache.as_ref(), &base, &head.run);
+    let known = base_run::cached(cache.as_ref(), &base, &head.run);
     let base_run = match known {
         Some(run) => run,
         None => base_run::measure(

@@ -1,33 +1,47 @@
 //! `icgate check`: measure, compare, judge, report. What `make gate` runs.
 
 use icgate_core::model::environment::platform;
+use icgate_core::model::shard::Shard;
 
 use super::confirm::measure_again;
 use super::judge::JudgeContext;
-use super::print_remedies;
-use crate::args::{Against, Measuring, Output, Project as Selection, Sharding};
+use super::{exit_code, print_remedies};
+use crate::args::{Against, FailOn, Measuring, Output, Project as Selection, Sharding, Stored};
 use crate::cache::Cache;
 use crate::cargo::Project;
-use crate::environment::toolchain;
+use crate::environment::{Sandbox, Toolchain, toolchain};
 use crate::error::CliError;
 use crate::io::output;
 use crate::io::store;
 use crate::measure::Session;
+use crate::measure::stored::StoredExecutables;
+
+/// Where the executables come from.
+enum Source {
+    /// They are built here.
+    Build(Toolchain),
+    /// Another job has built them.
+    Stored {
+        head: Box<StoredExecutables>,
+        base: Option<Box<StoredExecutables>>,
+        sandbox: Option<Sandbox>,
+    },
+}
 
 pub(crate) fn check(
     selection: &Selection,
-    measuring: &Measuring,
+    (measuring, stored): (&Measuring, &Stored),
     sharding: &Sharding,
     against: &Against,
-    output: &Output,
+    (output, fail_on): (&Output, FailOn),
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
-    let toolchain = toolchain(project.root())?;
+    let source = Source::of(&project, stored)?;
     // Read first: what cannot be judged is not worth measuring.
-    let mut bench = JudgeContext::open(&project, against, &platform(&toolchain.target))?;
+    let mut bench = JudgeContext::open(&project, against, &platform(source.target()))?;
     let directory = project.output_directory(&output.directory);
     store::prepare(&directory)?;
-    let mut session = Session::open(&project, &toolchain, measuring)?;
+    let mut session = source.open(&project, measuring)?;
     if let Some(shard) = sharding.shard {
         session.take_shard(shard, &bench.committed)?;
     }
@@ -39,8 +53,9 @@ pub(crate) fn check(
     // A shard whose own benchmarks need no base brings its part for those of the others.
     let for_others = sharding.shard.is_some() && bench.is_of_another_environment(&measured.run);
     if report.needs_base() || for_others {
-        // Its baselines are of another chamber: only its code, measured here, can be compared with.
-        match bench.measure_base(&project, selection, measuring, sharding.shard, &toolchain) {
+        // Its baselines are of another measurement environment: only its code, measured here, can be compared with.
+        let part = (measuring, sharding.shard);
+        match source.measure_base(&mut bench, &project, selection, part) {
             Ok(()) => {}
             Err(error) => warnings.push(format!("base cannot be measured here: {error}")),
         }
@@ -54,5 +69,67 @@ pub(crate) fn check(
     let page = bench.page(&report, &measured.run);
     output::finish(&directory, &report, &page, output.format)?;
     print_remedies(&measured.failures);
-    Ok(report.exit_code)
+    Ok(exit_code(&report, fail_on))
+}
+
+impl Source {
+    fn of(project: &Project, stored: &Stored) -> Result<Self, CliError> {
+        let Some(directory) = &stored.executables else {
+            return Ok(Self::Build(toolchain(project.root())?));
+        };
+        // Before anything is started, so that all of it is inside.
+        let sandbox = stored.sandbox.then(Sandbox::enter).transpose()?;
+        let head = StoredExecutables::read(directory.as_std_path())?;
+        let base = head.base()?.map(Box::new);
+        Ok(Self::Stored {
+            head: Box::new(head),
+            base,
+            sandbox,
+        })
+    }
+
+    fn target(&self) -> &str {
+        match self {
+            Self::Build(toolchain) => &toolchain.target,
+            Self::Stored { head, .. } => head.target(),
+        }
+    }
+
+    fn open<'a>(
+        &self,
+        project: &'a Project,
+        measuring: &Measuring,
+    ) -> Result<Session<'a>, CliError> {
+        match self {
+            Self::Build(toolchain) => Session::open(project, toolchain, measuring),
+            Self::Stored { head, sandbox, .. } => {
+                Session::open_stored(project, head, measuring, *sandbox)
+            }
+        }
+    }
+
+    /// Measures base beside, if there is anything to measure it with.
+    fn measure_base(
+        &self,
+        bench: &mut JudgeContext,
+        project: &Project,
+        selection: &Selection,
+        (measuring, shard): (&Measuring, Option<Shard>),
+    ) -> Result<(), CliError> {
+        match self {
+            Self::Build(toolchain) => {
+                bench.measure_base(project, selection, measuring, shard, toolchain)
+            }
+            Self::Stored {
+                base: Some(base),
+                sandbox,
+                ..
+            } => {
+                let part = (measuring, shard);
+                bench.measure_stored_base(project, selection, part, (base, *sandbox))
+            }
+            // The job that built them has seen nothing that base would have to be measured for.
+            Self::Stored { base: None, .. } => Ok(()),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use icgate_core::attribute::diff::ChangedLines;
 use icgate_core::compare::compare;
 use icgate_core::judge::judge;
 use icgate_core::model::baseline::Baselines;
+use icgate_core::model::environment::Environment;
 use icgate_core::model::policy::Policy;
 use icgate_core::model::run::{Measurement, Run};
 use icgate_core::model::shard::Shard;
@@ -20,7 +21,7 @@ use super::runs::{BroughtBase, stored_base_run};
 use crate::args::{Against, Measuring, Project as Selection};
 use crate::cache::Cache;
 use crate::cargo::Project;
-use crate::environment::Toolchain;
+use crate::environment::{Sandbox, Toolchain};
 use crate::error::{CliError, GitError};
 use crate::git::history::{self, Budget};
 use crate::git::{self, Base, Repository};
@@ -28,6 +29,7 @@ use crate::io::output;
 use crate::io::sources::Workspace;
 use crate::io::store;
 use crate::measure::base_run;
+use crate::measure::stored::StoredExecutables;
 
 /// Policy and baselines of base, and head's own baselines.
 #[derive(Debug)]
@@ -163,7 +165,7 @@ impl JudgeContext {
         if let (Some((_, base)), None) = (&self.at, &self.base_run)
             && run.commit.as_deref() != Some(&base.commit)
         {
-            self.base_run = base_run::stored(cache, base, run);
+            self.base_run = base_run::cached(cache, base, run);
         }
     }
 
@@ -207,6 +209,29 @@ impl JudgeContext {
         Ok(self.attach_base_run(stored_base_run(runs)?, &commit, run))
     }
 
+    /// The same for what lies beside artifacts of CI, where base is known from git.
+    pub(super) fn take_claimed_base(&mut self, claimed: BroughtBase, run: &Run) -> Option<String> {
+        let (_, base) = self.at.as_ref()?;
+        let commit = base.commit.clone();
+        self.attach_claimed_base_run(claimed, &commit, run)
+    }
+
+    /// Like [`attach_base_run`](Self::attach_base_run), for a run of base that a pull request brought.
+    /// Where base's baselines can be compared with, it is not needed: a dearer base would make what the
+    /// change adds look as if it had been there already.
+    pub(crate) fn attach_claimed_base_run(
+        &mut self,
+        claimed: BroughtBase,
+        commit: &str,
+        run: &Run,
+    ) -> Option<String> {
+        if self.is_of_another_environment(run) {
+            self.attach_base_run(claimed, commit, run)
+        } else {
+            None
+        }
+    }
+
     /// Base's own code, where it was measured in the measurement environment of what is judged.
     pub(super) const fn base_run(&self) -> Option<&Run> {
         self.base_run.as_ref()
@@ -216,6 +241,15 @@ impl JudgeContext {
     pub(crate) fn is_of_another_environment(&self, run: &Run) -> bool {
         let mut suites = self.base.suites();
         suites.any(|suite| !suite.environment.differences(&run.environment).is_empty())
+    }
+
+    /// The same for a build that nothing has recorded yet: which harness it uses is not known.
+    pub(crate) fn was_recorded_elsewhere(&self, built: &Environment) -> bool {
+        let mut suites = self.base.suites();
+        suites.any(|suite| {
+            let mut differences = suite.environment.differences(built).into_iter();
+            differences.any(|it| it.field != "harness")
+        })
     }
 
     /// Builds and measures base's own code here, if there is a base; of it only a shard, if one is
@@ -236,6 +270,28 @@ impl JudgeContext {
                 base,
                 (measuring, shard),
                 toolchain,
+                &self.committed,
+            )?);
+        }
+        Ok(())
+    }
+
+    /// The same with the executables that were stored for base.
+    pub(crate) fn measure_stored_base(
+        &mut self,
+        project: &Project,
+        selection: &Selection,
+        (measuring, shard): (&Measuring, Option<Shard>),
+        (stored, sandbox): (&StoredExecutables, Option<Sandbox>),
+    ) -> Result<(), CliError> {
+        if let (Some((repository, base)), None) = (&self.at, &self.base_run) {
+            self.base_run = Some(base_run::measure_stored(
+                project,
+                selection,
+                repository,
+                base,
+                (measuring, shard),
+                (stored, sandbox),
                 &self.committed,
             )?);
         }

@@ -3,35 +3,98 @@
 use camino::Utf8PathBuf;
 use icgate_core::compare::merge::merge as merge_shards;
 use icgate_core::model::run::Run;
+use icgate_core::publish::body;
 
+use super::exit_code;
 use super::judge::JudgeContext;
-use crate::args::{Against, Output, Project as Selection};
+use super::runs::{BroughtBase, LoadedRun, Unjudged, read_runs};
+use crate::args::{Against, FailOn, Format, Output, Project as Selection};
 use crate::cargo::Project;
-use crate::error::CliError;
+use crate::error::{CliError, MEASURING};
 use crate::io::output;
 use crate::io::store;
+
+/// The run of base that came with the shards.
+enum Base<'a> {
+    /// By artifacts of CI.
+    Claimed(BroughtBase),
+    /// Beside one's own runs.
+    Beside(&'a [Utf8PathBuf]),
+}
 
 pub(crate) fn merge(
     paths: &[Utf8PathBuf],
     selection: &Selection,
     against: &Against,
     output: &Output,
+    (measured, fail_on): (&str, FailOn),
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
-    let shards: Result<Vec<(String, Run)>, CliError> = paths
-        .iter()
-        .map(|path| Ok((path.to_string(), store::read_run(path)?)))
-        .collect();
-    let mut merged = merge_shards(shards?)?;
-    let mut bench = JudgeContext::open(&project, against, &merged.run.environment.platform())?;
-    bench.recall_base(None, &merged.run);
-    let warning = bench.take_base_beside(paths, &merged.run)?;
-    merged.warnings.extend(warning);
-    let report = bench.report(&merged.run, &merged.warnings);
+    let code = match paths {
+        // What CI's artifacts hold; nothing of it is believed.
+        [folder] if !folder.is_file() => match read_runs(paths, None) {
+            Ok(LoadedRun {
+                run,
+                base,
+                warnings,
+            }) => {
+                let base = Base::Claimed(base);
+                judge(&project, (&run, base, warnings), against, (output, fail_on))?
+            }
+            Err(unjudged) => without_verdict(&unjudged, output.format)?,
+        },
+        _ => {
+            let shards: Result<Vec<(String, Run)>, CliError> = paths
+                .iter()
+                .map(|path| Ok((path.to_string(), store::read_run(path)?)))
+                .collect();
+            let merged = merge_shards(shards?)?;
+            let merged = (&merged.run, Base::Beside(paths), merged.warnings);
+            judge(&project, merged, against, (output, fail_on))?
+        }
+    };
+    if measured != "success" && code != MEASURING {
+        let jobs = Unjudged {
+            why: "the measuring jobs did not all succeed".to_owned(),
+            fix: "see why, and run them again".to_owned(),
+        };
+        return without_verdict(&jobs, output.format);
+    }
+    Ok(code)
+}
+
+fn judge(
+    project: &Project,
+    (run, base, mut warnings): (&Run, Base<'_>, Vec<String>),
+    against: &Against,
+    (output, fail_on): (&Output, FailOn),
+) -> Result<u8, CliError> {
+    let mut bench = JudgeContext::open(project, against, &run.environment.platform())?;
+    bench.recall_base(None, run);
+    warnings.extend(match base {
+        Base::Claimed(base) => bench.take_claimed_base(base, run),
+        Base::Beside(paths) => bench.take_base_beside(paths, run)?,
+    });
+    let report = bench.report(run, &warnings);
     let directory = project.output_directory(&output.directory);
-    output::write_run(&directory, &merged.run)?;
+    output::write_run(&directory, run)?;
     output::write_base(&directory, bench.base_run())?;
-    let page = bench.page(&report, &merged.run);
+    let page = bench.page(&report, run);
     output::finish(&directory, &report, &page, output.format)?;
-    Ok(report.exit_code)
+    Ok(exit_code(&report, fail_on))
+}
+
+/// Says that there is nothing to judge, and what to do.
+fn without_verdict(unjudged: &Unjudged, format: Format) -> Result<u8, CliError> {
+    let Unjudged { why, fix } = unjudged;
+    let text = format!("icgate: no verdict: {why}\nfix: {fix}\n");
+    if format == Format::Github {
+        output::guarded(&text);
+        output::summary(&body::without_verdict(why, fix))?;
+        output::set("verdict", "unmeasured")?;
+        output::set("incomplete", "true")?;
+    } else {
+        eprint!("{text}");
+    }
+    Ok(MEASURING)
 }

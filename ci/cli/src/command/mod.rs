@@ -1,6 +1,7 @@
 //! One verb each; here they are told apart, and what goes wrong is printed.
 
 mod ab;
+mod build;
 mod check;
 mod compare;
 mod confirm;
@@ -25,8 +26,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use icgate_core::report::Report;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, FailOn};
 use crate::error::{CliError, MEASURING};
 use crate::measure::Failure;
 use crate::process;
@@ -39,10 +41,20 @@ pub(crate) fn main() -> ExitCode {
         Command::Check {
             project,
             measuring,
+            stored,
             sharding,
             against,
             output,
-        } => check::check(project, measuring, sharding, against, output),
+            fail_on,
+        } => {
+            let measuring = (measuring, stored);
+            check::check(project, measuring, sharding, against, (output, *fail_on))
+        }
+        Command::Build {
+            project,
+            against,
+            output,
+        } => build::build(project, against, output),
         Command::Measure {
             project,
             measuring,
@@ -61,7 +73,9 @@ pub(crate) fn main() -> ExitCode {
             project,
             against,
             output,
-        } => merge::merge(runs, project, against, output),
+            measured,
+            fail_on,
+        } => merge::merge(runs, project, against, output, (measured, *fail_on)),
         #[cfg(feature = "github")]
         Command::Publish { publishing } => publish::publish(publishing),
         Command::Update {
@@ -164,5 +178,13 @@ fn print_remedies(failures: &[Failure]) {
         .collect();
     for fix in remedies {
         eprintln!("fix: {fix}");
+    }
+}
+
+/// The exit code of a report, where some of what it may say only warns.
+const fn exit_code(report: &Report, fail_on: FailOn) -> u8 {
+    match (fail_on, report.exit_code) {
+        (FailOn::Error, 1 | 5) | (FailOn::Unmeasured, 1 | 4 | 5) => 0,
+        (_, code) => code,
     }
 }

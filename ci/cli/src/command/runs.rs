@@ -33,10 +33,6 @@ pub(super) struct Unjudged {
 #[derive(Debug)]
 pub(super) struct LoadedRun {
     pub(super) run: Run,
-    #[cfg_attr(
-        not(feature = "github"),
-        expect(dead_code, reason = "only what is published is judged beside it")
-    )]
     pub(super) base: BroughtBase,
     /// What the reader should know.
     pub(super) warnings: Vec<String>,

@@ -8,11 +8,13 @@
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use super::Sandbox;
 use crate::error::EnvironmentError;
-use crate::process;
+use crate::{paths, process};
 
 /// More measurements at once on one machine than this are unlikely to be meant.
 const DIRECTORIES_MAX: u32 = 1_000;
@@ -20,10 +22,15 @@ const DIRECTORIES_MAX: u32 = 1_000;
 /// The file in it by which it is locked.
 const LOCK: &str = "lock";
 
+/// A copy of this executable, for a sandbox's user.
+const OWN: &str = "icgate";
+
 /// A measurement environment's directory, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct EnvironmentDirectory {
     path: PathBuf,
+    /// Whether what runs in it is another user's.
+    sandbox: Option<Sandbox>,
     /// Held for as long as the directory is in use.
     _lock: File,
 }
@@ -43,7 +50,11 @@ impl EnvironmentDirectory {
             })?;
             if let Some(lock) = lock {
                 process::guard_directory(&path, vacate);
-                return Ok(Self { path, _lock: lock });
+                return Ok(Self {
+                    path,
+                    sandbox: None,
+                    _lock: lock,
+                });
             }
         }
         Err(EnvironmentError::Full(DIRECTORIES_MAX))
@@ -54,25 +65,88 @@ impl EnvironmentDirectory {
         &self.path
     }
 
+    /// The same, for code that runs in a sandbox.
+    pub(crate) fn take_sandboxed(sandbox: Option<Sandbox>) -> Result<Self, EnvironmentError> {
+        let mut directory = Self::take()?;
+        if sandbox.is_some() {
+            // Its executables are run by another user, from a copy: who runs this process's own by way
+            // of /proc needs its rights.
+            let copy = directory.path.join(OWN);
+            let failed = |source| EnvironmentError::Directory {
+                path: directory.path.clone(),
+                source,
+            };
+            fs::set_permissions(&directory.path, fs::Permissions::from_mode(0o755))
+                .and_then(|()| paths::own_path())
+                .and_then(|own| fs::copy(own, &copy))
+                .and_then(|_| fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)))
+                .map_err(failed)?;
+        }
+        directory.sandbox = sandbox;
+        Ok(directory)
+    }
+
+    /// This executable, for the links by which measured code calls it. It is this very file, even if
+    /// another one takes its name meanwhile.
+    pub(crate) fn own_executable(&self) -> PathBuf {
+        match self.sandbox {
+            Some(_) => self.path.join(OWN),
+            None => PathBuf::from(format!("/proc/{}/exe", std::process::id())),
+        }
+    }
+
+    /// Whether what runs in it must not see this process's surroundings.
+    pub(crate) const fn is_sandboxed(&self) -> bool {
+        self.sandbox.is_some()
+    }
+
+    /// Lets `command`, which runs measured code, run in the sandbox, if there is one.
+    pub(crate) fn confine(&self, command: &mut Command) {
+        if self.sandbox.is_some() {
+            Sandbox::confine(command);
+        }
+    }
+
+    /// Lets measured code write in a folder.
+    pub(crate) fn hand_over(&self, folder: &Path) -> io::Result<()> {
+        match self.sandbox {
+            Some(_) => Sandbox::hand_over(folder),
+            None => Ok(()),
+        }
+    }
+
     /// A directory in it with links to the shared libraries in `directories`; `None` if there are
     /// none.
     pub(crate) fn libraries(
         &self,
         directories: &[PathBuf],
     ) -> Result<Option<PathBuf>, EnvironmentError> {
-        // A build script may name a directory that does not exist.
-        let entries = directories.iter().filter_map(|it| fs::read_dir(it).ok());
-        let is_shared = |name: &str| name.split('.').skip(1).any(|part| part == "so");
         let mut libraries = None;
-        for entry in entries.flatten().filter_map(Result::ok) {
-            let name = entry.file_name();
-            if name.to_str().is_some_and(is_shared) {
-                let directory = self.create("lib")?;
-                link(&entry.path(), &directory.join(name))?;
-                libraries = Some(directory);
-            }
+        for library in Self::shared_libraries(directories) {
+            let directory = self.create("lib")?;
+            link(
+                &library,
+                &directory.join(library.file_name().unwrap_or_default()),
+            )?;
+            libraries = Some(directory);
         }
         Ok(libraries)
+    }
+
+    /// The shared libraries in `directories`. A build script may name one that does not exist.
+    pub(crate) fn shared_libraries(directories: &[PathBuf]) -> Vec<PathBuf> {
+        let entries = directories.iter().filter_map(|it| fs::read_dir(it).ok());
+        let is_shared = |name: &str| name.split('.').skip(1).any(|part| part == "so");
+        let paths = entries
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path()));
+        paths
+            .filter(|path| {
+                path.file_name()
+                    .and_then(OsStr::to_str)
+                    .is_some_and(is_shared)
+            })
+            .collect()
     }
 
     /// A new directory in it.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use icgate_core::model::environment::Environment;
+use serde::{Deserialize, Serialize};
 
 use crate::environment::{CACHES, Linkage, Probe, TUNABLES, Valgrind};
 use crate::error::BuildError;
@@ -25,7 +26,8 @@ pub(crate) struct Toolchain {
 }
 
 /// A file of a C library.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct CLibrary {
     /// As it calls itself.
     version: String,
@@ -39,6 +41,11 @@ impl CLibrary {
             version: libc_version(&bytes).unwrap_or("unknown").to_owned(),
             digest: blake3::hash(&bytes).to_hex()[..16].to_owned(),
         })
+    }
+
+    /// What it says of itself.
+    pub(crate) fn texts(&self) -> [&str; 2] {
+        [&self.version, &self.digest]
     }
 
     /// Sets builds with this library apart from those with another. Cargo does not know of it: an

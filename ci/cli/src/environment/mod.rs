@@ -20,13 +20,15 @@
 mod directory;
 mod fingerprint;
 mod probe;
+mod sandbox;
 mod stack;
 
 use std::path::PathBuf;
 
 pub(crate) use directory::EnvironmentDirectory;
 pub(crate) use fingerprint::{CLibrary, Toolchain, fingerprint, toolchain};
-pub(crate) use probe::{Linkage, Probe, build_probe, run_probe};
+pub(crate) use probe::{Linkage, Probe, ProbeExecutable, build_probe, run_probe};
+pub(crate) use sandbox::Sandbox;
 pub(crate) use stack::{StackOffset, VARIABLE as STACK_VARIABLE};
 
 use crate::error::EnvironmentError;

@@ -4,23 +4,27 @@
 //! then starts in a third of the time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use icgate_core::profile::callgrind;
+use serde::{Deserialize, Serialize};
 
 use crate::environment::{
     CACHES, CALLGRIND_OPTIONS, EnvironmentDirectory, StackOffset, TUNABLES, Toolchain, Valgrind,
     stack,
 };
 use crate::error::EnvironmentError;
-use crate::process;
+use crate::{paths, process};
 
 const SOURCE: &str = include_str!("../../probe/probe.rs");
 
+/// Of what it prints where it fails, this much is shown.
+const OUTPUT_BYTES_MAX: u64 = 4_000;
+
 /// How benchmarks are linked with the C library.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Linkage {
     Static,
     Dynamic,
@@ -50,7 +54,7 @@ pub(crate) struct Probe {
 /// A probe that was compiled.
 #[derive(Debug)]
 pub(crate) struct ProbeExecutable {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// How it could be linked, and so how benchmarks are.
     pub(crate) linkage: Linkage,
 }
@@ -131,12 +135,17 @@ pub(crate) fn run_probe(
     command
         .arg(format!("--log-file={}", directory.join("log").display()))
         .arg(&copy);
+    environment
+        .hand_over(&directory)
+        .map_err(|error| failed(error.to_string()))?;
+    environment.confine(&mut command);
     let output = process::output(&mut command).map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
-        let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
+        let log = paths::read_plain(&directory.join("log"), OUTPUT_BYTES_MAX).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
         return Err(failed(format!("{}\n{}", output.status, log.trim())));
     }
-    let profile = File::open(&profile_path).map_err(|error| failed(error.to_string()))?;
+    let profile = paths::open_plain(&profile_path).map_err(|error| failed(error.to_string()))?;
     let profile = callgrind::read(profile).map_err(|error| failed(error.to_string()))?;
     let functions = profile
         .symbols()

@@ -12,6 +12,7 @@
 //! this very version is linked in, and else becomes the project's own runner from PATH. Runners
 //! serve no other version than their own.
 
+pub(crate) mod cargo_shim;
 mod runner;
 pub(crate) mod valgrind_shim;
 
@@ -30,6 +31,8 @@ use crate::paths::parent;
 
 /// The file of a plan's directory that says which runner was asked for, one call a line.
 const CALLS_FILE: &str = "runners.jsonl";
+/// The most that it holds.
+const CALLS_BYTES_MAX: u64 = 1 << 20;
 
 /// A bench executable's call of its runner.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -73,12 +76,13 @@ pub(crate) fn is_harness_bench(executable: &[u8]) -> bool {
 
 /// The calls that were noted in the directory of a plan.
 pub(crate) fn calls(plan: &Path) -> io::Result<Vec<Call>> {
-    let text = match std::fs::read_to_string(plan.join(CALLS_FILE)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+    let bytes = match paths::read_plain(&plan.join(CALLS_FILE), CALLS_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };
-    text.lines()
+    String::from_utf8_lossy(&bytes)
+        .lines()
         .map(|line| serde_json::from_str(line).map_err(io::Error::from))
         .collect()
 }

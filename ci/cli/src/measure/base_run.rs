@@ -8,7 +8,7 @@
 //! Base is built by head's compiler, so that what differs between the two is code. Executables
 //! that are equal but for their checkout share their measurements, so only what differs is run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use camino::Utf8PathBuf;
 use icgate_core::model::baseline::Baselines;
@@ -18,15 +18,16 @@ use icgate_core::model::shard::Shard;
 use crate::args::{Measuring, Project as Selection};
 use crate::cache::{Cache, Found};
 use crate::cargo::Project;
-use crate::environment::Toolchain;
+use crate::environment::{Sandbox, Toolchain};
 use crate::error::{CliError, GitError};
 use crate::git::worktree::Worktree;
 use crate::git::{self, Base, Repository};
 use crate::io::output;
 use crate::measure::Session;
+use crate::measure::stored::{self, StoredExecutables};
 
 /// The run of base's commit that the cache has, in the measurement environment of `head`.
-pub(crate) fn stored(cache: Option<&Cache>, base: &Base, head: &Run) -> Option<Run> {
+pub(crate) fn cached(cache: Option<&Cache>, base: &Base, head: &Run) -> Option<Run> {
     match cache?.run(&base.commit, &head.environment) {
         Found::Value(run) => Some(run),
         Found::Nothing => None,
@@ -53,23 +54,7 @@ pub(crate) fn measure(
     let short = git::short(base);
     eprintln!("icgate: building and measuring base, {short}");
     let worktree = Worktree::check_out(repository, &base.commit)?;
-    let there = |path: &Path| in_worktree(repository, &worktree, path);
-    let own = selection.manifest_path.as_ref();
-    let manifest = own.map_or_else(
-        || project.root().join("Cargo.toml"),
-        |it| it.as_std_path().to_owned(),
-    );
-    let manifest = there(&manifest).ok_or_else(|| GitError::Outside {
-        path: manifest.clone(),
-    })?;
-    let selection = Selection {
-        manifest_path: Some(manifest),
-        baselines: None,
-        ..selection.clone()
-    };
-    let mut base_project = Project::open(&selection)?;
-    // Cargo keeps one build of each crate: in head's directory the two would undo each other.
-    base_project.build_in(project.output().join("base"));
+    let base_project = in_worktree(project, selection, repository, &worktree)?;
     let toolchain = toolchain.fixed();
     // One cache for both, wherever the other one would look for it.
     let measuring = Measuring {
@@ -78,7 +63,49 @@ pub(crate) fn measure(
             .and_then(|it| Utf8PathBuf::from_path_buf(it).ok()),
         ..measuring.clone()
     };
-    let mut session = Session::open(&base_project, &toolchain, &measuring)?;
+    let session = Session::open(&base_project, &toolchain, &measuring)?;
+    measure_shard(session, shard, baselines)
+}
+
+/// Measures base, or a shard of it, with the executables that were stored for it.
+pub(crate) fn measure_stored(
+    project: &Project,
+    selection: &Selection,
+    repository: &Repository,
+    base: &Base,
+    (measuring, shard): (&Measuring, Option<Shard>),
+    (stored, sandbox): (&StoredExecutables, Option<Sandbox>),
+    baselines: &Baselines,
+) -> Result<Run, CliError> {
+    let short = git::short(base);
+    eprintln!("icgate: measuring base, {short}");
+    let worktree = Worktree::check_out(repository, &base.commit)?;
+    let base_project = in_worktree(project, selection, repository, &worktree)?;
+    let session = Session::open_stored(&base_project, stored, measuring, sandbox)?;
+    measure_shard(session, shard, baselines)
+}
+
+/// Builds base's executables into `directory`.
+pub(crate) fn build(
+    project: &Project,
+    selection: &Selection,
+    (repository, base): (&Repository, &Base),
+    toolchain: &Toolchain,
+    directory: &Path,
+) -> Result<(), CliError> {
+    let short = git::short(base);
+    eprintln!("icgate: building base too, {short}: its baselines are of another environment");
+    let worktree = Worktree::check_out(repository, &base.commit)?;
+    let base_project = in_worktree(project, selection, repository, &worktree)?;
+    let commit = Some(base.commit.clone());
+    stored::build(&base_project, &toolchain.fixed(), commit, directory).map(drop)
+}
+
+fn measure_shard(
+    mut session: Session<'_>,
+    shard: Option<Shard>,
+    baselines: &Baselines,
+) -> Result<Run, CliError> {
     if let Some(shard) = shard {
         session.take_shard(shard, baselines)?;
     }
@@ -89,12 +116,37 @@ pub(crate) fn measure(
     }
 }
 
-/// Where `path` of the repository lies in the worktree.
+/// The same project in a worktree.
 fn in_worktree(
+    project: &Project,
+    selection: &Selection,
     repository: &Repository,
     worktree: &Worktree<'_>,
-    path: &Path,
-) -> Option<Utf8PathBuf> {
-    let path: PathBuf = worktree.path().join(repository.relative(path)?);
-    Utf8PathBuf::from_path_buf(path).ok()
+) -> Result<Project, CliError> {
+    let there = |path: &Path| {
+        let inside = repository.relative(path);
+        inside
+            .and_then(|it| Utf8PathBuf::from_path_buf(worktree.path().join(it)).ok())
+            .ok_or_else(|| GitError::Outside {
+                path: path.to_owned(),
+            })
+    };
+    let mut selection = Selection {
+        baselines: None,
+        ..selection.clone()
+    };
+    if selection.workspace.is_some() {
+        selection.workspace = Some(there(project.root())?);
+    } else {
+        let own = selection.manifest_path.as_ref();
+        let manifest = own.map_or_else(
+            || project.root().join("Cargo.toml"),
+            |it| it.as_std_path().to_owned(),
+        );
+        selection.manifest_path = Some(there(&manifest)?);
+    }
+    let mut base_project = Project::open(&selection)?;
+    // Cargo keeps one build of each crate: in head's directory the two would undo each other.
+    base_project.build_in(project.output().join("base"));
+    Ok(base_project)
 }

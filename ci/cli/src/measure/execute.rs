@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -28,7 +29,7 @@ use crate::measure::Failure;
 use crate::measure::inline_stacks::{Executable, ExecutableStacks};
 use crate::measure::progress::Progress;
 use crate::measure::record::Planned;
-use crate::process;
+use crate::{paths, process};
 
 /// Lines kept for each function: more than a report shows, few enough for a readable `run.json`.
 const LINES_MAX: usize = 60;
@@ -117,7 +118,8 @@ pub(crate) fn execute(
                     progress.begin(&planned.id);
                     let directory = outputs.join(number.to_string());
                     let measured = disturbed_path(&planned.path, disturbance).and_then(|path| {
-                        let profile = run(planned, &path, valgrind, &directory, how)?;
+                        let profile =
+                            run(planned, &path, (valgrind, environment), &directory, how)?;
                         resolver.measurement(planned, &path, &profile)
                     });
                     put_away(&directory, how.keep.then_some(&planned.kept));
@@ -145,7 +147,7 @@ pub(crate) fn execute(
 /// asked for; what cannot be removed goes with the measurement environment.
 fn put_away(directory: &Path, kept: Option<&PathBuf>) {
     let moved = kept.is_some_and(|kept| {
-        let _ = fs::create_dir_all(crate::paths::parent(kept));
+        let _ = fs::create_dir_all(paths::parent(kept));
         fs::rename(directory, kept).is_ok()
     });
     if !moved {
@@ -157,7 +159,7 @@ fn put_away(directory: &Path, kept: Option<&PathBuf>) {
 fn run(
     planned: &Planned,
     path: &Path,
-    valgrind: &Valgrind,
+    (valgrind, environment): (&Valgrind, &EnvironmentDirectory),
     directory: &Path,
     how: ExecOptions,
 ) -> Result<Profile, MeasureError> {
@@ -171,6 +173,9 @@ fn run(
     let errors = output.try_clone().map_err(file(&printed))?;
     let mut command = command(planned, path, valgrind, directory, how);
     command.stdin(Stdio::null()).stdout(output).stderr(errors);
+    // Only now: in a folder of somebody else's, what is opened for writing could be a link.
+    environment.hand_over(directory).map_err(file(directory))?;
+    environment.confine(&mut command);
     let status = process::status(&mut command).map_err(|source| MeasureError::Start { source })?;
     if !status.success() {
         let output = tail(&printed, &directory.join("log"));
@@ -277,7 +282,7 @@ fn read_profile(directory: &Path) -> Result<Profile, MeasureError> {
     paths.sort();
     let mut sum: Option<Profile> = None;
     for path in paths {
-        let file = File::open(&path).map_err(failed)?;
+        let file = paths::open_plain(&path).map_err(failed)?;
         // Callgrind leaves an empty file beside those of the threads.
         if file.metadata().map_err(failed)?.len() == 0 {
             continue;
@@ -296,7 +301,19 @@ fn read_profile(directory: &Path) -> Result<Profile, MeasureError> {
 
 /// The end of what the benchmark printed; of Valgrind's log if it printed nothing.
 fn tail(printed: &Path, log: &Path) -> String {
-    let read = |path: &Path| fs::read(path).unwrap_or_default();
+    let read = |path: &Path| {
+        paths::open_plain(path)
+            .and_then(|mut file| {
+                let length = file.metadata()?.len();
+                file.seek(SeekFrom::Start(
+                    length.saturating_sub(OUTPUT_BYTES_MAX as u64),
+                ))?;
+                let mut bytes = Vec::new();
+                file.take(OUTPUT_BYTES_MAX as u64).read_to_end(&mut bytes)?;
+                Ok(bytes)
+            })
+            .unwrap_or_default()
+    };
     let mut bytes = read(printed);
     if bytes.is_empty() {
         bytes = read(log);

@@ -16,6 +16,7 @@ mod progress;
 mod recall;
 mod record;
 pub(crate) mod replay;
+pub(crate) mod stored;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -33,7 +34,7 @@ use crate::cache::Cache;
 use crate::cargo::rustc_wrapper;
 use crate::cargo::{BenchExecutable, Project};
 use crate::environment::{
-    EnvironmentDirectory, Linkage, StackOffset, Toolchain, Valgrind, build_probe,
+    EnvironmentDirectory, Linkage, Probe, Sandbox, StackOffset, Toolchain, Valgrind, build_probe,
     disable_address_randomisation, fingerprint, run_probe,
 };
 use crate::error::{CliError, MeasureError};
@@ -45,6 +46,7 @@ pub(crate) use execute::Disturbance;
 use execute::ExecOptions;
 use progress::Progress;
 use record::{Plan, Planned};
+use stored::StoredExecutables;
 
 /// What was measured, and what could not be.
 #[derive(Debug)]
@@ -86,6 +88,33 @@ pub(crate) struct Session<'a> {
     warnings: Vec<String>,
 }
 
+/// What recording starts from.
+struct Prepared {
+    valgrind: Valgrind,
+    directory: EnvironmentDirectory,
+    probed: Probe,
+    executables: Vec<BenchExecutable>,
+    /// What the build was told.
+    build: String,
+    /// Whether these are all benches of the project.
+    whole: bool,
+    commit: Option<String>,
+    warnings: Vec<String>,
+}
+
+/// Prepares a measurement environment's directory for the benches of `project`. Returns what cannot be fixed here.
+fn prepare(project: &Project, directory: &EnvironmentDirectory) -> Result<Vec<String>, CliError> {
+    let mut warnings = Vec::new();
+    if !disable_address_randomisation() {
+        warnings.push("address space randomisation cannot be switched off here".to_owned());
+    }
+    rustc_wrapper::link(directory.path(), project.root()).map_err(|source| MeasureError::File {
+        path: directory.path().to_owned(),
+        source,
+    })?;
+    Ok(warnings)
+}
+
 impl<'a> Session<'a> {
     /// Builds the project's benches and finds out what its harness would run.
     pub(crate) fn open(
@@ -97,16 +126,7 @@ impl<'a> Session<'a> {
         let commit = clean_commit(project);
         let valgrind = Valgrind::find()?;
         let directory = EnvironmentDirectory::take()?;
-        let mut warnings = Vec::new();
-        if !disable_address_randomisation() {
-            warnings.push("address space randomisation cannot be switched off here".to_owned());
-        }
-        rustc_wrapper::link(directory.path(), project.root()).map_err(|source| {
-            MeasureError::File {
-                path: directory.path().to_owned(),
-                source,
-            }
-        })?;
+        let mut warnings = prepare(project, &directory)?;
         let cache = project.output().join("probe");
         let probe = build_probe(toolchain, &cache, &Linkage::PREFERRED)?;
         // The probe runs while cargo builds: only its linkage is needed for that.
@@ -127,52 +147,109 @@ impl<'a> Session<'a> {
             let probe = build_probe(toolchain, &cache, &[built.linkage])?;
             probed = run_probe(&probe, &valgrind, &directory)?;
         }
-        if !probed.tunables_hold {
-            warnings.push(
-                "the C library does not heed GLIBC_TUNABLES: counts may differ on another CPU"
-                    .to_owned(),
-            );
-        }
         if built.linkage == Linkage::Dynamic {
             let libraries = directory.libraries(&built.libraries)?;
             for executable in &mut built.executables {
                 executable.libraries.clone_from(&libraries);
             }
         }
+        let build = project.build_description(probed.linkage);
+        let prepared = Prepared {
+            valgrind,
+            directory,
+            probed,
+            executables: built.executables,
+            build,
+            whole: project.is_whole(),
+            commit,
+            warnings,
+        };
+        Self::record(project, toolchain, measuring, patterns.as_ref(), prepared)
+    }
+
+    /// The same with executables that were built elsewhere; cargo has no part in it.
+    pub(crate) fn open_stored(
+        project: &'a Project,
+        stored: &StoredExecutables,
+        measuring: &Measuring,
+        sandbox: Option<Sandbox>,
+    ) -> Result<Self, CliError> {
+        let patterns = patterns(&measuring.patterns)?;
+        let commit = clean_commit(project);
+        stored.check_commit(commit.as_deref())?;
+        let valgrind = Valgrind::find()?;
+        let directory = EnvironmentDirectory::take_sandboxed(sandbox)?;
+        let mut warnings = prepare(project, &directory)?;
+        if sandbox.is_some_and(|it| !it.is_offline) {
+            warnings.push("the benches cannot be kept from the network here".to_owned());
+        }
+        let probed = run_probe(&stored.probe(&directory)?, &valgrind, &directory)?;
+        let prepared = Prepared {
+            valgrind,
+            probed,
+            executables: stored.executables(project.root(), &directory)?,
+            directory,
+            build: stored.build().to_owned(),
+            whole: stored.is_whole(),
+            commit,
+            warnings,
+        };
+        let toolchain = stored.toolchain(project.root());
+        Self::record(project, &toolchain, measuring, patterns.as_ref(), prepared)
+    }
+
+    /// Finds out what the harness of each executable would run.
+    fn record(
+        project: &'a Project,
+        toolchain: &Toolchain,
+        measuring: &Measuring,
+        patterns: Option<&GlobSet>,
+        prepared: Prepared,
+    ) -> Result<Self, CliError> {
+        let Prepared {
+            valgrind,
+            directory,
+            probed,
+            executables,
+            build,
+            whole,
+            commit,
+            mut warnings,
+        } = prepared;
+        if !probed.tunables_hold {
+            warnings.push(
+                "the C library does not heed GLIBC_TUNABLES: counts may differ on another CPU"
+                    .to_owned(),
+            );
+        }
         let jobs = measuring.jobs.unwrap_or_else(processors);
         let Plan {
             benchmarks: mut plan,
             harnesses,
-        } = record::record(&built.executables, &directory, jobs)?;
-        let environment = fingerprint(
-            toolchain,
-            &valgrind,
-            &probed,
-            project.build_description(probed.linkage),
-            harness::describe(harnesses.into_iter()),
-        );
+        } = record::record(&executables, &directory, jobs)?;
+        let harnesses = harness::describe(harnesses.into_iter());
+        let environment = fingerprint(toolchain, &valgrind, &probed, build, harnesses);
         stand_in_mirrors(&mut plan, project.root(), &directory)?;
         let all = plan.len();
-        if let Some(patterns) = &patterns {
+        if let Some(patterns) = patterns {
             plan.retain(|planned| patterns.is_match(planned.id.as_str()));
             if plan.is_empty() {
                 let patterns = measuring.patterns.join(" ");
                 return Err(MeasureError::NoMatch { patterns }.into());
             }
         }
-        let whole = project.is_whole() && plan.len() == all;
         Ok(Self {
             project,
             valgrind,
             stack: probed.stack,
             directory,
             environment,
+            whole: whole && plan.len() == all,
             plan,
-            whole,
             part: None,
             jobs,
             keep: false,
-            executables: built.executables,
+            executables,
             commit,
             cache: project.cache(measuring).map(Cache::new),
             warnings,
@@ -311,7 +388,7 @@ impl<'a> Session<'a> {
 }
 
 /// The commit that a project's tree is, if it is one.
-fn clean_commit(project: &Project) -> Option<String> {
+pub(crate) fn clean_commit(project: &Project) -> Option<String> {
     Repository::open(project.root())?.clean_commit()
 }
 

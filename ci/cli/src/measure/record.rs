@@ -16,10 +16,10 @@ use crate::cargo::BenchExecutable;
 use crate::environment::EnvironmentDirectory;
 use crate::error::{BuildError, CliError, MeasureError};
 use crate::harness;
-use crate::harness::valgrind_shim;
 use crate::harness::valgrind_shim::{COMMANDS_FILE, RecordedCommand};
+use crate::harness::{cargo_shim, valgrind_shim};
 use crate::measure::replay;
-use crate::process;
+use crate::{paths, process};
 
 /// Tells the harness's leftovers of our environment from what it declares: a harness that does
 /// not clear the environment variables passes this on as well.
@@ -49,6 +49,9 @@ pub(crate) struct Planned {
     /// Where Valgrind's output goes if it is kept.
     pub(crate) kept: PathBuf,
 }
+
+/// The most that an executable's harness notes.
+const NOTES_BYTES_MAX: u64 = 64 << 20;
 
 /// The folder of a measurement environment from which executables run.
 const BIN: &str = "bin";
@@ -141,7 +144,8 @@ fn record_one(
 ) -> Result<(HarnessVersion, Vec<Planned>), CliError> {
     let target = &executable.target;
     let plan = environment.create(&format!("plan/{}", target.name))?;
-    prepare(&plan)?;
+    prepare(&plan, environment)?;
+    environment.hand_over(&plan).map_err(file(&plan))?;
     let recorded = run_harness(executable, environment, &plan, &["--bench"]);
     // Asked first: where nobody serves it, that is why it failed.
     let harness = served(&target.name, &plan)?;
@@ -199,14 +203,15 @@ fn file(path: &Path) -> impl FnOnce(std::io::Error) -> MeasureError + use<> {
 }
 
 /// Puts the shim and the runners where [`run_harness`] lets the executable find them.
-fn prepare(plan: &Path) -> Result<(), MeasureError> {
+fn prepare(plan: &Path, environment: &EnvironmentDirectory) -> Result<(), MeasureError> {
     let programs = plan.join("bin");
     std::fs::create_dir_all(&programs).map_err(file(&programs))?;
-    // This very file, even if another one takes its name meanwhile.
-    let own = format!("/proc/{}/exe", std::process::id());
+    let own = environment.own_executable();
+    let is_stored = environment.path().join(cargo_shim::ANSWER).exists();
     for name in [valgrind_shim::NAME]
         .into_iter()
         .chain(Harness::ALL.map(Harness::runner))
+        .chain(is_stored.then_some(cargo_shim::NAME))
     {
         let link = programs.join(name);
         symlink(&own, &link).map_err(file(&link))?;
@@ -246,6 +251,9 @@ fn run_harness(
     let path = std::env::join_paths(programs.chain(std::env::split_paths(&path)));
     let mut command = Command::new(named_as_built(executable, environment, plan)?);
     command.args(arguments).current_dir(target.directory());
+    if environment.is_sandboxed() {
+        command.env_clear();
+    }
     for (name, _) in std::env::vars_os() {
         // A user's own settings of the harness (filters, limits, other tools) are not the gate's.
         let is_setting = |it: Harness| name.to_string_lossy().starts_with(it.variables());
@@ -269,6 +277,11 @@ fn run_harness(
     if let Some(libraries) = &executable.libraries {
         command.env(LIBRARY_PATH, libraries);
     }
+    if environment.path().join(cargo_shim::ANSWER).exists() {
+        // Where cargo would say where it is.
+        command.env_remove("CARGO");
+    }
+    environment.confine(&mut command);
     let output = process::output(&mut command).map_err(file(&executable.path))?;
     if !output.status.success() {
         let text = [output.stdout, output.stderr].concat();
@@ -298,12 +311,13 @@ fn named_as_built(
 /// The commands that the shim noted.
 fn commands(plan: &Path) -> Result<Vec<RecordedCommand>, MeasureError> {
     let path = plan.join(COMMANDS_FILE);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+    let bytes = match paths::read_plain(&path, NOTES_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(source) => return Err(MeasureError::File { path, source }),
     };
-    text.lines()
+    String::from_utf8_lossy(&bytes)
+        .lines()
         .map(|line| {
             serde_json::from_str(line).map_err(|error| MeasureError::File {
                 path: path.clone(),

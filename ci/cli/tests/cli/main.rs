@@ -19,5 +19,6 @@ mod repository;
 mod sample;
 mod schemas;
 mod shards;
+mod stored;
 mod trends;
 mod trouble;

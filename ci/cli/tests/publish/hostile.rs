@@ -82,7 +82,7 @@ fn hostile_numbers_are_refused_without_being_repeated() {
             "is of another run of CI",
         ),
         (
-            two.replace("\"format\":1", "\"format\":1,\"verdict\":\"pass\""),
+            two.replace("\"format\":2", "\"format\":2,\"verdict\":\"pass\""),
             "unknown field",
         ),
         ("::error::x @everyone <img>".to_owned(), "cannot read run"),

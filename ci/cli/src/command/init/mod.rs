@@ -169,6 +169,7 @@ fn quoted(word: &str) -> String {
 struct Workflows {
     action: String,
     container: String,
+    measuring_container: String,
     toolchain: String,
     arguments: String,
     workspace: String,
@@ -197,6 +198,7 @@ impl Workflows {
         Self {
             action: action_path(action.unwrap_or(ACTION_UNKNOWN)),
             container: container(&release),
+            measuring_container: measuring_container(&release),
             toolchain: toolchain_name(project.root(), toolchain).to_owned(),
             arguments: arguments(selection, project, &directory).trim().to_owned(),
             workspace,
@@ -207,6 +209,7 @@ impl Workflows {
         template
             .replace("{action}", &self.action)
             .replace("{container}", &self.container)
+            .replace("{measuring_container}", &self.measuring_container)
             .replace("{toolchain}", &self.toolchain)
             .replace("{arguments}", &self.arguments)
             .replace("{workspace}", &self.workspace)
@@ -219,20 +222,43 @@ fn action_path(action: &str) -> String {
     format!("{repository}/{ACTION}@{commit}")
 }
 
-/// The container of the measuring jobs, with why it is that one.
-fn container(release: &str) -> String {
+/// Debian 12, by its digest: what is behind a tag can be replaced.
+const DEBIAN_12: &str =
+    "debian:12@sha256:8a8cd02c5912770b4980228a54d4aff9e4f986f1eb2525d2d371dec5232cefcc";
+
+/// The container of the jobs that build and measure, with why it is that one.
+fn image_with_reason(release: &str) -> (&'static str, String) {
     match image(release) {
-        Some(image) => format!(
-            "# The system in which the baselines were measured: its C library and Valgrind count.\n    \
-             container: {image}"
+        Some(image) if image == "debian:12" => (
+            "# The system in which the baselines were measured: its C library and Valgrind count.",
+            DEBIAN_12.to_owned(),
         ),
-        None => {
+        Some(image) => (
+            "# The system in which the baselines were measured: its C library and Valgrind count.\n    \
+             # Add its digest, since a tag can be replaced: docker buildx imagetools inspect IMAGE",
+            image,
+        ),
+        None => (
             "# Let this be the system in which the baselines were measured: its C library and\n    \
-             # Valgrind count.\n    \
-             container: debian:12"
-                .to_owned()
-        }
+             # Valgrind count.",
+            DEBIAN_12.to_owned(),
+        ),
     }
+}
+
+fn container(release: &str) -> String {
+    let (reason, image) = image_with_reason(release);
+    format!("{reason}\n    container: {image}")
+}
+
+/// The same for the job that measures.
+fn measuring_container(release: &str) -> String {
+    let (reason, image) = image_with_reason(release);
+    format!(
+        "{reason}\n    container:\n      image: {image}\n      \
+         # For a network namespace of the benches' own, which has no network.\n      \
+         options: --cap-add SYS_ADMIN"
+    )
 }
 
 /// What rustup is to install: nothing where the project says itself, else the compiler in use.
@@ -305,40 +331,58 @@ mod tests {
         assert_eq!(image("ID=arch\n"), None);
     }
 
-    /// The documentation shows what is written, to the letter.
     #[test]
-    fn the_documentation_holds_the_workflows_that_are_written() {
+    fn written_workflows_use_inputs_that_the_action_has() {
+        let release = "ID=debian\nVERSION_ID=\"12\"\n";
         let written = Workflows {
             action: action_path(ACTION_UNKNOWN),
-            container: container("ID=debian\nVERSION_ID=\"12\"\n"),
+            container: container(release),
+            measuring_container: measuring_container(release),
             toolchain: "stable".to_owned(),
             arguments: String::new(),
             workspace: ".".to_owned(),
         };
-        let page = include_str!("../../../../../docs/adopting.md");
+        let action = include_str!("../../../../../.github/actions/icgate/action.yml");
         for template in [GATE, PUBLISH] {
             let text = written.fill(template);
-            assert!(!text.contains('{') || text.contains("${{"), "{text}");
-            let block = format!("```yaml\n{text}```\n");
-            assert!(page.contains(&block), "docs/adopting.md lacks:\n{block}");
+            for place in [
+                "{action}",
+                "{arguments}",
+                "{container}",
+                "{measuring_container}",
+                "{toolchain}",
+                "{workspace}",
+            ] {
+                assert!(!text.contains(place), "{place} is still there");
+            }
+            // What stands below a step that uses the action.
+            for step in text.split("uses: OWNER/icgate").skip(1) {
+                let step = step.split("      - ").next().unwrap();
+                let inputs = step
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("          "));
+                let inputs = inputs.filter(|line| !line.starts_with(' '));
+                for name in inputs.filter_map(|line| line.split(':').next()) {
+                    assert!(action.contains(&format!("\n  {name}:\n")), "{name}");
+                }
+            }
         }
-        let action = include_str!("../../../../../.github/actions/icgate/action.yml");
-        for line in [GATE, PUBLISH].iter().flat_map(|it| it.lines()) {
-            let names = [
-                "command:",
-                "shard:",
-                "input:",
-                "base:",
-                "arguments:",
-                "workspace:",
-                "token:",
-            ];
-            let name = line.trim().split(' ').next().unwrap_or_default();
-            assert!(
-                !names.contains(&name) || action.contains(&format!("  {name}\n")),
-                "{line}"
-            );
+    }
+
+    #[test]
+    fn written_container_is_pinned_as_our_own_is() {
+        let own = include_str!("../../../../../.github/workflows/gate.yml");
+        assert!(own.contains(&format!("container: {DEBIAN_12}\n")));
+        assert!(own.contains(&format!("image: {DEBIAN_12}\n")));
+        for release in ["ID=debian\nVERSION_ID=\"12\"\n", "ID=arch\n"] {
+            assert!(container(release).contains(DEBIAN_12));
+            assert!(measuring_container(release).contains(DEBIAN_12));
         }
+        let other = container("ID=ubuntu\nVERSION_ID=\"24.04\"\n");
+        assert!(
+            other.contains("container: ubuntu:24.04") && other.contains("digest"),
+            "{other}"
+        );
     }
 
     #[test]

@@ -186,7 +186,20 @@ impl Publication<'_> {
                 warnings: more,
             }) => {
                 warnings.extend(more);
-                warnings.extend(bench.attach_base_run(base, &base_commit, &run));
+                // What base's own job has kept comes first: the other came from a pull request.
+                if let Some(kept) = &self.arguments.base_run {
+                    match store::read_run(kept) {
+                        Ok(kept) => {
+                            warnings.extend(bench.attach_base_run(
+                                Ok(Some(kept)),
+                                &base_commit,
+                                &run,
+                            ));
+                        }
+                        Err(error) => return unjudged(&error),
+                    }
+                }
+                warnings.extend(bench.attach_claimed_base_run(base, &base_commit, &run));
                 Finding::Judged(Box::new(bench.report(&run, &warnings)))
             }
             Err(CliError::Github(error)) => {

@@ -1,0 +1,24 @@
+//! Tries what a benchmark has no business to do, and panics if it succeeds. Where to write and whom to
+//! ask is said when it is compiled, since nothing reaches it by its environment.
+
+use std::hint::black_box;
+use std::net::TcpStream;
+
+use iai_callgrind::{library_benchmark, library_benchmark_group, main};
+
+#[library_benchmark]
+fn look_around() -> u32 {
+    if let Some(file) = option_env!("ICGATE_TEST_FILE") {
+        assert!(std::fs::write(file, "forged").is_err(), "it wrote {file}");
+        assert!(std::fs::read(file).is_err(), "it read {file}");
+    }
+    if let Some(server) = option_env!("ICGATE_TEST_SERVER") {
+        assert!(TcpStream::connect(server).is_err(), "it reached {server}");
+    }
+    let secret = std::env::vars().find(|(name, _)| name.starts_with("GITHUB_"));
+    assert!(secret.is_none(), "it saw {secret:?}");
+    (0..black_box(100)).map(black_box).sum()
+}
+
+library_benchmark_group!(name = curious; benchmarks = look_around);
+main!(library_benchmark_groups = curious);
