@@ -308,11 +308,11 @@ def forked(name, project, spec):
         expect(name, "a carriage return is spelt out", "\\\\r" in summary, True)
         expect(name, "a carriage return ends no line", bool(re.search(r"(?<!\\)\\r", summary.split("\n")[0])), False)
     # Numbers of another commit, of a run after the comment, and of one that a newer run has overtaken.
-    unmeasured, late, overtaken = change.world(), change.world(), change.world()
-    unmeasured["gate_runs"][0]["head_sha"] = "0" * 40
+    not_measured, late, overtaken = change.world(), change.world(), change.world()
+    not_measured["gate_runs"][0]["head_sha"] = "0" * 40
     late["gate_runs"][0]["created_at"] = "2026-01-03T00:00:00Z"
     overtaken["gate_runs"].insert(0, {**overtaken["gate_runs"][0], "id": RUN + 1, "status": "in_progress"})
-    for world in (unmeasured, late, overtaken):
+    for world in (not_measured, late, overtaken):
         with GitHub(world, spec) as github:
             done, log = comment(text, ARTIFACTS, github)
             expect(name, "without numbers", done, False)

@@ -48,7 +48,7 @@ case $ICGATE_COMMAND in
   measure)
     [ "$ICGATE_SHARD" = 1/1 ] || compared+=(--shard "$ICGATE_SHARD")
     # The verdict is the next job's; this one fails only if something could not be measured.
-    "$icgate" check --executables "$executables" --sandbox --fail-on unmeasured "${located[@]}" \
+    "$icgate" check --executables "$executables" --sandbox --fail-on not-measured "${located[@]}" \
       "${compared[@]}" --output "$output" || code=$?
     ;;
   verdict)

@@ -353,6 +353,9 @@ pub(crate) struct Output {
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    /// On a terminal, list benchmarks that moved within their limit, too
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
 }
 
 /// What to explain, and how.
@@ -450,7 +453,7 @@ pub(crate) enum FailOn {
     /// Not a regression, nor a baseline that is out of date: these only warn
     Error,
     /// Only what could not be measured: for a job whose verdict another one gives
-    Unmeasured,
+    NotMeasured,
 }
 
 /// What to print.

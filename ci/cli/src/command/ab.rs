@@ -73,7 +73,7 @@ pub(crate) fn ab(
     }
     output::write_run(&directory, &head.run)?;
     let page = bench.page_with_base_run(&report, &head.run, Some(&base_run));
-    output::finish(&directory, &report, &page, output.format)?;
+    output::finish(&directory, &report, &page, output)?;
     print_remedies(&head.failures);
     Ok(report.exit_code)
 }

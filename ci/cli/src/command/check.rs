@@ -67,7 +67,7 @@ pub(crate) fn check(
     output::write_run(&directory, &measured.run)?;
     output::write_base(&directory, bench.base_run())?;
     let page = bench.page(&report, &measured.run);
-    output::finish(&directory, &report, &page, output.format)?;
+    output::finish(&directory, &report, &page, output)?;
     print_remedies(&measured.failures);
     Ok(exit_code(&report, fail_on))
 }

@@ -28,7 +28,7 @@ pub(crate) fn compare(
         &project.output_directory(&output.directory),
         &report,
         &page,
-        output.format,
+        output,
     )?;
     Ok(report.exit_code)
 }

@@ -15,8 +15,8 @@ use crate::measure::{Disturbance, Session};
 /// Functions named for a benchmark that moves by itself.
 const FUNCTIONS_MAX: usize = 3;
 
-/// Measures what has regressed once more, in a disturbed measurement environment, before it is announced: what
-/// moves by itself is noisy, and blames nobody. Returns whether anything moved.
+/// Measures regressions once more, in a disturbed measurement environment, before they are
+/// announced: what moves without a change is noise. Returns whether anything moved.
 pub(super) fn measure_again(
     session: &Session<'_>,
     bench: &JudgeContext,
@@ -27,12 +27,14 @@ pub(super) fn measure_again(
     let regressed: BTreeSet<&BenchId> = report
         .rows
         .iter()
-        .filter(|it| it.verdict == Verdict::Regressed)
+        .filter(|it| it.verdict == Verdict::REGRESSED)
         .map(|it| &it.id)
         .collect();
     if regressed.is_empty() {
         return Ok(false);
     }
+    let s = if regressed.len() == 1 { "" } else { "s" };
+    eprintln!("icgate: confirming {} regression{s}", regressed.len());
     let select = |id: &BenchId| regressed.contains(id);
     let again = session.measure_disturbed(&bench.committed, &select, Disturbance::USUAL)?;
     let mut moved = false;

@@ -315,7 +315,7 @@ impl JudgeContext {
         let base_run = facts.and_then(|facts| facts.base_run);
         // Counts of another measurement environment say nothing here.
         let accepted = facts
-            .filter(|facts| facts.comparable && !facts.rerecorded)
+            .filter(|facts| facts.comparable && !facts.rebaselined)
             .and_then(|facts| facts.base.or(facts.committed));
         let base = base_run
             .map(|it| &it.functions)

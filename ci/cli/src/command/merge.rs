@@ -80,7 +80,7 @@ fn judge(
     output::write_run(&directory, run)?;
     output::write_base(&directory, bench.base_run())?;
     let page = bench.page(&report, run);
-    output::finish(&directory, &report, &page, output.format)?;
+    output::finish(&directory, &report, &page, output)?;
     Ok(exit_code(&report, fail_on))
 }
 
@@ -91,7 +91,7 @@ fn without_verdict(unjudged: &Unjudged, format: Format) -> Result<u8, CliError> 
     if format == Format::Github {
         output::guarded(&text);
         output::summary(&body::without_verdict(why, fix))?;
-        output::set("verdict", "unmeasured")?;
+        output::set("verdict", "not_measured")?;
         output::set("incomplete", "true")?;
     } else {
         eprint!("{text}");

@@ -184,7 +184,7 @@ fn print_remedies(failures: &[Failure]) {
 /// The exit code of a report, where some of what it may say only warns.
 const fn exit_code(report: &Report, fail_on: FailOn) -> u8 {
     match (fail_on, report.exit_code) {
-        (FailOn::Error, 1 | 5) | (FailOn::Unmeasured, 1 | 4 | 5) => 0,
+        (FailOn::Error, 1 | 5) | (FailOn::NotMeasured, 1 | 4 | 5) => 0,
         (_, code) => code,
     }
 }

@@ -5,7 +5,7 @@
 //! their noise. Nothing is written unless everything could be measured.
 
 use camino::Utf8PathBuf;
-use icgate_core::judge::VACUOUS_INSTRUCTIONS_MAX;
+use icgate_core::judge::EMPTY_INSTRUCTIONS_MAX;
 use icgate_core::model::baseline::{Accepted, Baseline};
 use icgate_core::model::bench_id::BenchId;
 use icgate_core::model::environment::platform;
@@ -239,7 +239,7 @@ impl Update<'_> {
 }
 
 fn check_vacuous(run: &Run) -> Result<(), UpdateError> {
-    let vacuous = |it: &&Measurement| it.instructions() <= VACUOUS_INSTRUCTIONS_MAX;
+    let vacuous = |it: &&Measurement| it.instructions() <= EMPTY_INSTRUCTIONS_MAX;
     match run.benchmarks.iter().find(vacuous) {
         Some(measured) => Err(UpdateError::Vacuous {
             id: measured.id.to_string(),

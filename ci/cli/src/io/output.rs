@@ -6,12 +6,12 @@ use std::path::Path;
 use icgate_core::judge::{Outcome, Verdict};
 use icgate_core::model::run::Run;
 use icgate_core::render::explain::Look;
-use icgate_core::render::text::Colour;
+use icgate_core::render::text::{Colour, Verbosity};
 use icgate_core::render::{csv, github, html, junit, markdown, sarif, text};
 use icgate_core::report::Report;
 use icgate_core::report::detail::Details;
 
-use crate::args::Format;
+use crate::args::{Format, Output};
 use crate::error::StoreError;
 use crate::io::store;
 
@@ -55,13 +55,16 @@ pub(crate) fn finish(
     directory: &Path,
     report: &Report,
     page: &str,
-    format: Format,
+    output: &Output,
 ) -> Result<(), StoreError> {
     write_report(directory, report)?;
     store::write(&directory.join(PAGE), page)?;
-    match format {
+    match output.format {
         Format::Html => print(page),
-        _ => print_report(report, format)?,
+        Format::Text if output.verbose => {
+            print(&text::render(report, colour(), Verbosity::Verbose));
+        }
+        format => print_report(report, format)?,
     }
     Ok(())
 }
@@ -69,7 +72,7 @@ pub(crate) fn finish(
 /// Prints the report; for GitHub also appends it to the job's summary, where there is one.
 pub(crate) fn print_report(report: &Report, format: Format) -> Result<(), StoreError> {
     match format {
-        Format::Text => print(&text::render(report, colour())),
+        Format::Text => print(&text::render(report, colour(), Verbosity::Normal)),
         Format::Json => print(&json(report)),
         Format::Html => print(&html::render(report, &Details::default())),
         Format::Csv => print(&csv::render(report)),
@@ -77,16 +80,16 @@ pub(crate) fn print_report(report: &Report, format: Format) -> Result<(), StoreE
         Format::Sarif => print(&sarif::render(report)),
         Format::Markdown => print(&markdown::render(report)),
         Format::Github => {
-            guarded(&text::render(report, Colour::None));
+            guarded(&text::render(report, Colour::None, Verbosity::Normal));
             print(&github::render(report));
             summary(&markdown::render(report))?;
             set("verdict", report.outcome.word())?;
             let count = |verdict| report.count(verdict).to_string();
-            set("regressions", &count(Verdict::Regressed))?;
-            set("improvements", &count(Verdict::Improved))?;
+            set("regressions", &count(Verdict::REGRESSED))?;
+            set("improvements", &count(Verdict::IMPROVED))?;
             set(
                 "incomplete",
-                &(report.outcome == Outcome::Unmeasured).to_string(),
+                &(report.outcome == Outcome::NotMeasured).to_string(),
             )?;
         }
     }

@@ -306,8 +306,8 @@ impl<'a> Session<'a> {
         let recalled = recall::recall(cache, &self.environment, &self.plan, &self.executables);
         let known = recalled.ids();
         if !known.is_empty() {
-            let (known, all) = (known.len(), self.plan.len());
-            eprintln!("icgate: {known} of {all} are unchanged since they were measured");
+            let s = if known.len() == 1 { "" } else { "s" };
+            eprintln!("icgate: reused {} cached measurement{s}", known.len());
         }
         let select = |id: &BenchId| !known.contains(id);
         let mut measured = self.measure_disturbed(baselines, &select, Disturbance::NONE)?;

@@ -167,7 +167,7 @@ fn what_was_on_base(repository: &Repository) {
         0,
         &[
             "drifted",
-            "budget is used up",
+            "base itself has left its baseline",
             "already on base +",
             "by this change +",
         ],
@@ -212,8 +212,8 @@ fn selftest(repository: &Repository) {
         &[
             "| the same code, measured twice | equal counts, pass | 3 of 3 equal",
             "| 1 missing, exit code 5 | ✓ |",
-            "| 1 untrue, exit code 5 | ✓ |",
-            "| 1 unexplained, exit code 5 | ✓ |",
+            "| 1 baseline mismatch, exit code 5 | ✓ |",
+            "| 1 reason missing, exit code 5 | ✓ |",
             "1 of 1 functions and 1 of 1 lines named, exit code 1 | ✓ |",
             "Catch rate 100 %",
             "false alarms 0 of",

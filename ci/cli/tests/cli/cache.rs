@@ -30,7 +30,7 @@ fn what_is_unchanged_is_not_measured_again() {
     assert_eq!(entries(&sample).len(), 3);
 
     let second = run(&sample);
-    second.says(0, &["3 of 3 are unchanged since they were measured"]);
+    second.says(0, &["reused 3 cached measurements"]);
     assert!(!second.stderr.contains("icgate: measured"), "{second:?}");
     assert_eq!(second.stdout, first.stdout);
     assert_eq!(run_json(&sample), measured);
@@ -56,14 +56,14 @@ fn a_damaged_entry_is_passed_over_with_a_word() {
     again.says(
         0,
         &[
-            "2 of 3 are unchanged",
+            "reused 2 cached measurements",
             "is not what was stored there, so steady/",
             "is measured again",
             "measured 1 of 1",
         ],
     );
     assert_eq!(run_json(&sample), good);
-    run(&sample).says(0, &["3 of 3 are unchanged"]);
+    run(&sample).says(0, &["reused 3 cached measurements"]);
     assert_eq!(&fs::read_to_string(path).unwrap(), &entry, "it is fixed");
 }
 

@@ -121,7 +121,7 @@ fn gungraun_is_listed_measured_and_judged() {
     project.run("check", &["sums/squares/n1000"]).says(
         1,
         &[
-            "regressed    sums/squares/n1000",
+            "regressed sums/squares/n1000",
             "sample_gungraun::add_square",
             "src/lib.rs:17",
         ],

@@ -78,7 +78,7 @@ fn a_padded_baseline_is_untrue() {
     padded.says(
         5,
         &[
-            "untrue       steady/checksum/n100",
+            "baseline mismatch steady/checksum/n100",
             "the baseline was changed to",
             "2 unchanged",
         ],
@@ -86,7 +86,7 @@ fn a_padded_baseline_is_untrue() {
     repository.commit("headroom");
     repository
         .compare(&["--base", "HEAD~1"], |_| {})
-        .says(5, &["1 untrue"]);
+        .says(5, &["1 baseline mismatch"]);
 }
 
 #[test]
@@ -117,12 +117,15 @@ fn a_worsening_needs_its_reason_in_the_baseline() {
     repository.commit("as it was");
     repository.write(&baseline(), &honest);
     let unexplained = repository.compare(&[], |_| {});
-    unexplained.says(5, &["unexplained  steady/checksum/n100", "gives no reason"]);
+    unexplained.says(
+        5,
+        &["reason missing steady/checksum/n100", "gives no reason"],
+    );
     let explained = honest.replacen("\"noise\":0", "\"noise\":0,\"reason\":\"a wider mix\"", 1);
     repository.write(&baseline(), &explained);
     repository
         .compare(&[], |_| {})
-        .says(0, &["accepted     steady/checksum/n100", "a wider mix"]);
+        .says(0, &["accepted steady/checksum/n100", "a wider mix"]);
     repository.commit("accepted");
     repository.compare(&[], |_| {}).says(0, &["3 unchanged"]);
 }
@@ -138,11 +141,11 @@ fn policy_is_read_from_base() {
     );
     repository
         .compare(&[], |_| {})
-        .says(5, &["improved     steady/checksum/n100", "(limit 1 %)"]);
+        .says(5, &["improved steady/checksum/n100", "(limit 1 %)"]);
     repository.commit("a generous policy");
     repository
         .compare(&[], |_| {})
-        .says(0, &["within       steady/checksum/n100"]);
+        .says(0, &["1 benchmark moved within the limit"]);
 }
 
 #[test]
@@ -157,15 +160,25 @@ fn base_is_where_the_branch_left_its_target() {
     let in_ci = repository.compare(&[], |command| {
         command.env("GITHUB_BASE_REF", "main");
     });
-    in_ci.says(5, &["1 untrue", "where this branch left `origin/main`"]);
+    in_ci.says(
+        5,
+        &[
+            "1 baseline mismatch",
+            "where this branch left `origin/main`",
+        ],
+    );
     repository.git(&[
         "symbolic-ref",
         "refs/remotes/origin/HEAD",
         "refs/remotes/origin/main",
     ]);
-    repository
-        .compare(&[], |_| {})
-        .says(5, &["1 untrue", "where this branch left `origin/main`"]);
+    repository.compare(&[], |_| {}).says(
+        5,
+        &[
+            "1 baseline mismatch",
+            "where this branch left `origin/main`",
+        ],
+    );
 }
 
 #[test]
@@ -202,15 +215,17 @@ fn a_baseline_recorded_anew_in_another_environment_waits_for_base_to_be_measured
     let older = honest.replacen("\"valgrind\": \"", "\"valgrind\": \"0.", 1);
     repository.write(&baseline(), &older);
     repository.commit("an older valgrind");
-    repository.compare(&[], |_| {}).says(4, &["3 incomparable"]);
+    repository
+        .compare(&[], |_| {})
+        .says(4, &["3 not comparable"]);
     repository.write(&baseline(), &honest);
     repository
         .compare(&[], |_| {})
-        .says(4, &["3 rerecorded", "environment: valgrind was `0."]);
+        .says(4, &["3 rebaselined", "environment: valgrind was `0."]);
     repository.pad(500);
     repository
         .compare(&[], |_| {})
-        .says(4, &["1 untrue", "2 rerecorded"]);
+        .says(4, &["1 baseline mismatch", "2 rebaselined"]);
 }
 
 #[test]
@@ -234,8 +249,8 @@ fn a_whole_run_notices_what_is_gone_and_what_policy_misses() {
     repository.compare(&[], |_| {}).says(
         5,
         &[
-            "missing      steady/copy/kib9",
-            "unlisted     steady/copy/kib4",
+            "benchmark missing steady/copy/kib9",
+            "no baseline steady/copy/kib4",
             "policy rule `gone/**` matches no benchmark",
         ],
     );
@@ -315,9 +330,9 @@ fn a_renamed_benchmark_is_said_to_be_renamed() {
     repository.compare(&[], |_| {}).says(
         5,
         &[
-            "unlisted     steady/checksum/n1000",
+            "no baseline steady/checksum/n1000",
             "seems to be steady/checksum/n1001 renamed",
-            "missing      steady/checksum/n1001",
+            "benchmark missing steady/checksum/n1001",
             "seems to be renamed to steady/checksum/n1000",
         ],
     );

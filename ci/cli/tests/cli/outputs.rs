@@ -44,7 +44,7 @@ fn each_format_shows_the_same_verdict() {
     let sample = Sample::with_baselines();
     sample
         .check("steady")
-        .says(0, &["icgate: pass: 3 benchmarks judged"]);
+        .says(0, &["icgate: pass: 3 benchmarks checked"]);
     let run = sample.path().join("out/run.json");
     let show = |format: &str, summary: Option<&std::path::Path>| {
         let mut command = icgate();
@@ -62,7 +62,7 @@ fn each_format_shows_the_same_verdict() {
         assert_eq!(answer.code, 0, "{answer:?}");
         answer.stdout
     };
-    assert!(show("text", None).starts_with("icgate: pass"));
+    assert!(show("text", None).contains("\n\nicgate: pass"));
     let markdown = show("markdown", None);
     assert!(markdown.starts_with("### ✅ icgate: pass"), "{markdown}");
     let json: serde_json::Value = serde_json::from_str(&show("json", None)).unwrap();

@@ -126,7 +126,7 @@ fn one_benchmark_panics_and_the_others_are_measured() {
             "not measured: panics/divide/bad",
             "fix: fix the benchmark",
             "cannot divide by nothing",
-            "unlisted     panics/divide/fine",
+            "no baseline panics/divide/fine",
         ],
     );
     sample
@@ -140,7 +140,7 @@ fn a_benchmark_that_measures_nothing_is_vacuous() {
     let sample = Sample::new();
     sample
         .check("vacuous")
-        .says(5, &["vacuous      vacuous/nothing", "optimised away"]);
+        .says(5, &["empty vacuous/nothing", "optimized away"]);
     sample
         .run("update", "vacuous", &[])
         .says(2, &["measures next to nothing", "black_box"]);

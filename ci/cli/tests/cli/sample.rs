@@ -29,11 +29,21 @@ impl Answer {
     pub(crate) fn says(&self, code: i32, messages: &[&str]) -> &Self {
         assert_eq!(self.code, code, "{self:#?}");
         for message in messages {
-            let said = self.stdout.contains(message) || self.stderr.contains(message);
+            let is_in = |text: &str| text.contains(message) || unaligned(text).contains(message);
+            let said = is_in(&self.stdout) || is_in(&self.stderr);
             assert!(said, "expected `{message}` in {self:#?}");
         }
         self
     }
+}
+
+/// A text without the padding of its columns.
+fn unaligned(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let words: Vec<&str> = line.split(' ').filter(|it| !it.is_empty()).collect();
+        words.join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// icgate on the sample project, with baselines and output of its own.

@@ -86,7 +86,7 @@ fn every_file_is_as_its_schema_says() {
         .iter()
         .map(|row| row["verdict"].as_str().unwrap())
         .collect();
-    assert_eq!(verdicts, ["regressed", "unlisted", "unchanged"]);
+    assert_eq!(verdicts, ["regressed", "no_baseline", "unchanged"]);
     // Consumers may be sent fields that they do not know yet.
     let mut newer = report.clone();
     newer["rows"][0]["of_tomorrow"] = json!(1);
@@ -133,7 +133,7 @@ fn schemas_refuse_what_icgate_refuses() {
     let baseline = schema("baseline.schema.json");
     let path = root().join("baselines/x86_64-linux-gnu/frame.json");
     for (pointer, value) in [
-        ("/format", json!(2)),
+        ("/format", json!(3)),
         ("/benchmarks/0/id", json!("no_case")),
         ("/benchmarks/0/metrics/instructions", json!(-1)),
         ("/benchmarks/0/metrics/instructions", json!(1_u64 << 53)),
@@ -195,7 +195,7 @@ fn tables_and_test_reports_have_a_row_for_each_benchmark() {
     let csv = compare(&sample, "csv").stdout;
     assert_eq!(csv.lines().count(), 4, "{csv}");
     assert!(
-        csv.starts_with("benchmark,verdict,exit_code,metric,base,"),
+        csv.starts_with("benchmark,verdict,movement,baseline,exit_code,metric,base,"),
         "{csv}"
     );
     let junit = compare(&sample, "junit").stdout;
@@ -218,7 +218,7 @@ fn tables_and_test_reports_have_a_row_for_each_benchmark() {
 
 #[test]
 fn schemas_list_every_word() {
-    use icgate_core::judge::Verdict;
+    use icgate_core::judge::{BaselineState, Movement, Outcome};
     use icgate_core::model::metric::Metric;
 
     let words = |schema: &Value, pointer: &str| -> Vec<String> {
@@ -228,10 +228,19 @@ fn schemas_list_every_word() {
             .collect()
     };
     let report = schema("report.schema.json");
-    assert_eq!(
-        words(&report, "/$defs/verdict/enum"),
-        Verdict::ALL.map(Verdict::word)
-    );
+    let movements = Movement::ALL.map(Movement::word);
+    let states = BaselineState::ALL.map(BaselineState::word);
+    assert_eq!(words(&report, "/$defs/movement/enum"), movements);
+    assert_eq!(words(&report, "/$defs/baseline_state/enum"), states);
+    // Of these two the verdict's word is the movement's.
+    let own = |it: &&str| !["kept", "improvement_not_recorded"].contains(it);
+    let verdicts: Vec<&str> = movements
+        .into_iter()
+        .chain(states.into_iter().filter(own))
+        .collect();
+    assert_eq!(words(&report, "/$defs/verdict/enum"), verdicts);
+    let outcomes = Outcome::ALL.map(Outcome::word);
+    assert_eq!(words(&report, "/$defs/outcome/enum"), outcomes);
     for name in ["report", "run", "baseline", "policy"] {
         let schema = schema(&format!("{name}.schema.json"));
         if let Some(list) = schema.pointer("/$defs/metric/enum") {

@@ -130,7 +130,7 @@ fn only_what_a_job_asks_for_fails_it() {
     let executables = build(&sample, "steady", |_| {});
     let code = |arguments: &[&str]| check(&sample, &executables, arguments).code;
     assert_eq!(code(&[]), 1);
-    assert_eq!(code(&["--fail-on", "unmeasured"]), 0);
+    assert_eq!(code(&["--fail-on", "not-measured"]), 0);
     assert_eq!(code(&["--fail-on", "error"]), 0);
 }
 

@@ -175,7 +175,7 @@ impl Case {
         }
         for row in report["rows"].as_array().into_iter().flatten() {
             let (id, verdict) = (word(&row["id"]), word(&row["verdict"]));
-            if verdict == "missing" {
+            if verdict == "benchmark_missing" {
                 continue;
             }
             let mut is_expected = false;
@@ -187,7 +187,7 @@ impl Case {
             let is_right = if is_expected {
                 verdict == self.expect.verdict
             } else {
-                matches!(verdict.as_str(), "unchanged" | "within")
+                matches!(verdict.as_str(), "unchanged" | "within_limit")
             };
             if !is_right {
                 wrong.push(format!("{id} is {verdict}"));
@@ -211,10 +211,14 @@ impl Case {
 
 /// How many benchmarks were not measured again, by what icgate prints.
 fn recalled(said: &str) -> usize {
-    let is_it = |line: &&str| line.ends_with("are unchanged since they were measured");
-    let line = said.lines().find(is_it).unwrap_or_default();
-    let mut words = line.split(' ').skip(1);
-    words.next().and_then(|it| it.parse().ok()).unwrap_or(0)
+    let reused = |line: &str| {
+        line.strip_prefix("icgate: reused ")?
+            .split(' ')
+            .next()?
+            .parse()
+            .ok()
+    };
+    said.lines().find_map(reused).unwrap_or(0)
 }
 
 impl Said {

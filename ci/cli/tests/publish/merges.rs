@@ -14,7 +14,7 @@ fn what_head_accepts_is_read_from_github_and_must_be_true() {
     let lying = Scene::new();
     lying.shards(&shards(12_000, 20_000));
     lying.edited(baseline(13_000, 20_000, Some("trust me")));
-    lying.publish().says(0, &["untrue"]);
+    lying.publish().says(0, &["baseline mismatch"]);
     assert_eq!(lying.conclusions(), ["failure"]);
 }
 

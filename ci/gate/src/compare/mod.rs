@@ -32,7 +32,7 @@ pub struct Facts<'a> {
     pub comparable: bool,
     /// Whether head's tree was recorded again in this measurement environment, which base was not: then there is
     /// nothing to compare with but head's tree itself.
-    pub rerecorded: bool,
+    pub rebaselined: bool,
     /// Base's code, as measured in the run's measurement environment.
     pub base_run: Option<&'a Measurement>,
 }
@@ -42,7 +42,7 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn base_run_as_baseline(&self) -> Option<&'a Measurement> {
         self.base_run
-            .filter(|_| self.rerecorded || !self.comparable)
+            .filter(|_| self.rebaselined || !self.comparable)
     }
 
     /// How far the benchmark moves when nothing changed: as the baseline says, or as was seen in
@@ -95,7 +95,7 @@ pub fn compare<'a>(base: &'a Baselines, committed: &'a Baselines, run: &'a Run) 
             committed: committed.accepted(id),
             measured: run.benchmark(id),
             comparable: comparable(committed, id.suite()),
-            rerecorded: !comparable(base, id.suite()) && comparable(committed, id.suite()),
+            rebaselined: !comparable(base, id.suite()) && comparable(committed, id.suite()),
             base_run: None,
         })
         .filter(|facts| run.complete || facts.measured.is_some())
@@ -114,7 +114,7 @@ impl<'a> Comparison<'a> {
     pub fn across_environments(mut self) -> Self {
         for facts in &mut self.benchmarks {
             facts.comparable = true;
-            facts.rerecorded = false;
+            facts.rebaselined = false;
         }
         self
     }

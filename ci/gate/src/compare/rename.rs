@@ -97,7 +97,7 @@ mod tests {
                 committed: base.iter().find(|it| it.id == **id),
                 measured: head.iter().find(|it| it.id == **id),
                 comparable: true,
-                rerecorded: false,
+                rebaselined: false,
                 base_run: None,
             })
             .collect();

@@ -1,161 +1,184 @@
-//! Signals: the facts of a benchmark, reduced to what the decision table asks.
+//! Signals: the facts of a benchmark, reduced to the columns of the decision table.
 
-use super::{TABLE, VACUOUS_INSTRUCTIONS_MAX, Verdict};
+use std::cmp::Ordering;
+
+use super::EMPTY_INSTRUCTIONS_MAX;
+use super::verdict::Movement;
 use crate::compare::Facts;
 use crate::model::baseline::Accepted;
 use crate::model::metric::{Metric, Metrics};
 use crate::model::policy::Limit;
 
-/// What the table asks about the measurement.
+/// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measured {
+    /// Nothing at all.
     Absent,
-    Vacuous,
-    Counted,
+    /// At most [`EMPTY_INSTRUCTIONS_MAX`].
+    Tiny,
+    Count,
 }
 
-/// What the table asks about the baselines of base and of head's tree.
+/// Which of base and head's tree have a baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listed {
     Nowhere,
     BaseOnly,
-    CommittedOnly,
+    HeadOnly,
+    /// Both, and they say the same.
     Same,
+    /// Both, and they differ.
     Edited,
 }
 
-/// How the measurement moved against base (against the committed baseline where base has none).
+/// Where head's baseline was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Movement {
-    Still,
-    WorseWithin,
-    WorseBeyond,
-    BetterWithin,
-    BetterBeyond,
+pub(super) enum Recorded {
+    /// In the run's measurement environment.
+    Here,
+    /// In another one.
+    Elsewhere,
+    /// Here, while base's was recorded elsewhere and base was not measured here.
+    Again,
 }
 
-/// The facts of one benchmark and metric, reduced to what the table asks.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the columns of a decision table"
-)]
+/// How far the benchmark moves when nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noise {
+    /// By no more than the limit.
+    BelowLimit,
+    /// By more than the limit.
+    AboveLimit,
+    /// By more than the limit; but the count is worse by more than noise and limit together.
+    Exceeded,
+}
+
+/// Whether head's baseline, where it does not repeat base's, says what was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    Matches,
+    Differs,
+}
+
+/// Whether head's baseline gives a reason of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    Given,
+    NotGiven,
+}
+
+/// Whether head is off base's baseline by more than the limit while it is not off base's own code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Base {
+    OnBaseline,
+    OffBaseline,
+}
+
+/// The facts of one benchmark and metric, reduced to the columns of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Signals {
     pub(super) measured: Measured,
     pub(super) listed: Listed,
-    pub(super) comparable: bool,
-    pub(super) rerecorded: bool,
-    pub(super) noisy: bool,
-    /// What head's tree says again, if anything, is what was measured.
-    pub(super) true_baseline: bool,
-    pub(super) reasoned: bool,
+    pub(super) recorded: Recorded,
+    pub(super) noise: Noise,
+    pub(super) claim: Claim,
+    /// How head moved against base (against the committed baseline where base has none).
     pub(super) movement: Movement,
-    /// Further from base's baseline than the limit, but not from base itself.
-    pub(super) drifted: bool,
+    pub(super) reason: Reason,
+    pub(super) base: Base,
 }
 
 impl Signals {
     pub(super) fn new(facts: &Facts<'_>, metric: Metric, limit: Limit) -> Self {
-        let standing = Standing::of(facts, metric);
-        let (base, committed) = (standing.base, standing.committed);
-        let head = facts
-            .measured
-            .map(|it| it.metrics.get(&metric).copied().unwrap_or(0));
-        let vacuous = facts
-            .measured
-            .is_some_and(|it| it.instructions() <= VACUOUS_INSTRUCTIONS_MAX);
-        let listed = match (base, committed) {
+        let counts = Counts::of(facts, metric);
+        let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
+        let measured = facts.measured.map(|it| count(&it.metrics));
+        let head = measured.unwrap_or(0);
+        let listed = match (counts.base, counts.committed) {
             (None, None) => Listed::Nowhere,
             (Some(_), None) => Listed::BaseOnly,
-            (None, Some(_)) => Listed::CommittedOnly,
+            (None, Some(_)) => Listed::HeadOnly,
             (Some(base), Some(committed)) if base == committed => Listed::Same,
             (Some(_), Some(_)) => Listed::Edited,
         };
-        let moved_from =
-            |count: Option<u64>| movement(count.unwrap_or(0), head.unwrap_or(0), limit);
-        let whole = moved_from(base.or(committed));
-        // Where head's tree says nothing new, its author answers for what was not on base already;
-        // and a gain is there to be banked only if the baseline has it too.
-        let own = match standing.base_run {
-            Some(_) if listed == Listed::Same => match moved_from(standing.base_run) {
-                Movement::BetterBeyond if whole != Movement::BetterBeyond => Movement::BetterWithin,
-                own => own,
+        let from_baseline = counts.base.or(counts.committed).unwrap_or(0);
+        let whole = movement(from_baseline, head, limit);
+        // Where head's tree keeps base's baseline, its author answers for what was not on base
+        // already; and there is a gain to record only if the baseline has it too.
+        let (from, own) = match counts.base_run {
+            Some(from) if listed == Listed::Same => match movement(from, head, limit) {
+                Movement::Improved if whole != Movement::Improved => (from, Movement::WithinLimit),
+                own => (from, own),
             },
-            _ => whole,
+            _ => (from_baseline, whole),
         };
+        let is_beyond = |it| matches!(it, Movement::Improved | Movement::Regressed);
+        let is_drifted = is_beyond(whole) && !is_beyond(own);
         Self {
-            measured: match head {
+            measured: match facts.measured {
                 None => Measured::Absent,
-                Some(_) if vacuous => Measured::Vacuous,
-                Some(_) => Measured::Counted,
+                Some(it) if it.instructions() <= EMPTY_INSTRUCTIONS_MAX => Measured::Tiny,
+                Some(_) => Measured::Count,
             },
             listed,
-            comparable: standing.comparable,
-            rerecorded: standing.rerecorded,
-            noisy: facts.committed.is_some_and(|accepted| {
-                let count = accepted.instructions();
-                limit.is_exceeded(count, count.saturating_add(facts.noise()))
-            }),
-            true_baseline: standing.true_baseline,
-            reasoned: gives_new_reason(facts),
+            recorded: counts.recorded,
+            noise: noise(facts, metric, limit, (from, head)),
+            claim: counts.claim,
             movement: own,
-            drifted: whole.is_beyond() && !own.is_beyond(),
+            reason: if gives_new_reason(facts) {
+                Reason::Given
+            } else {
+                Reason::NotGiven
+            },
+            base: if is_drifted {
+                Base::OffBaseline
+            } else {
+                Base::OnBaseline
+            },
         }
-    }
-
-    pub(super) fn verdict(self) -> Verdict {
-        let row = TABLE.iter().find(|row| (row.when)(self));
-        row.expect("the table has a row for every combination, as its test shows")
-            .verdict
-    }
-
-    /// Head's tree has a baseline for it.
-    pub(super) fn is_listed(self) -> bool {
-        matches!(
-            self.listed,
-            Listed::CommittedOnly | Listed::Same | Listed::Edited
-        )
-    }
-
-    /// Measured, listed in head's tree, and judgeable against it.
-    pub(super) fn sound(self) -> bool {
-        self.measured == Measured::Counted && self.is_listed() && self.comparable && !self.noisy
-    }
-
-    /// Head's tree says something new, and it is what was measured.
-    pub(super) fn proven(self) -> bool {
-        self.sound() && self.listed == Listed::Edited && self.true_baseline
-    }
-
-    /// Head's tree says what base says.
-    pub(super) fn untouched(self) -> bool {
-        self.sound() && self.listed == Listed::Same && self.true_baseline
     }
 }
 
-/// What base and head's tree are taken to say of one metric.
+/// How the benchmark's noise compares with its limit, and with how far head is from base.
 ///
-/// A baseline of another measurement environment says nothing about this one. Where base was measured in this
-/// measurement environment, what was measured stands in for it; and for head's tree as well, if that only repeats
-/// what base says.
-struct Standing {
+/// Noise excuses nothing that exceeds it. It is known of instructions only, so of another metric's
+/// change nothing is known to exceed it.
+fn noise(facts: &Facts<'_>, metric: Metric, limit: Limit, (base, head): (u64, u64)) -> Noise {
+    let is_above = facts.committed.is_some_and(|accepted| {
+        let count = accepted.instructions();
+        limit.is_exceeded(count, count.saturating_add(facts.noise()))
+    });
+    let least = head.saturating_sub(facts.noise());
+    let is_exceeded =
+        metric == Metric::Instructions && movement(base, least, limit) == Movement::Regressed;
+    match (is_above, is_exceeded) {
+        (false, _) => Noise::BelowLimit,
+        (true, false) => Noise::AboveLimit,
+        (true, true) => Noise::Exceeded,
+    }
+}
+
+/// What base and head's tree count as saying of one metric.
+///
+/// A baseline of another measurement environment says nothing about this one. Where base was
+/// measured in this environment, its count replaces base's baseline, and head's as well if that only
+/// repeats base's.
+struct Counts {
     base: Option<u64>,
     committed: Option<u64>,
     /// Base's code, as measured in this measurement environment.
     base_run: Option<u64>,
-    comparable: bool,
-    rerecorded: bool,
-    true_baseline: bool,
+    recorded: Recorded,
+    claim: Claim,
 }
 
-impl Standing {
+impl Counts {
     fn of(facts: &Facts<'_>, metric: Metric) -> Self {
         let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
-        let base_run = facts.base_run.map(|it| count(&it.metrics));
         let base_run_as_baseline = facts.base_run_as_baseline();
         let repeated =
             !facts.comparable && base_run_as_baseline.is_some() && facts.committed == facts.base;
-        let base = facts.base.filter(|_| !facts.rerecorded);
+        let base = facts.base.filter(|_| !facts.rebaselined);
         let base_count = match base_run_as_baseline {
             Some(measured) => Some(count(&measured.metrics)),
             None => base.map(|it| count(&it.metrics)),
@@ -166,10 +189,17 @@ impl Standing {
                 Some(_) if repeated => base_count,
                 committed => committed.map(|it| count(&it.metrics)),
             },
-            base_run,
-            comparable: facts.comparable || repeated,
-            rerecorded: facts.rerecorded && base_run_as_baseline.is_none(),
-            true_baseline: repeated || says_what_was_measured(facts, base_count, metric),
+            base_run: facts.base_run.map(|it| count(&it.metrics)),
+            recorded: match facts.comparable || repeated {
+                false => Recorded::Elsewhere,
+                true if facts.rebaselined && base_run_as_baseline.is_none() => Recorded::Again,
+                true => Recorded::Here,
+            },
+            claim: if repeated || says_what_was_measured(facts, base_count, metric) {
+                Claim::Matches
+            } else {
+                Claim::Differs
+            },
         }
     }
 }
@@ -194,7 +224,7 @@ fn says_what_was_measured(facts: &Facts<'_>, base_count: Option<u64>, metric: Me
         return false;
     };
     let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
-    let base = facts.base.filter(|_| !facts.rerecorded);
+    let base = facts.base.filter(|_| !facts.rebaselined);
     let noise = base.map_or(0, |it| {
         if metric == Metric::Instructions {
             it.noise
@@ -216,17 +246,9 @@ fn says_what_was_measured(facts: &Facts<'_>, base_count: Option<u64>, metric: Me
 
 fn movement(base: u64, head: u64, limit: Limit) -> Movement {
     match (head.cmp(&base), limit.is_exceeded(base, head)) {
-        (std::cmp::Ordering::Equal, _) => Movement::Still,
-        (std::cmp::Ordering::Greater, false) => Movement::WorseWithin,
-        (std::cmp::Ordering::Greater, true) => Movement::WorseBeyond,
-        (std::cmp::Ordering::Less, false) => Movement::BetterWithin,
-        (std::cmp::Ordering::Less, true) => Movement::BetterBeyond,
-    }
-}
-
-impl Movement {
-    /// Further than the limit allows.
-    const fn is_beyond(self) -> bool {
-        matches!(self, Self::WorseBeyond | Self::BetterBeyond)
+        (Ordering::Equal, _) => Movement::Unchanged,
+        (_, false) => Movement::WithinLimit,
+        (Ordering::Less, true) => Movement::Improved,
+        (Ordering::Greater, true) => Movement::Regressed,
     }
 }

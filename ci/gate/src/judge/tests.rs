@@ -1,89 +1,173 @@
+use std::collections::BTreeSet;
+
+use super::signals::{Base, Claim, Listed, Measured, Noise, Reason, Recorded};
 use super::*;
-use crate::model::baseline::Accepted;
+use crate::compare::compare;
 use crate::model::baseline::tests::{accepted, measured};
+use crate::model::baseline::{Accepted, Baseline, Baselines};
 use crate::model::bench_id::BenchId;
-use crate::model::run::Measurement;
+use crate::model::policy::OnImprovement;
+use crate::model::run::{Measurement, RUN_FORMAT, Run};
 
 /// Every combination of signals.
 fn all_signals() -> Vec<Signals> {
     let mut all = Vec::new();
-    for measured in [Measured::Absent, Measured::Vacuous, Measured::Counted] {
+    for measured in [Measured::Absent, Measured::Tiny, Measured::Count] {
         for listed in [
             Listed::Nowhere,
             Listed::BaseOnly,
-            Listed::CommittedOnly,
+            Listed::HeadOnly,
             Listed::Same,
             Listed::Edited,
         ] {
-            for movement in [
-                Movement::Still,
-                Movement::WorseWithin,
-                Movement::WorseBeyond,
-                Movement::BetterWithin,
-                Movement::BetterBeyond,
-            ] {
-                for bits in 0..64_u8 {
-                    let bit = |n: u8| bits & (1 << n) != 0;
-                    all.push(Signals {
-                        measured,
-                        listed,
-                        movement,
-                        comparable: bit(0),
-                        noisy: bit(1),
-                        true_baseline: bit(2),
-                        reasoned: bit(3),
-                        rerecorded: bit(4),
-                        drifted: bit(5),
-                    });
+            for recorded in [Recorded::Here, Recorded::Elsewhere, Recorded::Again] {
+                for noise in [Noise::BelowLimit, Noise::AboveLimit, Noise::Exceeded] {
+                    for movement in Movement::ALL {
+                        for bits in 0..8_u8 {
+                            let bit = |n: u8| bits & (1 << n) != 0;
+                            all.push(Signals {
+                                measured,
+                                listed,
+                                recorded,
+                                noise,
+                                claim: [Claim::Matches, Claim::Differs][usize::from(bit(0))],
+                                movement,
+                                reason: [Reason::Given, Reason::NotGiven][usize::from(bit(1))],
+                                base: [Base::OnBaseline, Base::OffBaseline][usize::from(bit(2))],
+                            });
+                        }
+                    }
                 }
             }
         }
     }
+    assert_eq!(all.len(), 3 * 5 * 3 * 3 * 4 * 8);
     all
 }
 
+/// The combinations that pass, under the mildest policy.
+fn passing() -> impl Iterator<Item = Signals> {
+    let passes = |it: &Signals| decide(*it).outcome(OnImprovement::Notice) == Outcome::Pass;
+    all_signals().into_iter().filter(passes)
+}
+
 #[test]
-fn exactly_one_row_matches_every_combination() {
-    let all = all_signals();
-    assert_eq!(all.len(), 3 * 5 * 5 * 64);
-    for signals in all {
-        let matching: Vec<_> = TABLE
-            .iter()
-            .filter(|row| (row.when)(signals))
-            .map(|row| row.verdict)
-            .collect();
-        assert_eq!(matching.len(), 1, "{signals:?} matches {matching:?}");
+fn every_state_can_be_reached_and_has_its_own_word() {
+    let mut words = BTreeSet::new();
+    for state in BaselineState::ALL {
+        let reached = |it: &Signals| decide(*it).baseline == state;
+        assert!(all_signals().iter().any(reached), "{state:?}");
+        assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+        assert!(words.insert(state.word()), "{state:?}");
+    }
+    for movement in Movement::ALL {
+        assert_eq!(serde_json::to_value(movement).unwrap(), movement.word());
+        assert!(words.insert(movement.word()), "{movement:?}");
+    }
+    for outcome in Outcome::ALL {
+        assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.word());
     }
 }
 
 #[test]
-fn every_verdict_has_one_row_and_can_be_reached() {
-    for verdict in Verdict::ALL {
-        assert_eq!(
-            TABLE.iter().filter(|row| row.verdict == verdict).count(),
-            1,
-            "{verdict:?}"
-        );
-        assert!(
-            all_signals()
-                .iter()
-                .any(|signals| signals.verdict() == verdict),
-            "{verdict:?}"
-        );
-        assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.word());
-    }
-}
-
-#[test]
-fn nothing_passes_that_was_not_counted_comparable_quiet_and_true() {
-    for signals in all_signals() {
-        if signals.verdict().outcome(OnImprovement::Fail) == Outcome::Pass
-            && signals.verdict() != Verdict::Removed
-        {
-            assert_eq!(signals.measured, Measured::Counted, "{signals:?}");
-            assert!(signals.comparable && !signals.noisy, "{signals:?}");
-            assert!(signals.true_baseline, "{signals:?}");
+fn nothing_worse_than_its_limit_passes_without_an_accepted_reason() {
+    for signals in passing().filter(|it| it.measured == Measured::Count) {
+        // What base does not have cannot be worse than base.
+        if signals.movement == Movement::Regressed && signals.listed != Listed::HeadOnly {
+            assert_eq!(decide(signals).baseline, BaselineState::Accepted);
+            assert_eq!(signals.listed, Listed::Edited, "{signals:?}");
+            assert_eq!(signals.claim, Claim::Matches, "{signals:?}");
+            assert_eq!(signals.reason, Reason::Given, "{signals:?}");
         }
+    }
+}
+
+#[test]
+fn what_was_not_measured_passes_only_without_a_baseline() {
+    for signals in passing().filter(|it| it.measured != Measured::Count) {
+        assert_eq!(signals.measured, Measured::Absent, "{signals:?}");
+        assert!(
+            matches!(signals.listed, Listed::Nowhere | Listed::BaseOnly),
+            "{signals:?}"
+        );
+        assert_eq!(decide(signals).baseline, BaselineState::Removed);
+    }
+}
+
+#[test]
+fn what_passes_is_comparable_quiet_and_true() {
+    for signals in passing().filter(|it| it.measured == Measured::Count) {
+        assert_ne!(signals.recorded, Recorded::Elsewhere, "{signals:?}");
+        assert_eq!(signals.noise, Noise::BelowLimit, "{signals:?}");
+        assert_eq!(signals.claim, Claim::Matches, "{signals:?}");
+    }
+}
+
+#[test]
+fn noise_excuses_nothing_that_exceeds_it() {
+    let plain_regression = |it: &Signals| {
+        let quiet = Signals {
+            noise: Noise::BelowLimit,
+            ..*it
+        };
+        decide(quiet) == Verdict::REGRESSED
+    };
+    for signals in all_signals().into_iter().filter(plain_regression) {
+        let excused = signals.noise == Noise::AboveLimit;
+        assert_eq!(
+            decide(signals) != Verdict::REGRESSED,
+            excused,
+            "{signals:?}"
+        );
+    }
+}
+
+#[test]
+fn a_kept_baseline_is_never_decided_with_an_unrecorded_gain() {
+    for signals in all_signals() {
+        let verdict = decide(signals);
+        if verdict.baseline == BaselineState::Kept {
+            assert!(
+                matches!(
+                    verdict.movement,
+                    Some(Movement::Unchanged | Movement::WithinLimit | Movement::Regressed)
+                ),
+                "{signals:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_whole_run_judges_all_that_base_knows() {
+    let ids = ["a/x/1", "a/x/2", "b/x/1"];
+    let environment = crate::model::environment::tests::environment();
+    let baselines = Baselines::new(["a", "b"].map(|suite| {
+        Baseline {
+            suite: suite.to_owned(),
+            environment: environment.clone(),
+            benchmarks: ids
+                .iter()
+                .filter(|id| id.starts_with(suite))
+                .map(|id| accepted(id, 10_000))
+                .collect(),
+        }
+    }));
+    for present in 0..8_u8 {
+        let is_there = |at: usize| present & (1 << at) != 0;
+        let there = ids.iter().enumerate().filter(|(at, _)| is_there(*at));
+        let run = Run {
+            format: RUN_FORMAT,
+            commit: None,
+            complete: true,
+            part: None,
+            environment: environment.clone(),
+            failed: Vec::new(),
+            benchmarks: there.map(|(_, id)| measured(id, 10_000)).collect(),
+        };
+        let judged = judge(&compare(&baselines, &baselines, &run), &Policy::default());
+        assert_eq!(judged.benchmarks.len(), ids.len());
+        assert_eq!(judged.outcome == Outcome::Pass, present == 7, "{present:b}");
     }
 }
 
@@ -99,7 +183,7 @@ fn check(base: Option<u64>, committed: Option<u64>, measured: Option<u64>, expec
         committed: committed.as_ref(),
         measured: measured.as_ref(),
         comparable: true,
-        rerecorded: false,
+        rebaselined: false,
         base_run: None,
     };
     let judgement = judge_benchmark(&facts, &Policy::default());
@@ -112,17 +196,21 @@ fn check(base: Option<u64>, committed: Option<u64>, measured: Option<u64>, expec
 #[test]
 fn counts_around_the_limit() {
     let same = |base, head, verdict| check(Some(base), Some(base), Some(head), verdict);
-    same(10_000, 10_000, Verdict::Unchanged);
-    same(10_000, 10_001, Verdict::Within);
-    same(10_000, 10_100, Verdict::Within);
-    same(10_000, 10_101, Verdict::Regressed);
-    same(10_000, 9_900, Verdict::Within);
-    same(10_000, 9_899, Verdict::Improved);
-    same(1_000, 1_050, Verdict::Within);
-    same(1_000, 1_051, Verdict::Regressed);
-    same(10_000, VACUOUS_INSTRUCTIONS_MAX, Verdict::Vacuous);
-    same(10_000, VACUOUS_INSTRUCTIONS_MAX + 1, Verdict::Improved);
-    same(10_000, 0, Verdict::Vacuous);
+    same(10_000, 10_000, Verdict::UNCHANGED);
+    same(10_000, 10_001, Verdict::WITHIN_LIMIT);
+    same(10_000, 10_100, Verdict::WITHIN_LIMIT);
+    same(10_000, 10_101, Verdict::REGRESSED);
+    same(10_000, 9_900, Verdict::WITHIN_LIMIT);
+    same(10_000, 9_899, Verdict::IMPROVED);
+    same(1_000, 1_050, Verdict::WITHIN_LIMIT);
+    same(1_000, 1_051, Verdict::REGRESSED);
+    same(
+        10_000,
+        EMPTY_INSTRUCTIONS_MAX,
+        Verdict::without_movement(BaselineState::Empty),
+    );
+    same(10_000, EMPTY_INSTRUCTIONS_MAX + 1, Verdict::IMPROVED);
+    same(10_000, 0, Verdict::without_movement(BaselineState::Empty));
 }
 
 #[test]
@@ -131,18 +219,48 @@ fn an_edited_baseline_must_say_what_was_measured() {
         Some(10_000),
         Some(10_300),
         Some(10_300),
-        Verdict::Unexplained,
+        Verdict::new(Movement::Regressed, BaselineState::ReasonMissing),
     );
-    check(Some(10_000), Some(10_080), Some(10_080), Verdict::Accepted);
-    check(Some(10_000), Some(9_000), Some(9_000), Verdict::Banked);
-    check(Some(10_000), Some(10_400), Some(10_300), Verdict::Untrue);
-    check(Some(10_000), Some(10_001), Some(10_000), Verdict::Untrue);
-    check(None, Some(10_001), Some(10_000), Verdict::Untrue);
-    check(None, Some(10_000), Some(10_000), Verdict::Added);
+    check(
+        Some(10_000),
+        Some(10_080),
+        Some(10_080),
+        Verdict::new(Movement::WithinLimit, BaselineState::Accepted),
+    );
+    check(
+        Some(10_000),
+        Some(9_000),
+        Some(9_000),
+        Verdict::new(Movement::Improved, BaselineState::Accepted),
+    );
+    check(
+        Some(10_000),
+        Some(10_400),
+        Some(10_300),
+        Verdict::new(Movement::Regressed, BaselineState::BaselineMismatch),
+    );
+    check(
+        Some(10_000),
+        Some(10_001),
+        Some(10_000),
+        Verdict::new(Movement::Unchanged, BaselineState::BaselineMismatch),
+    );
+    check(
+        None,
+        Some(10_001),
+        Some(10_000),
+        Verdict::without_movement(BaselineState::BaselineMismatch),
+    );
+    check(
+        None,
+        Some(10_000),
+        Some(10_000),
+        Verdict::without_movement(BaselineState::Added),
+    );
 }
 
 #[test]
-fn a_benchmark_that_moves_by_itself_is_noisy_and_not_regressed() {
+fn a_benchmark_that_moves_by_itself_is_noisy_unless_it_exceeds_its_noise() {
     let id: BenchId = "a/b/c".parse().unwrap();
     let base = accepted("a/b/c", 10_000);
     let judged = |in_baseline: u64, seen: u64| {
@@ -165,19 +283,23 @@ fn a_benchmark_that_moves_by_itself_is_noisy_and_not_regressed() {
             committed: Some(&base),
             measured: Some(&measured),
             comparable: true,
-            rerecorded: false,
+            rebaselined: false,
             base_run: None,
         };
         judge_benchmark(&facts, &Policy::default()).verdict
     };
-    assert_eq!(judged(0, 0), Verdict::Regressed);
-    assert_eq!(judged(100, 100), Verdict::Regressed);
-    assert_eq!(judged(101, 0), Verdict::Noisy);
-    assert_eq!(judged(0, 101), Verdict::Noisy);
+    assert_eq!(judged(0, 0), Verdict::REGRESSED);
+    assert_eq!(judged(100, 100), Verdict::REGRESSED);
+    // More noise than the limit, but 300 less 199 is still over it.
+    assert_eq!(judged(101, 0), Verdict::REGRESSED);
+    assert_eq!(judged(0, 199), Verdict::REGRESSED);
+    let noisy = Verdict::without_movement(BaselineState::Noisy);
+    assert_eq!(judged(200, 0), noisy);
+    assert_eq!(judged(0, 200), noisy);
 }
 
 /// The verdict for a measurement of 10,000 instructions, whatever base and head's tree say.
-fn judge_edit(base: &Accepted, committed: &Accepted, policy: &str, rerecorded: bool) -> Verdict {
+fn judge_edit(base: &Accepted, committed: &Accepted, policy: &str, rebaselined: bool) -> Verdict {
     let measured = measured("a/b/c", 10_000);
     let facts = Facts {
         id: &measured.id,
@@ -185,7 +307,7 @@ fn judge_edit(base: &Accepted, committed: &Accepted, policy: &str, rerecorded: b
         committed: Some(committed),
         measured: Some(&measured),
         comparable: true,
-        rerecorded,
+        rebaselined,
         base_run: None,
     };
     let policy = Policy::from_toml("policy.toml", &format!("format = 2\n{policy}")).unwrap();
@@ -193,30 +315,39 @@ fn judge_edit(base: &Accepted, committed: &Accepted, policy: &str, rerecorded: b
 }
 
 #[test]
-fn an_edit_brings_neither_slack_nor_another_story() {
+fn an_edit_brings_neither_slack_nor_other_functions() {
     let honest = accepted("a/b/c", 10_000);
     let same = |edit: fn(&mut Accepted)| {
         let mut committed = honest.clone();
         edit(&mut committed);
         judge_edit(&honest, &committed, "", false)
     };
-    assert_eq!(same(|_| {}), Verdict::Unchanged);
+    assert_eq!(same(|_| {}), Verdict::UNCHANGED);
     let other_functions = same(|it| it.functions = accepted("a/b/c", 9_000).functions);
-    assert_eq!(other_functions, Verdict::Untrue);
+    assert_eq!(
+        other_functions,
+        Verdict::new(Movement::Unchanged, BaselineState::BaselineMismatch)
+    );
     let mut slack = accepted("a/b/c", 10_040);
     slack.noise = 49;
-    assert_eq!(judge_edit(&honest, &slack, "", false), Verdict::Untrue);
+    assert_eq!(
+        judge_edit(&honest, &slack, "", false),
+        Verdict::new(Movement::Unchanged, BaselineState::BaselineMismatch)
+    );
 }
 
 #[test]
 fn a_judged_metric_cannot_be_left_out() {
     let base = accepted("a/b/c", 10_000);
     let rule = "[[rule]]\nbenchmarks = \"**\"\nmetric = \"data_reads\"";
-    assert_eq!(judge_edit(&base, &base, rule, false), Verdict::Unchanged);
+    assert_eq!(judge_edit(&base, &base, rule, false), Verdict::UNCHANGED);
     let mut without = base.clone();
     without.metrics.remove(&Metric::DataReads);
-    assert_eq!(judge_edit(&base, &without, rule, false), Verdict::Untrue);
-    assert_eq!(judge_edit(&base, &without, "", false), Verdict::Unchanged);
+    assert_eq!(
+        judge_edit(&base, &without, rule, false),
+        Verdict::new(Movement::Unchanged, BaselineState::BaselineMismatch)
+    );
+    assert_eq!(judge_edit(&base, &without, "", false), Verdict::UNCHANGED);
 }
 
 #[test]
@@ -228,25 +359,36 @@ fn a_worsening_needs_a_reason_of_its_own() {
         committed.reason = reason.map(str::to_owned);
         judge_edit(&base, &committed, "", false)
     };
-    assert_eq!(judged(None), Verdict::Unexplained);
-    assert_eq!(judged(Some(" ")), Verdict::Unexplained);
-    assert_eq!(judged(Some("an old story")), Verdict::Unexplained);
-    assert_eq!(judged(Some("a new one")), Verdict::Accepted);
+    assert_eq!(
+        judged(None),
+        Verdict::new(Movement::Regressed, BaselineState::ReasonMissing)
+    );
+    assert_eq!(
+        judged(Some(" ")),
+        Verdict::new(Movement::Regressed, BaselineState::ReasonMissing)
+    );
+    assert_eq!(
+        judged(Some("an old story")),
+        Verdict::new(Movement::Regressed, BaselineState::ReasonMissing)
+    );
+    assert_eq!(
+        judged(Some("a new one")),
+        Verdict::new(Movement::Regressed, BaselineState::Accepted)
+    );
 }
 
 #[test]
 fn a_base_of_another_environment_is_no_measure() {
     let base = accepted("a/b/c", 9_000);
     let recorded = accepted("a/b/c", 10_000);
-    assert_eq!(judge_edit(&base, &recorded, "", true), Verdict::Rerecorded);
-    assert_eq!(judge_edit(&base, &base, "", true), Verdict::Untrue);
-}
-
-/// Where a baseline was recorded: in the run's measurement environment or in another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Recorded {
-    Here,
-    Elsewhere,
+    assert_eq!(
+        judge_edit(&base, &recorded, "", true),
+        Verdict::without_movement(BaselineState::Rebaselined)
+    );
+    assert_eq!(
+        judge_edit(&base, &base, "", true),
+        Verdict::without_movement(BaselineState::BaselineMismatch)
+    );
 }
 
 /// The verdict for these instructions, with base's code measured beside.
@@ -265,94 +407,146 @@ fn judge_with_base_run(
         committed: Some(&accepted_head),
         measured: Some(&head),
         comparable: committed.1 == Recorded::Here,
-        rerecorded: base.1 == Recorded::Elsewhere && committed.1 == Recorded::Here,
+        rebaselined: base.1 == Recorded::Elsewhere && committed.1 == Recorded::Here,
         base_run: Some(&base_run),
     };
     judge_benchmark(&facts, &Policy::default()).verdict
 }
 
 #[test]
-fn an_author_answers_for_his_own_change_and_not_for_what_was_on_base() {
+fn a_change_is_judged_by_what_it_adds_to_base() {
     let judged = |base_run, head| {
         let baseline = (10_000, Recorded::Here);
         judge_with_base_run(baseline, baseline, base_run, head)
     };
-    assert_eq!(judged(10_000, 10_000), Verdict::Unchanged);
-    assert_eq!(judged(10_000, 10_101), Verdict::Regressed);
+    assert_eq!(judged(10_000, 10_000), Verdict::UNCHANGED);
+    assert_eq!(judged(10_000, 10_101), Verdict::REGRESSED);
     // 80 were there before; with 40 more the baseline's limit is passed, but not this change's.
-    assert_eq!(judged(10_080, 10_120), Verdict::Drifted);
-    assert_eq!(judged(10_300, 10_300), Verdict::Drifted);
-    assert_eq!(judged(9_700, 9_700), Verdict::Drifted);
+    assert_eq!(
+        judged(10_080, 10_120),
+        Verdict::new(Movement::WithinLimit, BaselineState::Drifted)
+    );
+    assert_eq!(
+        judged(10_300, 10_300),
+        Verdict::new(Movement::Unchanged, BaselineState::Drifted)
+    );
+    assert_eq!(
+        judged(9_700, 9_700),
+        Verdict::new(Movement::Unchanged, BaselineState::Drifted)
+    );
     assert_eq!(
         judged(10_080, 10_100),
-        Verdict::Within,
+        Verdict::WITHIN_LIMIT,
         "equal to the limit"
     );
     assert_eq!(
         judged(10_300, 10_403),
-        Verdict::Drifted,
+        Verdict::new(Movement::WithinLimit, BaselineState::Drifted),
         "equal to the limit"
     );
-    assert_eq!(judged(10_300, 10_404), Verdict::Regressed);
+    assert_eq!(judged(10_300, 10_404), Verdict::REGRESSED);
     assert_eq!(
         judged(9_950, 10_060),
-        Verdict::Regressed,
-        "his own, though the budget bears it"
+        Verdict::REGRESSED,
+        "its own, though within the baseline's limit"
     );
-    assert_eq!(judged(10_300, 10_100), Verdict::Within, "nothing to bank");
-    assert_eq!(judged(10_500, 10_300), Verdict::Drifted, "nothing to bank");
-    assert_eq!(judged(10_300, 9_800), Verdict::Improved);
+    assert_eq!(
+        judged(10_300, 10_100),
+        Verdict::WITHIN_LIMIT,
+        "nothing to record"
+    );
+    assert_eq!(
+        judged(10_500, 10_300),
+        Verdict::new(Movement::WithinLimit, BaselineState::Drifted),
+        "nothing to record"
+    );
+    assert_eq!(judged(10_300, 9_800), Verdict::IMPROVED);
     assert_eq!(
         judged(10_040, 10_040),
-        Verdict::Unchanged,
-        "nothing of it is his"
+        Verdict::UNCHANGED,
+        "none of it is this change's"
     );
 }
 
 #[test]
-fn base_measured_here_stands_in_for_a_baseline_of_elsewhere() {
+fn base_run_replaces_a_baseline_recorded_elsewhere() {
     use Recorded::{Elsewhere, Here};
     let untouched = |base_run, head| {
         let baseline = (10_000, Elsewhere);
         judge_with_base_run(baseline, baseline, base_run, head)
     };
-    assert_eq!(untouched(12_000, 12_000), Verdict::Unchanged);
-    assert_eq!(untouched(12_000, 12_120), Verdict::Within);
-    assert_eq!(untouched(12_000, 12_121), Verdict::Regressed);
-    assert_eq!(untouched(12_000, 10_000), Verdict::Improved);
+    assert_eq!(untouched(12_000, 12_000), Verdict::UNCHANGED);
+    assert_eq!(untouched(12_000, 12_120), Verdict::WITHIN_LIMIT);
+    assert_eq!(untouched(12_000, 12_121), Verdict::REGRESSED);
+    assert_eq!(untouched(12_000, 10_000), Verdict::IMPROVED);
     // Edited elsewhere: nothing here can prove it.
     let edited = judge_with_base_run((10_000, Elsewhere), (10_500, Elsewhere), 12_000, 12_000);
-    assert_eq!(edited, Verdict::Incomparable);
+    assert_eq!(
+        edited,
+        Verdict::without_movement(BaselineState::NotComparable)
+    );
     let anew = |committed, base_run, head| {
         judge_with_base_run((10_000, Elsewhere), (committed, Here), base_run, head)
     };
-    assert_eq!(anew(12_000, 12_000, 12_000), Verdict::Unchanged);
-    assert_eq!(anew(12_100, 12_000, 12_100), Verdict::Accepted);
-    assert_eq!(anew(12_500, 12_000, 12_500), Verdict::Unexplained);
-    assert_eq!(anew(11_000, 12_000, 11_000), Verdict::Banked);
-    assert_eq!(anew(12_900, 12_000, 12_500), Verdict::Untrue);
+    assert_eq!(anew(12_000, 12_000, 12_000), Verdict::UNCHANGED);
+    assert_eq!(
+        anew(12_100, 12_000, 12_100),
+        Verdict::new(Movement::WithinLimit, BaselineState::Accepted)
+    );
+    assert_eq!(
+        anew(12_500, 12_000, 12_500),
+        Verdict::new(Movement::Regressed, BaselineState::ReasonMissing)
+    );
+    assert_eq!(
+        anew(11_000, 12_000, 11_000),
+        Verdict::new(Movement::Improved, BaselineState::Accepted)
+    );
+    assert_eq!(
+        anew(12_900, 12_000, 12_500),
+        Verdict::new(Movement::Regressed, BaselineState::BaselineMismatch)
+    );
 }
 
 #[test]
 fn benchmarks_and_baselines_come_and_go_together() {
-    check(None, None, Some(10_000), Verdict::Unlisted);
-    check(Some(10_000), None, Some(10_000), Verdict::Unlisted);
-    check(Some(10_000), Some(10_000), None, Verdict::Missing);
-    check(Some(10_000), None, None, Verdict::Removed);
+    check(
+        None,
+        None,
+        Some(10_000),
+        Verdict::without_movement(BaselineState::NoBaseline),
+    );
+    check(
+        Some(10_000),
+        None,
+        Some(10_000),
+        Verdict::without_movement(BaselineState::NoBaseline),
+    );
+    check(
+        Some(10_000),
+        Some(10_000),
+        None,
+        Verdict::without_movement(BaselineState::BenchmarkMissing),
+    );
+    check(
+        Some(10_000),
+        None,
+        None,
+        Verdict::without_movement(BaselineState::Removed),
+    );
 }
 
 #[test]
 fn the_most_severe_outcome_decides_the_exit_code() {
     let codes = [
-        Outcome::Unmeasured,
-        Outcome::Incomparable,
-        Outcome::Regressed,
-        Outcome::BaselineOutOfDate,
         Outcome::Pass,
+        Outcome::BaselineOutOfDate,
+        Outcome::Regressed,
+        Outcome::NotComparable,
+        Outcome::NotMeasured,
     ];
-    assert!(codes.is_sorted_by(|a, b| a > b));
-    assert_eq!(codes.map(Outcome::exit_code), [3, 4, 1, 5, 0]);
-    let improved = Verdict::Improved;
+    assert!(codes.is_sorted_by(|a, b| a < b));
+    assert_eq!(codes.map(Outcome::exit_code), [0, 5, 1, 4, 3]);
+    let improved = Verdict::IMPROVED;
     assert_eq!(improved.outcome(OnImprovement::Notice), Outcome::Pass);
     assert_eq!(
         improved.outcome(OnImprovement::Fail),

@@ -46,7 +46,7 @@ impl RunLink {
 /// Whether the report tells a reader anything that a green check does not.
 #[must_use]
 pub fn is_worth_a_comment(report: &Report) -> bool {
-    let quiet = |verdict| matches!(verdict, Verdict::Unchanged | Verdict::Within);
+    let quiet = |verdict| matches!(verdict, Verdict::UNCHANGED | Verdict::WITHIN_LIMIT);
     report.outcome != Outcome::Pass || report.rows.iter().any(|row| !quiet(row.verdict))
 }
 
@@ -112,7 +112,7 @@ mod tests {
 
     fn quiet() -> Report {
         let mut report = sample();
-        report.rows.retain(|row| row.verdict == Verdict::Unchanged);
+        report.rows.retain(|row| row.verdict == Verdict::UNCHANGED);
         report.outcome = Outcome::Pass;
         report
     }

@@ -14,7 +14,7 @@
 
 use serde::Serialize;
 
-use crate::judge::{Outcome, Verdict};
+use crate::judge::Outcome;
 use crate::model::escape::escaped;
 use crate::model::run::CiRun;
 use crate::publish::body::without_verdict;
@@ -55,8 +55,8 @@ pub fn conclusion(outcome: Outcome, accepted: bool) -> Conclusion {
         (
             Outcome::BaselineOutOfDate
             | Outcome::Regressed
-            | Outcome::Incomparable
-            | Outcome::Unmeasured,
+            | Outcome::NotComparable
+            | Outcome::NotMeasured,
             _,
         ) => Conclusion::Failure,
     }
@@ -141,7 +141,10 @@ fn ci_of(key: &Key, external_id: &str) -> Option<CiRun> {
 #[must_use]
 pub fn judged(report: &Report, place: &Place<'_>) -> CheckRun {
     let report = &report.escaped();
-    let conclusion = conclusion(report.outcome, report.count(Verdict::Accepted) > 0);
+    let conclusion = conclusion(
+        report.outcome,
+        report.rows.iter().any(Row::is_accepted_cost),
+    );
     let title = messages::headline(report);
     let mut check = place.check_run(conclusion, &title, &markdown::render(report));
     let annotations = report.rows.iter().filter_map(|row| annotation(report, row));
@@ -163,7 +166,7 @@ fn annotation(report: &Report, row: &Row) -> Option<Annotation> {
     let culprit = row.culprits.first().filter(|_| row.fails())?;
     let line = culprit.line.filter(|line| (1..=LINE_MAX).contains(line))?;
     let path = format!("{}{}", report.prefix, culprit.file);
-    let title = escaped(&format!("{} {}", row.verdict.word(), row.id));
+    let title = escaped(&format!("{} {}", messages::verdict(row), row.id));
     is_path(&path).then(|| Annotation {
         path,
         start_line: line,
@@ -379,8 +382,8 @@ mod tests {
             Outcome::Pass,
             Outcome::BaselineOutOfDate,
             Outcome::Regressed,
-            Outcome::Incomparable,
-            Outcome::Unmeasured,
+            Outcome::NotComparable,
+            Outcome::NotMeasured,
         ] {
             for accepted in [false, true] {
                 let expected = match (outcome, accepted) {

@@ -58,7 +58,7 @@ pub fn drift(baselines: &Baselines, run: &Run, policy: &Policy) -> Option<String
     let more = report
         .rows
         .iter()
-        .filter(|it| it.verdict == Verdict::Within)
+        .filter(|it| it.verdict == Verdict::WITHIN_LIMIT)
         .count();
     if more > 0 {
         let _ = writeln!(
@@ -78,8 +78,8 @@ pub fn drift(baselines: &Baselines, run: &Run, policy: &Policy) -> Option<String
 
 /// Beyond its limit, in whichever direction. What has no baseline or no measurement is main's own
 /// gate's to tell.
-const fn has_moved(row: &Row) -> bool {
-    matches!(row.verdict, Verdict::Regressed | Verdict::Improved)
+fn has_moved(row: &Row) -> bool {
+    matches!(row.verdict, Verdict::REGRESSED | Verdict::IMPROVED)
 }
 
 /// What is new, and what could not be measured there.

@@ -1,12 +1,15 @@
 //! A report as comma-separated values: a row for each benchmark, counts as plain numbers.
 
+use crate::judge::Movement;
 use crate::render::messages;
 use crate::render::separated::separated;
 use crate::report::Report;
 
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 16] = [
     "benchmark",
     "verdict",
+    "movement",
+    "baseline",
     "exit_code",
     "metric",
     "base",
@@ -31,6 +34,8 @@ pub fn render(report: &Report) -> String {
         vec![
             row.id.to_string(),
             row.verdict.word().to_owned(),
+            row.movement.map_or("", Movement::word).to_owned(),
+            row.baseline.word().to_owned(),
             row.outcome.exit_code().to_string(),
             row.metric.name().to_owned(),
             count(row.base),
@@ -49,9 +54,9 @@ pub fn render(report: &Report) -> String {
     let failed = report.failed.iter().map(|failed| {
         let mut row = vec![String::new(); HEADER.len()];
         row[0] = failed.id.to_string();
-        "unmeasured".clone_into(&mut row[1]);
-        "3".clone_into(&mut row[2]);
-        failed.why.clone_into(&mut row[10]);
+        "not_measured".clone_into(&mut row[1]);
+        "3".clone_into(&mut row[4]);
+        failed.why.clone_into(&mut row[12]);
         row
     });
     separated(&HEADER, rows.chain(failed))

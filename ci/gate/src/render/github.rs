@@ -66,7 +66,7 @@ fn push_level(text: &mut String, report: &Report, level: &str, rows: &[&Row]) {
 }
 
 fn properties(report: &Report, row: &Row) -> String {
-    let title = property(&format!("{} {}", row.verdict.word(), row.id));
+    let title = property(&format!("{} {}", messages::verdict(row), row.id));
     match row.culprits.first() {
         Some(culprit) if row.outcome == Outcome::Regressed => {
             let line = culprit

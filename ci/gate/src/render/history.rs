@@ -139,16 +139,16 @@ fn drift(row: &HistoryRow<'_>) -> String {
         return "no longer there".to_owned();
     };
     let mut text = grouped(drift.head);
-    if drift.base != drift.head || drift.rerecorded != 0 {
+    if drift.base != drift.head || drift.rebaselined != 0 {
         text = format!("{} → {text}", grouped(drift.base));
         if let Some(share) = drift.share() {
             let _ = write!(text, "  {}", percent(share));
         }
-        if drift.rerecorded != 0 {
+        if drift.rebaselined != 0 {
             let _ = write!(
                 text,
                 "  (and {} by another measurement environment)",
-                signed(drift.rerecorded)
+                signed(drift.rebaselined)
             );
         }
     }
@@ -168,7 +168,7 @@ fn step_words(step: Step<'_>) -> String {
         (None, Some(after)) => grouped(after),
         (_, None) => "removed".to_owned(),
     };
-    if step.after.rerecorded {
+    if step.after.rebaselined {
         text.push_str("  (another measurement environment)");
     }
     let _ = match &step.after.reason {
@@ -188,7 +188,7 @@ pub fn as_csv(view: &HistoryView<'_>) -> String {
         "before",
         "after",
         "change_ppm",
-        "rerecorded",
+        "rebaselined",
         "reason",
         "subject",
     ];
@@ -209,7 +209,7 @@ pub fn as_csv(view: &HistoryView<'_>) -> String {
                 count(step.before),
                 count(after.instructions),
                 share.map_or_else(String::new, |it| it.to_string()),
-                after.rerecorded.to_string(),
+                after.rebaselined.to_string(),
                 after.reason.as_deref().unwrap_or_default().to_owned(),
                 after.commit.subject.to_string(),
             ]
@@ -273,7 +273,7 @@ pub fn markdown(view: &HistoryView<'_>) -> String {
         let counts: Vec<u64> = row.trend.counts().collect();
         let of = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
         let share = row.drift.and_then(Drift::share);
-        let rerecorded = row.drift.map_or(0, |it| it.rerecorded);
+        let rebaselined = row.drift.map_or(0, |it| it.rebaselined);
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {}{}{} | {} |",
@@ -282,7 +282,7 @@ pub fn markdown(view: &HistoryView<'_>) -> String {
             of(row.drift.map(|it| it.base)),
             of(row.drift.map(|it| it.head)),
             share.map_or_else(|| "–".to_owned(), percent),
-            match rerecorded {
+            match rebaselined {
                 0 => String::new(),
                 moved => format!(", and {} by another environment", signed(moved)),
             },

@@ -107,14 +107,14 @@ fn headline(row: &Row) -> String {
     match (row.base, row.head, row.change) {
         (Some(base), Some(head), Some(change)) => format!(
             "{}: {} → {} {} ({}, limit {})",
-            row.verdict.word(),
+            messages::verdict(row),
             grouped(base),
             grouped(head),
             row.metric,
             percent(change),
             row.limit_share()
         ),
-        _ => row.verdict.word().to_owned(),
+        _ => messages::verdict(row),
     }
 }
 

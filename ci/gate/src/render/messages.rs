@@ -1,45 +1,46 @@
 //! Sentences that more than one renderer shows.
 
+use std::cmp::Reverse;
+
 use crate::attribute::reach::Reach;
 use crate::attribute::{Culprit, FunctionChange, Inlining, Kind};
-use crate::judge::{Outcome, Verdict};
+use crate::judge::{BaselineState, Outcome, Verdict};
 use crate::model::bench_id::BenchId;
 use crate::render::number::{grouped, percent, signed};
 use crate::report::{MainCause, Report, Row};
 
-/// The verdict of the run in one sentence, with what to do.
+/// The verdict of the run in one sentence.
 pub(crate) fn headline(report: &Report) -> String {
-    let failing = report.rows.iter().filter(|row| row.fails()).count();
     let of = format!("of {}", plural(report.judged, "benchmark"));
+    let is = |count| if count == 1 { "is" } else { "are" };
     match report.outcome {
-        Outcome::Pass if report.judged == 0 => "pass: no benchmark was judged".to_owned(),
+        Outcome::Pass if report.judged == 0 => "pass: no benchmark was checked".to_owned(),
         Outcome::Pass => format!(
-            "pass: {} judged, none in the way",
+            "pass: {} checked, no regressions",
             plural(report.judged, "benchmark")
         ),
-        Outcome::Regressed => format!(
-            "fail: {} {of} {} more instructions than the limit allows",
-            report.count(Verdict::Regressed),
-            if report.count(Verdict::Regressed) == 1 {
-                "executes"
-            } else {
-                "execute"
-            },
-        ),
-        Outcome::Incomparable => {
-            let count = report.count(Verdict::Incomparable) + report.count(Verdict::Rerecorded);
-            format!(
-                "not comparable: {} {of} {} no base in this environment",
-                count,
-                if count == 1 { "has" } else { "have" },
-            )
+        Outcome::Regressed => {
+            let count = report.count(Verdict::REGRESSED);
+            format!("fail: {} {of} regressed", grouped(count as u64))
         }
-        Outcome::Unmeasured => format!(
+        Outcome::NotComparable => {
+            let states = [BaselineState::NotComparable, BaselineState::Rebaselined];
+            let count: usize = states.map(|it| report.count_state(it)).into_iter().sum();
+            let has = if count == 1 { "has" } else { "have" };
+            format!("not comparable: {count} {of} {has} no base in this environment")
+        }
+        Outcome::NotMeasured => format!(
             "no verdict: {} could not be measured",
             plural(report.failed.len(), "benchmark")
         ),
         Outcome::BaselineOutOfDate => {
-            format!("out of date: the baselines of {failing} {of} have to be brought into step")
+            let states = [BaselineState::Noisy, BaselineState::Empty];
+            let unfit: usize = states.map(|it| report.count_state(it)).into_iter().sum();
+            match report.rows.iter().filter(|row| row.fails()).count() - unfit {
+                0 => format!("fail: {unfit} {of} {} noisy or empty", is(unfit)),
+                1 => format!("fail: the baseline of 1 {of} is out of date"),
+                stale => format!("fail: the baselines of {stale} {of} are out of date"),
+            }
         }
     }
 }
@@ -48,12 +49,12 @@ pub(crate) fn headline(report: &Report) -> String {
 pub(crate) fn action(report: &Report) -> &'static str {
     match report.outcome {
         Outcome::Pass => "Nothing to do.",
-        Outcome::BaselineOutOfDate => "Bring the baselines into step and commit them.",
-        Outcome::Regressed => "Make them cheaper, or accept the cost and say why.",
-        Outcome::Incomparable => {
-            "Measure base in this measurement environment too, record the baselines in it, or go back to theirs."
+        Outcome::BaselineOutOfDate => "Update the baselines and commit them.",
+        Outcome::Regressed => "Reduce the cost, or accept it and give a reason.",
+        Outcome::NotComparable => {
+            "Measure base in this environment too, or record the baselines in it."
         }
-        Outcome::Unmeasured => "Mend what could not be measured.",
+        Outcome::NotMeasured => "Fix what could not be measured.",
     }
 }
 
@@ -62,25 +63,26 @@ pub(crate) fn explain(id: &BenchId) -> String {
     format!("icgate explain '{}'", id.as_str().replace('\'', "'\\''"))
 }
 
-/// `3 unchanged, 1 regressed`, worst first.
+/// A verdict as readers see it: `within limit`.
+pub(crate) fn verdict(row: &Row) -> String {
+    row.verdict.word().replace('_', " ")
+}
+
+/// `1 regressed, 3 unchanged`, worst first.
 pub(crate) fn counts(report: &Report) -> String {
-    let mut verdicts: Vec<Verdict> = Verdict::ALL
-        .into_iter()
-        .filter(|verdict| report.count(*verdict) > 0)
-        .collect();
-    let outcome = |verdict: Verdict| {
-        report
-            .rows
-            .iter()
-            .find(|row| row.verdict == verdict)
-            .map(|row| row.outcome)
-    };
-    verdicts.sort_by_key(|verdict| std::cmp::Reverse(outcome(*verdict)));
-    let counts: Vec<_> = verdicts
+    let mut counts: Vec<(Outcome, &str, usize)> = Vec::new();
+    for row in &report.rows {
+        let word = row.verdict.word();
+        match counts.iter_mut().find(|it| it.1 == word) {
+            Some((_, _, count)) => *count += 1,
+            None => counts.push((row.outcome, word, 1)),
+        }
+    }
+    counts.sort_by_key(|&(outcome, word, _)| (Reverse(outcome), word));
+    let counts = counts
         .iter()
-        .map(|verdict| format!("{} {}", report.count(*verdict), verdict.word()))
-        .collect();
-    counts.join(", ")
+        .map(|(_, word, count)| format!("{count} {}", word.replace('_', " ")));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 /// `judged 12 of 12`.
@@ -113,7 +115,7 @@ fn renamed(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
 
 /// What of a change was there before this one, where base's own code was measured.
 pub(crate) fn blame(row: &Row) -> Option<String> {
-    let base_run = row.base_run.filter(|_| row.verdict != Verdict::Unchanged)?;
+    let base_run = row.base_run.filter(|_| row.verdict != Verdict::UNCHANGED)?;
     let (before, own) = (percent(base_run.before?), percent(base_run.own?));
     match (base_run.other_environment, base_run.before) {
         (true, _) => Some(format!("by the toolchain {before}, by this change {own}")),
@@ -124,34 +126,38 @@ pub(crate) fn blame(row: &Row) -> Option<String> {
 
 fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
     let head = row.head.map_or_else(String::new, grouped);
-    Some(match row.verdict {
-        Verdict::Unchanged | Verdict::Within | Verdict::Regressed => return None,
-        Verdict::Drifted => "base itself has left its baseline: its budget is used up".to_owned(),
-        Verdict::Improved => {
-            "better than its baseline: bank it, or the gain can be lost unseen".to_owned()
+    Some(match row.baseline {
+        BaselineState::Kept => return None,
+        BaselineState::Accepted => format!("reason: {}", name(row.reason.as_ref()?)),
+        BaselineState::Added => "new, with its baseline".to_owned(),
+        BaselineState::Removed => "removed, with its baseline".to_owned(),
+        BaselineState::Drifted => {
+            "base itself has left its baseline by more than the limit".to_owned()
         }
-        Verdict::Accepted | Verdict::Banked => format!("reason: {}", name(row.reason.as_ref()?)),
-        Verdict::Unexplained => "the new baseline is worse and gives no reason".to_owned(),
-        Verdict::Untrue => format!(
+        BaselineState::ImprovementNotRecorded => {
+            "update the baseline, or the gain can be lost unnoticed".to_owned()
+        }
+        BaselineState::ReasonMissing => "the new baseline is worse and gives no reason".to_owned(),
+        BaselineState::BaselineMismatch => format!(
             "the baseline was changed to {}, but {head} was measured",
             row.committed.or(row.base).map_or_else(String::new, grouped),
         ),
-        Verdict::Added => "new, with its baseline".to_owned(),
-        Verdict::Rerecorded => {
-            "recorded again in this measurement environment; base's was another, and base was not measured here"
-                .to_owned()
-        }
-        Verdict::Removed => "gone, with its baseline".to_owned(),
-        Verdict::Unlisted => "has no baseline".to_owned(),
-        Verdict::Missing => "has a baseline, but is no longer measured".to_owned(),
-        Verdict::Noisy => format!(
-            "moves by {} instructions when nothing changed, more than its limit bears",
+        BaselineState::NoBaseline => "has no baseline".to_owned(),
+        BaselineState::BenchmarkMissing => "has a baseline, but was not measured".to_owned(),
+        BaselineState::Noisy => format!(
+            "moves by {} instructions when nothing changed, which exceeds its limit",
             grouped(row.noise)
         ),
-        Verdict::Vacuous => {
-            format!("executes {head} instructions: what it was meant to measure was optimised away")
+        BaselineState::Empty => {
+            format!("executes {head} instructions and measures nothing: optimized away?")
         }
-        Verdict::Incomparable => "its baseline was recorded in another environment".to_owned(),
+        BaselineState::Rebaselined => {
+            "its baseline was recorded again in this environment; base was not measured in it"
+                .to_owned()
+        }
+        BaselineState::NotComparable => {
+            "its baseline was recorded in another environment".to_owned()
+        }
     })
 }
 
@@ -159,7 +165,7 @@ fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
 /// what is executed. Within the limit nobody has to look for a cause.
 pub(crate) fn reach_note(row: &Row) -> Option<&'static str> {
     let is_moved = row.change.is_some_and(|change| change != 0);
-    let asks_why = is_moved && row.verdict != Verdict::Within;
+    let asks_why = is_moved && row.verdict != Verdict::WITHIN_LIMIT;
     let told = row.reach.filter(|it| asks_why && *it != Reach::Touched);
     told.map(reach)
 }
@@ -290,12 +296,12 @@ pub(crate) fn next_steps(report: &Report) -> Vec<(&'static str, String)> {
     }
     let update = &report.commands.update;
     match report.outcome {
-        Outcome::Pass | Outcome::Unmeasured => {}
-        Outcome::Regressed => steps.push(("accept, saying why", update.clone())),
-        Outcome::BaselineOutOfDate => steps.push(("bring the baselines into step", update.clone())),
+        Outcome::Pass | Outcome::NotMeasured => {}
+        Outcome::Regressed => steps.push(("accept the cost, with a reason", update.clone())),
+        Outcome::BaselineOutOfDate => steps.push(("update the baselines", update.clone())),
         // What was recorded here already lacks a base that was measured here too.
-        Outcome::Incomparable if report.count(Verdict::Incomparable) == 0 => {}
-        Outcome::Incomparable => steps.push(("record in this environment", update.clone())),
+        Outcome::NotComparable if report.count_state(BaselineState::NotComparable) == 0 => {}
+        Outcome::NotComparable => steps.push(("record in this environment", update.clone())),
     }
     steps
 }

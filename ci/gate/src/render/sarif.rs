@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::judge::{Outcome, Verdict};
+use crate::judge::{BaselineState, Outcome, Verdict};
 use crate::render::messages;
 use crate::render::number::{grouped, percent};
 use crate::report::{Report, Row};
@@ -19,16 +19,16 @@ pub fn render(report: &Report) -> String {
     let report = &report.escaped();
     let failing: Vec<&Row> = report.rows.iter().filter(|row| row.fails()).collect();
     let mut rules: Vec<Verdict> = failing.iter().map(|row| row.verdict).collect();
-    rules.sort_unstable();
-    rules.dedup();
+    rules.sort_unstable_by_key(|it| it.word());
+    rules.dedup_by_key(|it| it.word());
     let results = failing
         .iter()
         .take(RESULTS_MAX)
         .map(|row| result(report, row, &rules));
-    let unmeasured = report.failed.iter().map(|failed| {
+    let not_measured = report.failed.iter().map(|failed| {
         json!({
             "level": "error",
-            "descriptor": {"id": "unmeasured"},
+            "descriptor": {"id": "not_measured"},
             "message": {"text": format!("{} was not measured: {}", failed.id, failed.why)},
         })
     });
@@ -43,7 +43,7 @@ pub fn render(report: &Report) -> String {
             "invocations": [{
                 "executionSuccessful": report.failed.is_empty(),
                 "exitCode": report.exit_code,
-                "toolExecutionNotifications": unmeasured.collect::<Vec<_>>(),
+                "toolExecutionNotifications": not_measured.collect::<Vec<_>>(),
             }],
             "columnKind": "unicodeCodePoints",
             "results": results.collect::<Vec<_>>(),
@@ -53,13 +53,24 @@ pub fn render(report: &Report) -> String {
 }
 
 fn rule(verdict: Verdict) -> Value {
-    let text = match verdict {
-        Verdict::Regressed => "A benchmark executes more instructions than its limit allows.",
-        Verdict::Improved => "A benchmark is better than its baseline, which was not updated.",
-        Verdict::Incomparable => "A baseline was recorded in another measurement environment.",
-        Verdict::Noisy => "A benchmark moves by itself by more than its limit bears.",
-        Verdict::Vacuous => "A benchmark measures next to nothing.",
-        _ => "A baseline is out of date with what is measured.",
+    let text = match verdict.baseline {
+        BaselineState::Kept => "A benchmark executes more instructions than its limit allows.",
+        BaselineState::ImprovementNotRecorded => {
+            "A benchmark is better than its baseline, which was not updated."
+        }
+        BaselineState::NotComparable | BaselineState::Rebaselined => {
+            "A baseline was recorded in another measurement environment than base or the run."
+        }
+        BaselineState::Noisy => "A benchmark moves by more than its limit when nothing changed.",
+        BaselineState::Empty => "A benchmark measures next to nothing.",
+        BaselineState::Accepted
+        | BaselineState::Added
+        | BaselineState::Removed
+        | BaselineState::Drifted
+        | BaselineState::ReasonMissing
+        | BaselineState::BaselineMismatch
+        | BaselineState::NoBaseline
+        | BaselineState::BenchmarkMissing => "A baseline is not what was measured and accepted.",
     };
     json!({"id": verdict.word(), "shortDescription": {"text": text}})
 }
@@ -69,7 +80,7 @@ fn result(report: &Report, row: &Row, rules: &[Verdict]) -> Value {
         Outcome::Regressed => "error",
         _ => "warning",
     };
-    let mut text = format!("{} {}", row.id, row.verdict.word());
+    let mut text = format!("{} {}", row.id, messages::verdict(row));
     if let (Some(base), Some(head), Some(change)) = (row.base, row.head, row.change) {
         text = format!(
             "{text}: {} → {} {} ({}, limit {})",
@@ -104,7 +115,7 @@ fn result(report: &Report, row: &Row, rules: &[Verdict]) -> Value {
         .collect();
     json!({
         "ruleId": row.verdict.word(),
-        "ruleIndex": rules.iter().position(|it| *it == row.verdict),
+        "ruleIndex": rules.iter().position(|it| it.word() == row.verdict.word()),
         "level": level,
         "message": {"text": text},
         "locations": locations.iter().take(1).collect::<Vec<_>>(),

@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(
             of(&rows),
             None,
-            "what only waits to be banked is no regression"
+            "an improvement that is not recorded is no regression"
         );
         rows[0].outcome = Outcome::Regressed;
         rows[0].culprits.clear();

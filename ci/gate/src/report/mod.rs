@@ -17,7 +17,7 @@ use crate::attribute::reach::Reach;
 use crate::attribute::{Attribution, Culprit, attribute, culprits, reach as reach_of};
 use crate::compare::Comparison;
 use crate::compare::rename::Renames;
-use crate::judge::{Judgement, Judgements, Outcome, Verdict};
+use crate::judge::{BaselineState, Judgement, Judgements, Movement, Outcome, Verdict};
 use crate::model::bench_id::BenchId;
 use crate::model::environment::{Environment, EnvironmentDifference};
 use crate::model::escape::escaped;
@@ -53,7 +53,7 @@ pub struct Report {
     pub judged: usize,
     /// How many benchmarks there are.
     pub known: usize,
-    /// How many benchmarks got each verdict; verdicts that nobody got are left out.
+    /// How many benchmarks got each verdict, by its word; verdicts without a benchmark are left out.
     pub verdicts: BTreeMap<&'static str, usize>,
     /// The measurement environment of the run.
     pub environment: Environment,
@@ -79,8 +79,12 @@ pub struct Report {
 pub struct Row {
     /// Which benchmark.
     pub id: BenchId,
-    /// What was decided.
+    /// What was decided, in one word.
     pub verdict: Verdict,
+    /// How the count moved; `None` if there is no count that it can be compared with.
+    pub movement: Option<Movement>,
+    /// What became of the baseline, or what is wrong with it.
+    pub baseline: BaselineState,
     /// What that means for the gate.
     pub outcome: Outcome,
     /// The metric that decided it.
@@ -142,6 +146,12 @@ impl Row {
         self.outcome != Outcome::Pass
     }
 
+    /// Whether it costs more than base does, and the new baseline accepts that.
+    #[must_use]
+    pub fn is_accepted_cost(&self) -> bool {
+        self.baseline == BaselineState::Accepted && self.change.is_none_or(|change| change > 0)
+    }
+
     /// The limit as a share.
     #[must_use]
     pub const fn limit_share(&self) -> PartsPerMillion {
@@ -188,7 +198,7 @@ pub fn report(
         .collect();
     let outcome = match run.failed.as_slice() {
         [] => judgements.outcome,
-        _ => Outcome::Unmeasured,
+        _ => Outcome::NotMeasured,
     };
     Report {
         format: REPORT_FORMAT,
@@ -270,14 +280,23 @@ impl Report {
     /// Whether base's own code would have to be measured for all of it to be judged.
     #[must_use]
     pub fn needs_base(&self) -> bool {
-        let needs = [Verdict::Incomparable, Verdict::Rerecorded];
-        needs.into_iter().any(|verdict| self.count(verdict) > 0)
+        let needs = [BaselineState::NotComparable, BaselineState::Rebaselined];
+        self.rows.iter().any(|row| needs.contains(&row.baseline))
     }
 
     /// How many benchmarks got `verdict`.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
-        self.verdicts.get(verdict.word()).copied().unwrap_or(0)
+        self.rows
+            .iter()
+            .filter(|row| row.verdict == verdict)
+            .count()
+    }
+
+    /// How many baselines are in this state.
+    #[must_use]
+    pub fn count_state(&self, state: BaselineState) -> usize {
+        self.rows.iter().filter(|row| row.baseline == state).count()
     }
 }
 
@@ -336,6 +355,8 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
     Row {
         id: facts.id.clone(),
         verdict: *verdict,
+        movement: verdict.movement,
+        baseline: verdict.baseline,
         outcome: verdict.outcome(policy.improvement()),
         metric: *metric,
         base,

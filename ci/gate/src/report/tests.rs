@@ -132,8 +132,8 @@ fn rows_that_need_attention_come_first() {
         [
             ("frame/encode/b64", "regressed"),
             ("kv/get/hit", "improved"),
-            ("kv/gone/case", "missing"),
-            ("kv/new/case", "unlisted"),
+            ("kv/gone/case", "benchmark_missing"),
+            ("kv/new/case", "no_baseline"),
             ("kv/put/n1000", "accepted"),
             ("frame/encode/kib1", "unchanged"),
         ]
@@ -162,7 +162,10 @@ fn what_was_not_measured_is_never_a_pass() {
     let judgements = judge(&comparison, &policy);
     let changed = ChangedLines::default();
     let report = report(&run, &comparison, &judgements, &policy, &changed, "base");
-    assert_eq!((report.outcome, report.exit_code), (Outcome::Unmeasured, 3));
+    assert_eq!(
+        (report.outcome, report.exit_code),
+        (Outcome::NotMeasured, 3)
+    );
 }
 
 #[test]

@@ -235,7 +235,7 @@ impl Publication<'_> {
             Finding::Unjudged(Unjudged { why, fix }) => {
                 output::guarded(&format!("icgate: no verdict: {why}\nfix: {fix}\n"));
                 output::summary(&body::without_verdict(why, fix))?;
-                output::set("verdict", "unmeasured")?;
+                output::set("verdict", "not_measured")?;
                 output::set("incomplete", "true")?;
             }
         }

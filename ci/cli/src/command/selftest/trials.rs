@@ -70,7 +70,7 @@ fn deleted(rig: &Rig<'_>, mut run: Value) -> Result<Trial, CliError> {
     store::write(&path, &run.to_string())?;
     Ok(stopped(
         "a benchmark deleted",
-        "missing",
+        "benchmark_missing",
         &judge(rig, "deleted")?,
     ))
 }
@@ -83,7 +83,11 @@ fn padded(rig: &Rig<'_>) -> Result<Trial, CliError> {
     })?;
     let answer = judge(rig, "first")?;
     rig.restore()?;
-    Ok(stopped("a baseline padded by 5 %", "untrue", &answer))
+    Ok(stopped(
+        "a baseline padded by 5 %",
+        "baseline_mismatch",
+        &answer,
+    ))
 }
 
 /// A baseline is worse than base's, truly, and nobody says why.
@@ -98,7 +102,7 @@ fn worsened(rig: &Rig<'_>) -> Result<Trial, CliError> {
     rig.commit()?;
     Ok(stopped(
         "a baseline worsened by 2 %, without a reason",
-        "unexplained",
+        "reason_missing",
         &answer,
     ))
 }
@@ -246,7 +250,11 @@ fn stopped(what: &str, verdict: &str, answer: &Answer) -> Trial {
     Trial {
         what: what.to_owned(),
         expected: "fail as out of date",
-        found: format!("{caught} {verdict}, exit code {}", answer.code),
+        found: format!(
+            "{caught} {}, exit code {}",
+            verdict.replace('_', " "),
+            answer.code
+        ),
         held: answer.code == 5 && caught == 1 && alarms == 0,
         caught: (caught, 1),
         alarms: (alarms, rows.len().saturating_sub(1)),

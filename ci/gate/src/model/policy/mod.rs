@@ -6,7 +6,7 @@
 //! [default]
 //! limit = "1%"            # of a benchmark's instructions
 //! min_change = 50              # a change of fewer instructions passes, whatever its share
-//! improvement = "fail"    # an improvement beyond the limit must be banked; or "notice"
+//! improvement = "fail"    # an improvement beyond the limit must be recorded; or "notice"
 //!
 //! [[rule]]                # the last rule that matches a benchmark and metric counts
 //! benchmarks = "kv/sqlite_*/**"
@@ -205,7 +205,7 @@ struct WireDrift {
 }
 
 impl Default for Policy {
-    /// 1 % and 50 instructions; an improvement must be banked.
+    /// 1 % and 50 instructions; an improvement must be recorded.
     fn default() -> Self {
         Self {
             default: Self::DEFAULT_LIMIT,

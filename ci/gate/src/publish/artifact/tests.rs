@@ -260,7 +260,7 @@ fn names_that_are_read_come_out_harmless() {
                 "{line}"
             );
         }
-        let log = text::render(&report, text::Colour::None);
+        let log = text::render(&report, text::Colour::None, text::Verbosity::Normal);
         assert!(
             !log.contains(['\u{1b}', '\u{202e}', '\r', '\u{7}']),
             "{log}"

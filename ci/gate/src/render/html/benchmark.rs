@@ -29,7 +29,7 @@ pub(super) fn count(count: Option<u64>) -> String {
 
 fn class(row: &Row) -> &'static str {
     match row.outcome {
-        Outcome::Regressed | Outcome::Incomparable | Outcome::Unmeasured => "fail",
+        Outcome::Regressed | Outcome::NotComparable | Outcome::NotMeasured => "fail",
         Outcome::BaselineOutOfDate => "step",
         Outcome::Pass => "pass",
     }
@@ -60,7 +60,7 @@ pub(super) fn summary(row: &Row, index: usize) -> Markup {
         (PreEscaped(format!("<tbody id=\"benchmark-{index}\" class=\"{}\">", class(row))))
         tr class="summary" {
             (opener(&row.id, index))
-            td class="verdict" data-v=(index) { span class="word" { (row.verdict.word()) } }
+            td class="verdict" data-v=(index) { span class="word" { (messages::verdict(row)) } }
             td class="base" data-v=[row.base] { (count(row.base)) }
             td class="head" data-v=[row.head] { (count(row.head)) }
             td class="change" data-v=[row.change] {
@@ -258,7 +258,7 @@ fn history(row: &Row) -> Markup {
     };
     let mut steps: Vec<_> = trend.steps().collect();
     let most = match row.verdict {
-        Verdict::Unchanged => STEPS_UNCHANGED_MAX,
+        Verdict::UNCHANGED => STEPS_UNCHANGED_MAX,
         _ => STEPS_MAX,
     };
     let earlier = steps.len().saturating_sub(most);
@@ -276,7 +276,7 @@ fn history(row: &Row) -> Markup {
                             (None, Some(after)) => { (grouped(after)) },
                             (_, None) => { "removed" },
                         }
-                        @if step.after.rerecorded { " (another measurement environment)" }
+                        @if step.after.rebaselined { " (another measurement environment)" }
                         " " span class="place" {
                             (step.after.commit.date) " "
                             (step.after.commit.hash.get(..10).unwrap_or(&step.after.commit.hash))

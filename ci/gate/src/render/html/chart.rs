@@ -140,7 +140,7 @@ pub(super) fn large(trend: &Trend, measured: Option<u64>, marks_max: usize) -> M
         }
         (plot.lines())
         @for (index, step) in marks {
-            circle class=(if step.after.rerecorded { "step rerecorded" } else { "step" })
+            circle class=(if step.after.rebaselined { "step rebaselined" } else { "step" })
                 cx=(plot.x(*index)) cy=(plot.y(plot.counts[*index])) r="3.5" {
                 title { (mark(*step)) }
             }
@@ -209,7 +209,7 @@ mod tests {
         }
         let steps = x.steps().filter(|it| it.before.is_some()).count();
         assert_eq!(drawn.matches("<circle class=\"step").count(), steps);
-        assert_eq!(drawn.matches("step rerecorded").count(), 1, "{drawn}");
+        assert_eq!(drawn.matches("step rebaselined").count(), 1, "{drawn}");
         for step in x.steps().filter(|it| it.before.is_some()) {
             let title = format!("<title>{}</title>", mark(step));
             assert!(drawn.contains(&title), "{title} in {drawn}");

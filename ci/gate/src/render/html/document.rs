@@ -112,7 +112,7 @@ pub(super) struct Search<'a> {
     /// What the words in the rows' `.word` are.
     pub(super) kind: &'static str,
     /// Those that occur.
-    pub(super) words: &'a [&'static str],
+    pub(super) words: &'a [String],
 }
 
 /// The table of benchmarks, with a search above it; `all` is where that is to be had for which there

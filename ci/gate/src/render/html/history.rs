@@ -82,10 +82,10 @@ pub fn render(view: &HistoryView<'_>) -> String {
         let share = row.drift.and_then(Drift::share).unwrap_or(0);
         (*state, Reverse(share.abs()), row.id)
     });
-    let states: Vec<&'static str> = State::ALL
+    let states: Vec<String> = State::ALL
         .into_iter()
         .filter(|state| rows.iter().any(|it| it.0 == *state))
-        .map(State::word)
+        .map(|state| state.word().to_owned())
         .collect();
     let entries = rows.iter().enumerate().map(|(index, (state, row))| Entry {
         summary: summary(row, *state, index).into_string(),
@@ -144,7 +144,7 @@ fn details(row: &HistoryRow<'_>, index: usize) -> Markup {
     let mut steps: Vec<Step<'_>> = row.trend.steps().collect();
     let steps = steps.split_off(steps.len().saturating_sub(STEPS_MAX));
     let earlier = row.trend.steps().count() - steps.len();
-    let rerecorded = row.drift.map_or(0, |it| it.rerecorded);
+    let rebaselined = row.drift.map_or(0, |it| it.rebaselined);
     benchmark::detail_row(
         index,
         &html! {
@@ -152,7 +152,7 @@ fn details(row: &HistoryRow<'_>, index: usize) -> Markup {
                 (chart::large(row.trend, None, STEPS_MAX))
                 p class="note" {
                     (chart::words(row.trend))
-                    @if rerecorded != 0 { "; " (signed(rerecorded)) " of it by another environment" }
+                    @if rebaselined != 0 { "; " (signed(rebaselined)) " of it by another environment" }
                 }
             }
             section class="wide" {
@@ -195,7 +195,7 @@ fn said(step: Step<'_>) -> String {
         Some(reason) => format!("reason: {reason}"),
         None => step.after.commit.subject.to_string(),
     };
-    let environment = if step.after.rerecorded {
+    let environment = if step.after.rebaselined {
         "another environment: "
     } else {
         ""
@@ -254,10 +254,10 @@ mod tests {
         let row = |drift: Option<(u64, u64, i128)>, exceeded| HistoryRow {
             id: history.trends().next().unwrap().0,
             trend: history.trends().next().unwrap().1,
-            drift: drift.map(|(base, head, rerecorded)| Drift {
+            drift: drift.map(|(base, head, rebaselined)| Drift {
                 base,
                 head,
-                rerecorded,
+                rebaselined,
             }),
             exceeded,
         };

@@ -50,7 +50,7 @@ fn verdict(report: &Report) -> Markup {
         Outcome::Pass => ("pass", "✓"),
         Outcome::BaselineOutOfDate => ("step", "≠"),
         Outcome::Regressed => ("fail", "✗"),
-        Outcome::Incomparable | Outcome::Unmeasured => ("fail", "!"),
+        Outcome::NotComparable | Outcome::NotMeasured => ("fail", "!"),
     };
     html! {
         header class=(class) {
@@ -98,10 +98,11 @@ fn benchmarks(report: &Report, details: &Details, bytes_max: usize) -> Markup {
         ("cause", "text", "cause"),
     ]
     .map(|(name, sort, class)| Column { name, sort, class });
-    let mut verdicts: Vec<&'static str> = Vec::new();
+    let mut verdicts: Vec<String> = Vec::new();
     for row in &report.rows {
-        if !verdicts.contains(&row.verdict.word()) {
-            verdicts.push(row.verdict.word());
+        let verdict = messages::verdict(row);
+        if !verdicts.contains(&verdict) {
+            verdicts.push(verdict);
         }
     }
     let entries = report.rows.iter().enumerate().map(|(index, row)| Entry {

@@ -17,7 +17,7 @@
 use std::fmt::Write as _;
 
 use crate::attribute::FunctionChange;
-use crate::judge::{Outcome, Verdict};
+use crate::judge::{BaselineState, Movement, Outcome, Verdict};
 use crate::model::metric::Metric;
 use crate::render::markup::code;
 use crate::render::messages;
@@ -99,8 +99,8 @@ fn head(report: &Report) -> String {
         Outcome::Pass => "✅",
         Outcome::BaselineOutOfDate => "🟡",
         Outcome::Regressed => "❌",
-        Outcome::Incomparable => "⚠️",
-        Outcome::Unmeasured => "💥",
+        Outcome::NotComparable => "⚠️",
+        Outcome::NotMeasured => "💥",
     };
     let mut text = format!("### {sign} icgate: {}\n\n", messages::headline(report));
     let _ = writeln!(
@@ -143,16 +143,15 @@ fn head(report: &Report) -> String {
 
 /// What needs someone, and what is new or gone.
 fn failing(report: &Report) -> Option<Table> {
-    let rows = report.rows.iter().filter(|row| match row.verdict {
-        Verdict::Unchanged | Verdict::Within | Verdict::Accepted | Verdict::Banked => row.fails(),
-        _ => true,
-    });
+    let needs_someone =
+        |row: &&Row| row.fails() || !is_quiet(row) && row.baseline != BaselineState::Accepted;
+    let rows = report.rows.iter().filter(needs_someone);
     let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
     let rows = rows.map(|row| {
         format!(
             "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
             code(row.id.as_str()),
-            row.verdict.word(),
+            messages::verdict(row),
             count(row.base),
             count(row.head),
             change(row),
@@ -169,15 +168,20 @@ fn failing(report: &Report) -> Option<Table> {
     )
 }
 
+/// Nothing to see: the baseline is base's, and the count is within its limit.
+const fn is_quiet(row: &Row) -> bool {
+    matches!(row.verdict, Verdict::UNCHANGED | Verdict::WITHIN_LIMIT)
+}
+
 fn accepted(report: &Report) -> Option<Table> {
-    let is_accepted = |row: &&Row| matches!(row.verdict, Verdict::Accepted | Verdict::Banked);
+    let is_accepted = |row: &&Row| row.baseline == BaselineState::Accepted;
     let rows = report.rows.iter().filter(is_accepted).map(|row| {
         let reason = row.reason.as_deref().map_or_else(|| "–".to_owned(), code);
         let blame = messages::blame(row).map_or_else(String::new, |it| format!("<br>{it}"));
         format!(
             "| {} | {} | {} → {} | {} | {} | {reason}{blame} |\n",
             code(row.id.as_str()),
-            row.verdict.word(),
+            row.movement.map_or("–", Movement::word).replace('_', " "),
             row.base.map_or_else(|| "–".to_owned(), grouped),
             row.head.map_or_else(|| "–".to_owned(), grouped),
             change(row),
@@ -185,8 +189,8 @@ fn accepted(report: &Report) -> Option<Table> {
         )
     });
     table(
-        "**In the new baselines**\n\n\
-         | benchmark | verdict | instructions | change | trend | reason |\n\
+        "**Accepted in the new baselines**\n\n\
+         | benchmark | moved | instructions | change | trend | reason |\n\
          |---|---|--:|--:|---|---|\n",
         rows.collect(),
         "\n",
@@ -197,7 +201,7 @@ fn within(report: &Report) -> Option<Table> {
     let rows: Vec<String> = report
         .rows
         .iter()
-        .filter(|row| row.verdict == Verdict::Within)
+        .filter(|row| row.verdict == Verdict::WITHIN_LIMIT)
         .map(|row| {
             format!(
                 "| {} | {} | {} | {} |\n",
@@ -220,8 +224,9 @@ fn within(report: &Report) -> Option<Table> {
 
 /// The rows that are explained at length.
 fn explained(report: &Report) -> impl Iterator<Item = &Row> {
-    let is_moved =
-        |row: &&Row| row.verdict != Verdict::Within && row.change.is_some_and(|change| change != 0);
+    let is_moved = |row: &&Row| {
+        row.verdict != Verdict::WITHIN_LIMIT && row.change.is_some_and(|change| change != 0)
+    };
     report.rows.iter().filter(is_moved).take(EXPLAINED_MAX)
 }
 

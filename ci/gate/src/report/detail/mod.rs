@@ -140,13 +140,13 @@ pub fn details(report: &Report, run: &Run, base: Base<'_>, sources: &mut dyn Sou
             split: split(
                 &head.functions,
                 match row.verdict {
-                    Verdict::Unchanged => SPLIT_UNCHANGED_MAX,
+                    Verdict::UNCHANGED => SPLIT_UNCHANGED_MAX,
                     _ => SPLIT_MAX,
                 },
             ),
             ..Detail::default()
         };
-        if row.verdict != Verdict::Unchanged && row.base.is_some() && changed_left > 0 {
+        if row.verdict != Verdict::UNCHANGED && row.base.is_some() && changed_left > 0 {
             changed_left -= 1;
             let base_run = base.run.and_then(|it| it.benchmark(&row.id));
             (detail.stacks, detail.grouping) = stacks(base, &row.id, head);

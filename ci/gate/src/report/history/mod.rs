@@ -88,7 +88,7 @@ pub struct Point {
     /// Why a worsening was accepted, if this version says so.
     pub reason: Option<Interned>,
     /// Whether the suite was recorded in another measurement environment than the point before.
-    pub rerecorded: bool,
+    pub rebaselined: bool,
 }
 
 /// Two neighbouring points that differ.
@@ -108,7 +108,7 @@ pub struct Drift {
     /// Instructions now.
     pub head: u64,
     /// How much of the way was a new measurement environment's, and so not the code's.
-    pub rerecorded: i128,
+    pub rebaselined: i128,
 }
 
 #[derive(Deserialize)]
@@ -187,7 +187,7 @@ impl History {
 
     fn push(&mut self, change: &Change, before: Option<&SuiteCounts>) {
         let after = change.counts.as_deref();
-        let rerecorded = before
+        let rebaselined = before
             .zip(after)
             .is_some_and(|(before, after)| before.environment != after.environment);
         let counts = after.map_or(&[][..], |it| &it.counts);
@@ -196,7 +196,7 @@ impl History {
                 commit: change.commit.clone(),
                 instructions: Some(accepted.instructions),
                 reason: accepted.reason.clone(),
-                rerecorded,
+                rebaselined,
             };
             if let Some(trend) = self.trends.get_mut(id) {
                 trend.points.push(point);
@@ -212,7 +212,7 @@ impl History {
                     commit: change.commit.clone(),
                     instructions: None,
                     reason: None,
-                    rerecorded: false,
+                    rebaselined: false,
                 });
             }
         }
@@ -275,15 +275,15 @@ impl Trend {
             let (before, after) = step.before.zip(step.after.instructions)?;
             Some(i128::from(after) - i128::from(before))
         };
-        let rerecorded = self
+        let rebaselined = self
             .steps()
-            .filter(|step| step.after.rerecorded)
+            .filter(|step| step.after.rebaselined)
             .filter_map(|step| difference(&step))
             .sum();
         Some(Drift {
             base,
             head,
-            rerecorded,
+            rebaselined,
         })
     }
 }
@@ -318,14 +318,14 @@ impl Serialize for Trend {
             after: Option<u64>,
             #[serde(skip_serializing_if = "Option::is_none")]
             reason: Option<&'a str>,
-            rerecorded: bool,
+            rebaselined: bool,
         }
         let steps = self.steps().map(|step| WireStep {
             commit: &step.after.commit,
             before: step.before,
             after: step.after.instructions,
             reason: step.after.reason.as_deref(),
-            rerecorded: step.after.rerecorded,
+            rebaselined: step.after.rebaselined,
         });
         let wire = WireTrend {
             counts: self.points.iter().map(|it| it.instructions).collect(),
@@ -339,7 +339,7 @@ impl Drift {
     /// Instructions gained (or, negative, saved) by the code.
     #[must_use]
     pub fn instructions(self) -> i128 {
-        i128::from(self.head) - i128::from(self.base) - self.rerecorded
+        i128::from(self.head) - i128::from(self.base) - self.rebaselined
     }
 
     /// The same as a share of base, in parts per million; `None` from zero.

@@ -78,8 +78,8 @@ fn a_step_names_its_commit_and_reason() {
     let step = x.steps().nth(1).unwrap();
     assert_eq!(step.after.commit.subject, "change 2");
     assert_eq!(step.after.reason.as_deref(), Some("checked"));
-    let rerecorded: Vec<_> = x.points.iter().map(|it| it.rerecorded).collect();
-    assert_eq!(rerecorded, [false, false, true, false]);
+    let rebaselined: Vec<_> = x.points.iter().map(|it| it.rebaselined).collect();
+    assert_eq!(rebaselined, [false, false, true, false]);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn the_last_points_know_what_stood_before_them() {
 fn a_new_environment_is_no_drift() {
     let drift = trend(&sample(), "a/f/x").drift().unwrap();
     assert_eq!((drift.base, drift.head), (1_000, 2_030));
-    assert_eq!(drift.rerecorded, 970);
+    assert_eq!(drift.rebaselined, 970);
     assert_eq!(drift.instructions(), 60);
     assert_eq!(drift.share(), Some(60_000));
     let limit = |share, min_change| Limit {
@@ -113,7 +113,7 @@ fn a_new_environment_is_no_drift() {
     assert!(!drift.exceeds(limit(0, 60)));
     let better = Drift {
         head: 10,
-        rerecorded: 0,
+        rebaselined: 0,
         ..drift
     };
     assert!(!better.exceeds(limit(0, 0)), "getting better is no drift");

@@ -1,0 +1,255 @@
+//! Verdicts: how a count moved, what is wrong with its baseline, and what the gate does about it.
+//!
+//! A verdict has two halves, each a closed type. [`Movement`] compares counts; [`BaselineState`]
+//! says what head's tree did with the baseline, or why the counts cannot be judged by it. Readers
+//! are shown one word for both: the movement where nothing is wrong, else the state.
+
+use serde::{Serialize, Serializer};
+
+use crate::model::policy::OnImprovement;
+
+/// How the count moved against base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Movement {
+    /// The same count.
+    Unchanged,
+    /// Another count, by no more than the limit.
+    WithinLimit,
+    /// Better by more than the limit.
+    Improved,
+    /// Worse by more than the limit.
+    Regressed,
+}
+
+/// What became of the baseline, or what is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BaselineState {
+    /// As on base.
+    Kept,
+    /// Updated to what was measured, with a reason where one is needed.
+    Accepted,
+    /// New, with its benchmark.
+    Added,
+    /// Gone, with its benchmark.
+    Removed,
+    /// As on base, whose own code has left it by more than the limit; this change has not left base.
+    Drifted,
+    /// As on base, though the count is better by more than the limit.
+    ImprovementNotRecorded,
+    /// Updated to a worse count without saying why.
+    ReasonMissing,
+    /// Updated to something that was not measured.
+    BaselineMismatch,
+    /// A benchmark without a baseline.
+    NoBaseline,
+    /// A baseline without its benchmark.
+    BenchmarkMissing,
+    /// The benchmark moves by more than its limit when nothing changed.
+    Noisy,
+    /// The benchmark measures next to nothing.
+    Empty,
+    /// Recorded again in another measurement environment than base's. It says what was measured,
+    /// but what the code did is not known until base is measured there too.
+    Rebaselined,
+    /// Recorded in another measurement environment than the run.
+    NotComparable,
+}
+
+/// What is decided for one benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Verdict {
+    /// How the count moved; `None` if there is no count that it can be compared with.
+    pub movement: Option<Movement>,
+    /// What became of the baseline.
+    pub baseline: BaselineState,
+}
+
+/// What the gate does, from mild to severe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// No regression, and every baseline is up to date.
+    Pass,
+    /// A baseline has to be updated.
+    BaselineOutOfDate,
+    /// A benchmark executes more instructions than its limit allows.
+    Regressed,
+    /// There was nothing to compare with.
+    NotComparable,
+    /// Some benchmarks could not be measured.
+    NotMeasured,
+}
+
+impl Outcome {
+    /// Every outcome, from mild to severe.
+    pub const ALL: [Self; 5] = [
+        Self::Pass,
+        Self::BaselineOutOfDate,
+        Self::Regressed,
+        Self::NotComparable,
+        Self::NotMeasured,
+    ];
+
+    /// The word in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::BaselineOutOfDate => "baseline_out_of_date",
+            Self::Regressed => "regressed",
+            Self::NotComparable => "not_comparable",
+            Self::NotMeasured => "not_measured",
+        }
+    }
+
+    /// The process's exit code.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Regressed => 1,
+            Self::NotMeasured => 3,
+            Self::NotComparable => 4,
+            Self::BaselineOutOfDate => 5,
+        }
+    }
+}
+
+impl Movement {
+    /// Every movement, in the order of the type.
+    pub const ALL: [Self; 4] = [
+        Self::Unchanged,
+        Self::WithinLimit,
+        Self::Improved,
+        Self::Regressed,
+    ];
+
+    /// The word in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::WithinLimit => "within_limit",
+            Self::Improved => "improved",
+            Self::Regressed => "regressed",
+        }
+    }
+}
+
+impl BaselineState {
+    /// Every state, in the order of the type.
+    pub const ALL: [Self; 14] = [
+        Self::Kept,
+        Self::Accepted,
+        Self::Added,
+        Self::Removed,
+        Self::Drifted,
+        Self::ImprovementNotRecorded,
+        Self::ReasonMissing,
+        Self::BaselineMismatch,
+        Self::NoBaseline,
+        Self::BenchmarkMissing,
+        Self::Noisy,
+        Self::Empty,
+        Self::Rebaselined,
+        Self::NotComparable,
+    ];
+
+    /// The word in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Accepted => "accepted",
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Drifted => "drifted",
+            Self::ImprovementNotRecorded => "improvement_not_recorded",
+            Self::ReasonMissing => "reason_missing",
+            Self::BaselineMismatch => "baseline_mismatch",
+            Self::NoBaseline => "no_baseline",
+            Self::BenchmarkMissing => "benchmark_missing",
+            Self::Noisy => "noisy",
+            Self::Empty => "empty",
+            Self::Rebaselined => "rebaselined",
+            Self::NotComparable => "not_comparable",
+        }
+    }
+}
+
+impl Verdict {
+    /// The count is base's, and so is the baseline.
+    pub const UNCHANGED: Self = Self::new(Movement::Unchanged, BaselineState::Kept);
+    /// The count moved by no more than the limit, and the baseline is base's.
+    pub const WITHIN_LIMIT: Self = Self::new(Movement::WithinLimit, BaselineState::Kept);
+    /// The count is better than the baseline by more than the limit.
+    pub const IMPROVED: Self = Self::new(Movement::Improved, BaselineState::ImprovementNotRecorded);
+    /// The count is worse than base by more than the limit, and nobody accepted it.
+    pub const REGRESSED: Self = Self::new(Movement::Regressed, BaselineState::Kept);
+
+    /// The verdict of a count that could be compared.
+    #[must_use]
+    pub const fn new(movement: Movement, baseline: BaselineState) -> Self {
+        Self {
+            movement: Some(movement),
+            baseline,
+        }
+    }
+
+    /// The verdict where there is no count to compare with.
+    #[must_use]
+    pub const fn without_movement(baseline: BaselineState) -> Self {
+        Self {
+            movement: None,
+            baseline,
+        }
+    }
+
+    /// The one word that readers are shown, also in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match (self.baseline, self.movement) {
+            (BaselineState::Kept | BaselineState::ImprovementNotRecorded, Some(movement)) => {
+                movement.word()
+            }
+            (baseline, _) => baseline.word(),
+        }
+    }
+
+    /// What the verdict of one benchmark means for the gate.
+    #[must_use]
+    pub const fn outcome(self, on_improvement: OnImprovement) -> Outcome {
+        match self.baseline {
+            BaselineState::Kept => match self.movement {
+                Some(Movement::Unchanged | Movement::WithinLimit) => Outcome::Pass,
+                Some(Movement::Regressed) => Outcome::Regressed,
+                // Never decided so; what cannot be judged does not pass.
+                Some(Movement::Improved) | None => Outcome::BaselineOutOfDate,
+            },
+            BaselineState::Accepted
+            | BaselineState::Added
+            | BaselineState::Removed
+            | BaselineState::Drifted => Outcome::Pass,
+            BaselineState::ImprovementNotRecorded => match on_improvement {
+                OnImprovement::Fail => Outcome::BaselineOutOfDate,
+                OnImprovement::Notice => Outcome::Pass,
+            },
+            BaselineState::ReasonMissing
+            | BaselineState::BaselineMismatch
+            | BaselineState::NoBaseline
+            | BaselineState::BenchmarkMissing
+            | BaselineState::Noisy
+            | BaselineState::Empty => Outcome::BaselineOutOfDate,
+            BaselineState::Rebaselined | BaselineState::NotComparable => Outcome::NotComparable,
+        }
+    }
+}
+
+impl Serialize for Verdict {
+    /// As its word; a report's row has both halves beside it.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
