@@ -11,6 +11,7 @@ mod record;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -259,8 +260,8 @@ fn a_failed_sync_is_told_to_everyone_who_waits() {
         || {
             let vfs = Scheduled::default();
             let wal = open(&vfs, Mode::Strict);
-            // The first write fills the file, the second writes, and the third call syncs.
-            vfs.0.plan(Plan::FailAt(3, Failure::Partial));
+            // The first call writes, and the second syncs.
+            vfs.0.plan(Plan::FailAt(2, Failure::Partial));
             threads(3, &wal, |wal, number| {
                 let committed = wal
                     .append(record(&[number; 20]))
@@ -332,12 +333,40 @@ fn truncation_has_its_turn_although_committers_never_rest() {
 }
 
 #[test]
+fn a_commit_has_its_turn_although_truncation_never_rests() {
+    shuttle::check_random(
+        || {
+            let wal = open(&Scheduled::default(), Mode::Strict);
+            let done = Arc::new(shuttle::sync::atomic::AtomicBool::new(false));
+            let truncating = (0..3).map(|_| {
+                let (wal, done) = (wal.clone(), Arc::clone(&done));
+                thread::spawn(move || {
+                    while !done.load(Ordering::SeqCst) {
+                        wal.truncate_below(Lsn(0)).unwrap();
+                    }
+                })
+            });
+            let truncating: Vec<_> = truncating.collect();
+            for _ in 0..3 {
+                let appended = wal.append(record(b"in between")).unwrap();
+                wal.commit(appended.end).unwrap();
+            }
+            done.store(true, Ordering::SeqCst);
+            for thread in truncating {
+                thread.join().unwrap();
+            }
+        },
+        SCHEDULES,
+    );
+}
+
+#[test]
 fn a_failed_sync_wakes_those_who_wait_for_the_writer_too() {
     shuttle::check_random(
         || {
             let vfs = Scheduled::default();
             let wal = open(&vfs, Mode::Strict);
-            vfs.0.plan(Plan::FailAt(3, Failure::Partial));
+            vfs.0.plan(Plan::FailAt(2, Failure::Partial));
             threads(3, &wal, |wal, number| {
                 if number == 0 {
                     let _ = wal.truncate_below(Lsn(0));

@@ -22,7 +22,8 @@
 //!
 //! 1. A free writer is taken by whoever comes first, so that no sync waits for a thread that was
 //!    woken and does not run yet. Only claims go first, in their order: those who need the
-//!    writer for something else than writing.
+//!    writer for something else than writing. After each claim, those who wait for records have
+//!    their turn, so that neither can keep the other from it.
 //! 2. Whenever the writer becomes free and anybody waits, somebody is woken to take it.
 //! 3. Where the log fails, or a leader panics, everybody is woken and told.
 
@@ -75,6 +76,8 @@ pub(super) struct Waiting<V: Vfs> {
     sleepers: Vec<(Goal, Turn<V>)>,
     /// Those who need the writer for something else, in order.
     claims: VecDeque<Turn<V>>,
+    /// Whether the next turn belongs to a sleeper, as a claim just had one.
+    sleepers_first: bool,
     /// Who leads if the cohort is not complete in time. Only while the writer is free.
     gathering: Option<Turn<V>>,
     /// How many committers were released by the last sync and have not come back.
@@ -88,6 +91,7 @@ impl<V: Vfs> Default for Waiting<V> {
         Self {
             sleepers: Vec::new(),
             claims: VecDeque::new(),
+            sleepers_first: false,
             gathering: None,
             returning: 0,
             sync_us: 0,
@@ -167,10 +171,11 @@ impl<V: Vfs> Waiting<V> {
         if committers > 0 {
             self.returning = committers;
         }
-        if let Some(claim) = self.claims.front() {
-            wake.push((Signal::Look, Arc::clone(claim)));
-        } else if !self.sleepers.is_empty() {
-            wake.push((Signal::Look, self.sleepers.remove(0).1));
+        self.sleepers_first &= !self.sleepers.is_empty();
+        match self.claims.front() {
+            Some(claim) if !self.sleepers_first => wake.push((Signal::Look, Arc::clone(claim))),
+            _ if self.sleepers.is_empty() => {}
+            _ => wake.push((Signal::Look, self.sleepers.remove(0).1)),
         }
         Wake(wake)
     }
@@ -206,13 +211,15 @@ impl<V: Vfs> State<V> {
     /// Takes the writer where it is free and this thread is to have it, or a place to sleep.
     fn next(&mut self, goal: Goal) -> Next<V> {
         let waiting = &mut self.waiting;
-        let is_free = self.writer.is_some() && waiting.claims.is_empty();
+        let is_turn = waiting.claims.is_empty() || waiting.sleepers_first;
+        let is_free = self.writer.is_some() && is_turn;
         let patience = waiting.patience().filter(|_| is_free && goal.durable);
         if patience.is_none()
             && is_free
             && let Some(writer) = self.writer.take()
         {
             waiting.gathering = None;
+            waiting.sleepers_first = false;
             return Next::Lead(writer);
         }
         let turn = Arc::new(V::Monitor::new(Signal::Asleep));
@@ -377,7 +384,8 @@ impl<V: Vfs> Wal<V> {
                 (None, front) => front.is_none(),
                 (Some(mine), front) => front.is_some_and(|front| Arc::ptr_eq(front, mine)),
             };
-            if is_next && let Some(writer) = state.writer.take() {
+            let is_turn = is_next && !state.waiting.sleepers_first;
+            if is_turn && let Some(writer) = state.writer.take() {
                 if mine.is_some() {
                     state.waiting.claims.pop_front();
                 }
@@ -407,6 +415,7 @@ impl<V: Vfs> Wal<V> {
             return Err(self.fail(state, cause));
         }
         state.writer = Some(writer);
+        state.waiting.sleepers_first = true;
         let progress = state.progress;
         let wake = state.waiting.release(&progress, 0);
         drop(state);

@@ -362,7 +362,9 @@ impl<V: Vfs> Wal<V> {
             .writer
             .as_ref()
             .map_or(options.spares, SegmentWriter::spares);
-        if spares >= options.spares || options.mode == Mode::InMemory {
+        // A small log is to stay small: one file, and only once it will be needed soon.
+        let is_soon = locked.progress.offset >= options.segment_bytes() / 2;
+        if !is_soon || spares >= options.spares.min(1) || options.mode == Mode::InMemory {
             return Ok(());
         }
         let number = locked.next_spare;

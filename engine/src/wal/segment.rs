@@ -11,6 +11,12 @@ pub const SEGMENT_BYTES_MIN: u32 = 4 << 10;
 /// The version of the segment format.
 pub const SEGMENT_VERSION: u16 = 2;
 
+/// How much of a segment's file is there, as zeros, from the beginning.
+const FIRST_BYTES: u64 = 64 << 10;
+
+/// By how much a large file grows.
+const STEP_BYTES: u64 = 4 << 20;
+
 /// The first bytes of every segment.
 const MAGIC: [u8; 8] = *b"ENGINWAL";
 
@@ -164,9 +170,19 @@ impl Header {
         Ok(header)
     }
 
-    /// The file's length in full.
-    pub(super) fn file_bytes(&self) -> u64 {
-        u64::from(self.segment_bytes)
+    /// How long the file is at least, once the bytes before `written` are: it grows ahead of
+    /// what is written, by doubling and then by equal steps. So a small log is a small file, and
+    /// few commits have to make a new length durable.
+    pub(super) fn file_bytes(&self, written: u64) -> u64 {
+        let whole = u64::from(self.segment_bytes);
+        // What a damaged mark claims may be any number.
+        let written = written.min(whole);
+        let bytes = if written <= STEP_BYTES {
+            written.next_power_of_two().max(FIRST_BYTES)
+        } else {
+            written.next_multiple_of(STEP_BYTES)
+        };
+        bytes.min(whole)
     }
 }
 
@@ -311,6 +327,23 @@ mod tests {
         assert_eq!((next.number, next.base_lsn, next.prev_chain), (4, 800, 5));
         assert_ne!(next.salt, HEADER.salt);
         assert_eq!((next.log_id, next.epoch), (HEADER.log_id, HEADER.epoch));
+    }
+
+    #[test]
+    fn a_file_grows_by_doubling_and_then_by_equal_steps() {
+        let header = Header {
+            segment_bytes: (9 << 20) + 1,
+            ..HEADER
+        };
+        let kib = |written: u64| header.file_bytes(written << 10) >> 10;
+        assert_eq!([0, 1, 64, 65, 128].map(kib), [64, 64, 64, 128, 128]);
+        assert_eq!([3000, 4096, 4097, 9000].map(kib), [4096, 4096, 8192, 9216]);
+        let small = Header {
+            segment_bytes: 4096,
+            ..HEADER
+        };
+        assert_eq!(small.file_bytes(0), 4096);
+        assert_eq!(small.file_bytes(u64::MAX), 4096);
     }
 
     #[test]

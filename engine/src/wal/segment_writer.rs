@@ -33,8 +33,8 @@ pub(super) struct SegmentWriter<V: Vfs> {
     /// The file's name, for whoever reads an error.
     path: PathBuf,
     header: Header,
-    /// Whether the rest of the file is filled with zeros already.
-    filled: bool,
+    /// How far the file is filled with zeros already.
+    filled: u64,
     progress: Progress,
     sealed: Vec<SealedSegment>,
     /// Files as long as a segment, whose content does not matter.
@@ -155,10 +155,11 @@ impl<V: Vfs> SegmentWriter<V> {
 
     fn write_chunk(&mut self, chunk: &Chunk) -> Result<(), IoError> {
         if !chunk.bytes.is_empty() {
-            if !self.filled {
-                let filled = self.file.fill(chunk.start, self.segment_bytes);
+            let wanted = self.header.file_bytes(chunk.end());
+            if self.filled < wanted {
+                let filled = self.file.fill(self.filled, wanted);
                 filled.doing("preallocate", &self.path)?;
-                self.filled = true;
+                self.filled = wanted;
             }
             self.file
                 .write_at(&chunk.bytes, chunk.start)
@@ -243,23 +244,29 @@ impl<V: Vfs> SegmentWriter<V> {
 }
 
 /// Makes an empty segment durable under its final name, in a spare file where there is one.
-/// Says whether the rest of the file is there already.
+/// Says how much of the file is there already.
 fn begin_segment<V: Vfs>(
     vfs: &V,
     dir: &Path,
     header: &Header,
     spare: Option<PathBuf>,
     taken: Taken,
-) -> Result<(V::File, bool), IoError> {
-    let filled = spare.is_some();
+) -> Result<(V::File, u64), IoError> {
+    let is_spare = spare.is_some();
     let draft = spare.unwrap_or_else(|| draft_path(dir, header.number));
-    let file = if filled {
+    let file = if is_spare {
         vfs.open(&draft)
     } else {
         vfs.create(&draft)
     };
     let file = file.doing("open", &draft)?;
     file.write_at(&header.encode(), 0).doing("write", &draft)?;
+    let mut filled = u64::from(header.segment_bytes);
+    if !is_spare {
+        filled = header.file_bytes(0);
+        let zeros = file.fill(HEADER_BYTES as u64, filled);
+        zeros.doing("preallocate", &draft)?;
+    }
     file.sync_data().doing("sync", &draft)?;
     put_in_place(vfs, dir, &draft, header.number, taken)?;
     Ok((file, filled))

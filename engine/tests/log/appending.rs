@@ -137,7 +137,7 @@ fn a_housekeeper_makes_buffered_records_durable_and_prepares_files() {
     };
     let (wal, _) = Wal::open(Disk, dir.path(), Options { mode, ..options() }).unwrap();
     let maintainer = Maintainer::start(wal.clone()).unwrap();
-    let end = wal.append(record(b"left to itself")).unwrap().end;
+    let end = wal.append(record(&[1; 2500])).unwrap().end;
     let spare_is_there = || {
         Disk.list(dir.path())
             .unwrap()
@@ -177,4 +177,37 @@ fn a_leader_that_panics_closes_the_log_instead_of_stalling_it() {
     assert!(wal.append(record(b"two")).is_err());
     drop(wal);
     open(&sim, &log_dir());
+}
+
+#[test]
+fn a_small_log_is_a_few_small_files() {
+    let vfs = Memory::default();
+    let (wal, _) = Wal::open(vfs.clone(), &log_dir(), Options::default()).unwrap();
+    append(&wal, 0, 20);
+    wal.maintain().unwrap();
+    let size = |vfs: &Memory| {
+        let names = vfs.list(&log_dir()).unwrap();
+        let bytes = |name: &String| vfs.read(&log_dir().join(name)).unwrap().len();
+        names.iter().map(bytes).sum::<usize>()
+    };
+    assert_eq!(size(&vfs), 64 << 10);
+    let large = vec![7; 1 << 20];
+    let committed = wal.append(record(&large)).unwrap();
+    wal.commit(committed.end).unwrap();
+    assert_eq!(size(&vfs), 2 << 20);
+    wal.close().unwrap();
+    assert!(size(&vfs) < (3 << 20));
+}
+
+#[test]
+fn a_file_for_the_next_segment_is_prepared_once_this_one_is_half_full() {
+    let vfs = Memory::default();
+    let wal = open(&vfs, &log_dir());
+    append(&wal, 0, 10);
+    wal.maintain().unwrap();
+    assert_eq!(files_ending(&vfs, ".spare"), 0);
+    append(&wal, 10, 40);
+    wal.maintain().unwrap();
+    wal.maintain().unwrap();
+    assert_eq!(files_ending(&vfs, ".spare"), 1);
 }
