@@ -422,6 +422,33 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_that_tells_the_truth_does_not_excuse_a_begin_that_does_not() {
+        let record: (Kind, u8, &[u8]) = (Kind(0x40), 1, b"record");
+        let crc = |(kind, version, payload): (Kind, u8, &[u8])| {
+            let record = Record {
+                kind,
+                version,
+                payload,
+            };
+            Prepared::new(record).unwrap().crc()
+        };
+        for (promised, is_true) in [(1, true), (0, false), (2, false), (u64::MAX, false)] {
+            let begin = TxBegin { records: promised }.encode();
+            let begin: (Kind, u8, &[u8]) = (Kind::TX_BEGIN, 1, &begin);
+            let chain = chained(chained(0, crc(begin)), crc(record));
+            let commit = TxCommit { records: 1, chain }.encode();
+            let (lsn, stop) = stop(&[begin, record, (Kind::TX_COMMIT, 1, &commit)]);
+            let expected = if is_true {
+                (11, Stop::Empty)
+            } else {
+                let what = "the commit disagrees with its transaction";
+                (10, Stop::Malformed(what))
+            };
+            assert_eq!((lsn, stop), (expected.0, Some(expected.1)), "{promised}");
+        }
+    }
+
+    #[test]
     fn frames_of_a_newer_engine_are_named() {
         let unknown = |kind, version| Some(Stop::Unknown { kind, version });
         assert_eq!(stop(&[(Kind(0x0f), 1, b"")]).1, unknown(0x0f, 1));
