@@ -66,7 +66,7 @@ torture: setup ## crash-test the engine's log: make torture SEED=1 BUDGET=60 (se
 fuzz: setup ## fuzz the readers of the engine's files: make fuzz BUDGET=60 (nightly, cargo-fuzz)
 	@engine/fuzz/run $(or $(BUDGET),60)
 
-peers: setup ## compare the engine's log with another crate's, with equal syncs
+peers: setup ## compare the engine's log with other crates': commits with equal syncs, random reads
 	cd benches/peers && cargo run --release $(ARGS)
 
 verify: setup $(ICGATE) ## how far each benchmark moves in disturbed environments
