@@ -409,6 +409,13 @@ def comment(text, artifacts, github, actor="maintainer", association="COLLABORAT
     return act("issue_comment", "baseline.yml", of_repository(payload), trusted(), artifacts, environment, actor)
 
 
+def dispatch(commit, reason, artifacts, github, actor="maintainer"):
+    """The same started by hand."""
+    payload = {"inputs": {"number": "12", "commit": commit, "reason": reason}}
+    environment = {"GITHUB_API_URL": github.url}
+    return act("workflow_dispatch", "baseline.yml", of_repository(payload), trusted(), artifacts, environment, actor)
+
+
 def weekly(project, run, artifacts, github):
     environment = {"GITHUB_API_URL": github.url, "GITHUB_RUN_ID": run, "GITHUB_RUN_ATTEMPT": 1}
     payload = of_repository({"schedule": "17 4 * * 1"})

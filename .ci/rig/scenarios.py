@@ -15,7 +15,7 @@ import sys
 import time
 
 from rig import (
-    BIN, MAIN, PLATFORM, RUN, TOKEN, WORK, Change, GitHub, Main, comment, gate, git, make_repository, publish, push, run,
+    BIN, MAIN, PLATFORM, RUN, TOKEN, WORK, Change, GitHub, Main, comment, dispatch, gate, git, make_repository, publish, push, run,
     specification, weekly,
 )
 
@@ -317,6 +317,14 @@ def forked(name, project, spec):
             done, log = comment(text, ARTIFACTS, github)
             expect(name, "without numbers", done, False)
             expect(name, "it says that there are none", "has not ended, or began after" in log or log[-3000:], True)
+    # Started by hand, the same is asked.
+    for what, world, commit, words in [
+        ("another commit", change.world(), change.base, "is not the pull request's head"),
+        ("an overtaken run", overtaken, change.head, "has not ended"),
+    ]:
+        with GitHub(world, spec) as github:
+            done, log = dispatch(commit, "why", ARTIFACTS, github)
+            expect(name, f"{what} by hand", (done, words in log or log[-3000:]), (False, True))
     expect(name, "nothing is written", git("for-each-ref", cwd=WORK / "origin.git"), before)
     say(name, started, "a fork is shown its patch, and nothing is written")
 
@@ -342,7 +350,7 @@ def drifted(name, project, spec):
             return [(issue["state"], issue["body"]) for issue in github.world()["issues"]]
 
         expect(name, "nothing moved", week(1, lambda _: None), [])
-        # Another chamber with the same counts is no news.
+        # Another environment with the same counts is no news.
         expect(name, "another environment", week(2, of_another_valgrind), [])
         both = lambda it: (slower(it), of_another_valgrind(it))
         opened = week(3, both)

@@ -268,6 +268,28 @@ fn gate_runs_again_when_the_target_changes() {
 }
 
 #[test]
+fn jobs_that_judge_restore_no_cache() {
+    for path in [
+        ".github/workflows/gate.yml",
+        ".github/workflows/publish.yml",
+        "ci/cli/src/command/init/gate.yml",
+        "ci/cli/src/command/init/publish.yml",
+    ] {
+        let text = read(&root().join(path));
+        let mut job = "";
+        for line in text.lines() {
+            if line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(':') {
+                job = line.trim();
+            }
+            assert!(
+                !line.contains("actions/cache") || job == "build:",
+                "{path}: {job} {line}"
+            );
+        }
+    }
+}
+
+#[test]
 fn threat_model_names_tests_that_exist() {
     let model = read(&root().join("docs/threat-model.md"));
     let scenarios = read(&root().join(".ci/rig/scenarios.py"));

@@ -17,7 +17,7 @@ use crate::io::store;
 /// The run of base that came with the shards.
 enum Base<'a> {
     /// By artifacts of CI.
-    Claimed(BroughtBase),
+    Claimed(Box<BroughtBase>),
     /// Beside one's own runs.
     Beside(&'a [Utf8PathBuf]),
 }
@@ -38,7 +38,7 @@ pub(crate) fn merge(
                 base,
                 warnings,
             }) => {
-                let base = Base::Claimed(base);
+                let base = Base::Claimed(Box::new(base));
                 judge(&project, (&run, base, warnings), against, (output, fail_on))?
             }
             Err(unjudged) => without_verdict(&unjudged, output.format)?,
@@ -72,7 +72,7 @@ fn judge(
     let mut bench = JudgeContext::open(project, against, &run.environment.platform())?;
     bench.recall_base(None, run);
     warnings.extend(match base {
-        Base::Claimed(base) => bench.take_claimed_base(base, run),
+        Base::Claimed(base) => bench.take_claimed_base(*base, run),
         Base::Beside(paths) => bench.take_base_beside(paths, run)?,
     });
     let report = bench.report(run, &warnings);

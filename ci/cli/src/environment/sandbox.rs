@@ -1,7 +1,7 @@
 //! The sandbox: measured code runs as another user, without network, and can gain no rights.
 //!
-//! What it protects is what icgate itself writes: `run.json`, and the numbers of other benchmarks'
-//! executables. What a benchmark counts it cannot protect: its own code decides that.
+//! What it protects is what icgate itself writes, `run.json` before all. What is counted it cannot
+//! protect: the benches of a tree decide that, and share a user.
 //!
 //! | measured code could | here |
 //! |---|---|

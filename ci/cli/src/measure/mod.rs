@@ -153,13 +153,12 @@ impl<'a> Session<'a> {
                 executable.libraries.clone_from(&libraries);
             }
         }
-        let build = project.build_description(probed.linkage);
         let prepared = Prepared {
             valgrind,
             directory,
+            build: project.build_description(probed.linkage),
             probed,
             executables: built.executables,
-            build,
             whole: project.is_whole(),
             commit,
             warnings,
