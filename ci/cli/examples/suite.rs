@@ -57,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             suite: name.clone(),
             environment: environment.clone(),
             benchmarks: accepted,
+            removed: Vec::new(),
         };
         fs::write(platform.join(format!("{name}.json")), baseline.to_json())?;
     }

@@ -82,6 +82,8 @@ pub(crate) enum Command {
         /// The run to judge
         run: Utf8PathBuf,
         #[command(flatten)]
+        scope: Scope,
+        #[command(flatten)]
         project: Project,
         #[command(flatten)]
         against: Against,
@@ -94,6 +96,8 @@ pub(crate) enum Command {
         /// The run.json of every shard, or the folder with the shards' folders
         #[arg(required = true, value_name = "RUN")]
         runs: Vec<Utf8PathBuf>,
+        #[command(flatten)]
+        scope: Scope,
         #[command(flatten)]
         project: Project,
         #[command(flatten)]
@@ -335,6 +339,19 @@ pub(crate) struct Against {
     pub(crate) base_run: Option<Utf8PathBuf>,
 }
 
+/// What a run has to be of. A run says so itself, and it may come from a pull request.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Scope")]
+pub(crate) struct Scope {
+    /// The run is meant to be of a part of the benchmarks; without this, one that leaves out any
+    /// that base knows is no verdict
+    #[arg(long)]
+    pub(crate) part: bool,
+    /// The platform that it has to be of [default: each that base has baselines for]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+}
+
 /// Where files go.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
@@ -417,6 +434,9 @@ pub(crate) struct Publishing {
     /// Keep one issue about counts of this checkout that moved by themselves, and no comment
     #[arg(long)]
     pub(crate) drift: bool,
+    /// The platform that the run has to be of [default: each that base has baselines for]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
     /// When to comment
     #[arg(long, value_enum, default_value_t = CommentWhen::OnChange)]
     pub(crate) comment: CommentWhen,

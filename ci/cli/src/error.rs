@@ -6,6 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use icgate_core::compare::coverage::CoverageError;
 use icgate_core::compare::merge::MergeError;
 use icgate_core::model::baseline::BaselineError;
 use icgate_core::model::policy::PolicyError;
@@ -47,6 +48,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Merge(#[from] MergeError),
     #[error(transparent)]
+    Coverage(#[from] CoverageError),
+    #[error(transparent)]
     Ci(#[from] CiError),
     #[error(transparent)]
     Explain(#[from] ExplainError),
@@ -72,7 +75,7 @@ impl CliError {
             Self::Measure(error) => error.exit_code(),
             Self::Merge(error) if error.is_incomplete() => MEASURING,
             Self::Selftest(SelftestError::Step { .. }) => MEASURING,
-            Self::Environment(_) | Self::Doctor(_) => MEASURING,
+            Self::Coverage(_) | Self::Environment(_) | Self::Doctor(_) => MEASURING,
             #[cfg(feature = "github")]
             Self::Github(_) => PUBLISHING,
             #[cfg(feature = "github")]
@@ -102,6 +105,7 @@ impl CliError {
             Self::Policy(error) => Some(error.fix()),
             Self::Run(error) => Some(error.fix()),
             Self::Merge(error) => Some(error.fix()),
+            Self::Coverage(error) => Some(error.fix()),
             Self::Ci(error) => Some(error.fix()),
             Self::Explain(error) => Some(error.fix()),
             Self::Update(error) => Some(error.fix()),
@@ -482,6 +486,8 @@ impl SelftestError {
 pub(crate) enum UpdateError {
     #[error("{ids} got worse by more than the limit, and no reason was given")]
     NoReason { ids: String, command: String },
+    #[error("base has {ids}, which there is no more, and no reason was given")]
+    Removed { ids: String, command: String },
     #[error(
         "the measurement environment has changed ({fields}), and only a part of the benchmarks was measured"
     )]
@@ -497,7 +503,7 @@ pub(crate) enum UpdateError {
 impl UpdateError {
     fn fix(&self) -> String {
         match self {
-            Self::NoReason { command, .. } => command.clone(),
+            Self::NoReason { command, .. } | Self::Removed { command, .. } => command.clone(),
             Self::PartOfEnvironment { .. } => "update all benchmarks at once".to_owned(),
             Self::Vacuous { .. } => {
                 "keep its work alive: pass inputs and results through `std::hint::black_box`"

@@ -22,6 +22,7 @@ use crate::args::{Measuring, OutputDirectory, Project as Selection};
 use crate::environment::{CLibrary, Linkage, Toolchain};
 use crate::error::BuildError;
 use crate::harness;
+use crate::io::output;
 use crate::process;
 
 pub(crate) use targets::BenchTarget;
@@ -272,7 +273,13 @@ impl Project {
                         let is_link_error = message.message.starts_with("linking with ");
                         not_linked |= is_link_error;
                         if !is_link_error || linkage == Linkage::Dynamic {
-                            eprint!("{}", message.rendered.unwrap_or(message.message));
+                            let text = message.rendered.unwrap_or(message.message);
+                            // On a terminal it has the compiler's colours.
+                            if std::io::stderr().is_terminal() {
+                                eprint!("{text}");
+                            } else {
+                                output::complain(text.trim_end());
+                            }
                         }
                     }
                     Message::BuildScriptExecuted(script) => {

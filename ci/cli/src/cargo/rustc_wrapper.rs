@@ -17,6 +17,7 @@
 //! Cargo leaves the variables that it sets itself out of its freshness checks, so nothing is built
 //! again for this.
 
+use crate::io::output;
 use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io;
@@ -52,7 +53,7 @@ pub(crate) fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     let inner = std::env::var_os(INNER).filter(|inner| !inner.is_empty());
     let Some(program) = inner.or_else(|| words.next()) else {
-        eprintln!("icgate: {NAME} is for cargo to call");
+        output::complain(format_args!("icgate: {NAME} is for cargo to call"));
         return ExitCode::FAILURE;
     };
     let mut command = Command::new(&program);
@@ -72,10 +73,10 @@ pub(crate) fn main() -> ExitCode {
         }
     }
     let error = command.exec();
-    eprintln!(
+    output::complain(format_args!(
         "icgate: cannot start {}: {error}",
         Path::new(&program).display()
-    );
+    ));
     ExitCode::FAILURE
 }
 

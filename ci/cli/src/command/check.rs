@@ -4,7 +4,7 @@ use icgate_core::model::environment::platform;
 use icgate_core::model::shard::Shard;
 
 use super::confirm::measure_again;
-use super::judge::JudgeContext;
+use super::judge::{JudgeContext, PART};
 use super::{exit_code, print_remedies};
 use crate::args::{Against, FailOn, Measuring, Output, Project as Selection, Sharding, Stored};
 use crate::cache::Cache;
@@ -47,6 +47,9 @@ pub(crate) fn check(
     }
     let mut measured = session.measure(&bench.committed)?;
     let mut warnings = std::mem::take(&mut measured.warnings);
+    if !measured.run.complete && measured.failures.is_empty() {
+        warnings.push(PART.to_owned());
+    }
     let cache = project.cache(measuring).map(Cache::new);
     bench.recall_base(cache.as_ref(), &measured.run);
     let mut report = bench.report(&measured.run, &warnings);

@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 
 use super::judge::JudgeContext;
-use crate::args::{Against, Output, Project as Selection};
+use crate::args::{Against, Output, Project as Selection, Scope};
 use crate::cargo::Project;
 use crate::error::CliError;
 use crate::io::output;
@@ -11,18 +11,24 @@ use crate::io::store;
 
 pub(crate) fn compare(
     path: &Utf8Path,
+    scope: &Scope,
     selection: &Selection,
     against: &Against,
     output: &Output,
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
-    let run = store::read_run(path)?;
+    let mut run = store::read_run(path)?;
     let mut bench = JudgeContext::open(&project, against, &run.environment.platform())?;
     // Only a run that was given, or that lies beside: what was measured here says nothing of a run
     // from elsewhere.
     bench.recall_base(None, &run);
     let warning = bench.take_base_beside(&[path.to_owned()], &run)?;
-    let report = bench.report(&run, warning.as_slice());
+    let warnings: Vec<String> = bench
+        .require(scope, &mut run)?
+        .into_iter()
+        .chain(warning)
+        .collect();
+    let report = bench.report(&run, &warnings);
     let page = bench.page(&report, &run);
     output::finish(
         &project.output_directory(&output.directory),

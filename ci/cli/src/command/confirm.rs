@@ -10,6 +10,7 @@ use icgate_core::report::Report;
 
 use super::judge::JudgeContext;
 use crate::error::CliError;
+use crate::io::output;
 use crate::measure::{Disturbance, Session};
 
 /// Functions named for a benchmark that moves by itself.
@@ -34,7 +35,10 @@ pub(super) fn measure_again(
         return Ok(false);
     }
     let s = if regressed.len() == 1 { "" } else { "s" };
-    eprintln!("icgate: confirming {} regression{s}", regressed.len());
+    output::complain(format_args!(
+        "icgate: confirming {} regression{s}",
+        regressed.len()
+    ));
     let select = |id: &BenchId| regressed.contains(id);
     let again = session.measure_disturbed(&bench.committed, &select, Disturbance::USUAL)?;
     let mut moved = false;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use camino::{Utf8Path, Utf8PathBuf};
 use icgate_core::attribute::diff::ChangedLines;
 use icgate_core::compare::compare;
+use icgate_core::compare::coverage::{self, CoverageError};
 use icgate_core::judge::judge;
 use icgate_core::model::baseline::Baselines;
 use icgate_core::model::environment::Environment;
@@ -18,7 +19,7 @@ use icgate_core::report::history::History;
 use icgate_core::report::{Report, report};
 
 use super::runs::{BroughtBase, stored_base_run};
-use crate::args::{Against, Measuring, Project as Selection};
+use crate::args::{Against, Measuring, Project as Selection, Scope};
 use crate::cache::Cache;
 use crate::cargo::Project;
 use crate::environment::{Sandbox, Toolchain};
@@ -31,12 +32,18 @@ use crate::io::store;
 use crate::measure::base_run;
 use crate::measure::stored::StoredExecutables;
 
+/// What is said of a run that is of a part of the benchmarks because somebody asked for that.
+pub(super) const PART: &str =
+    "only a part of the benchmarks was measured, as asked; this is no verdict on the others";
+
 /// Policy and baselines of base, and head's own baselines.
 #[derive(Debug)]
 pub(crate) struct JudgeContext {
     pub(crate) policy: Policy,
     pub(crate) base: Baselines,
     pub(crate) committed: Baselines,
+    /// The platforms that base has baselines for.
+    pub(crate) platforms: Vec<String>,
     /// Base's commit and its repository, if there is one.
     pub(super) at: Option<(Repository, Base)>,
     /// Base's own code, measured in the measurement environment of what is judged.
@@ -81,6 +88,7 @@ impl JudgeContext {
                 policy: own_policy,
                 base: committed.clone(),
                 committed,
+                platforms: store::platforms(&directory),
                 at: None,
                 base_run: None,
                 changed: ChangedLines::default(),
@@ -99,6 +107,7 @@ impl JudgeContext {
             policy: repository.policy(&base, &directory)?.unwrap_or(own_policy),
             base: repository.baselines(&base, &directory, platform, &committed)?,
             committed,
+            platforms: repository.platforms(&base, &directory)?,
             changed: Repository::changed_lines(&base, project)?,
             history: trends(&repository, &directory, platform),
             prefix: repository.prefix(project.root()),
@@ -124,6 +133,7 @@ impl JudgeContext {
             policy,
             base,
             committed,
+            platforms: Vec::new(),
             at: None,
             base_run: None,
             changed,
@@ -141,6 +151,7 @@ impl JudgeContext {
             policy,
             base,
             committed,
+            platforms: Vec::new(),
             at: None,
             base_run: None,
             changed: ChangedLines::default(),
@@ -230,6 +241,31 @@ impl JudgeContext {
         } else {
             None
         }
+    }
+
+    /// Asks a run that somebody else brought for all that base knows, or for the part that this side
+    /// chose; says what the reader should know.
+    pub(super) fn require(
+        &self,
+        scope: &Scope,
+        run: &mut Run,
+    ) -> Result<Option<String>, CoverageError> {
+        if scope.part {
+            return Ok((!run.complete).then(|| PART.to_owned()));
+        }
+        self.require_whole(scope.platform.as_ref(), run)?;
+        Ok(None)
+    }
+
+    /// The same where no part can be chosen.
+    pub(super) fn require_whole(
+        &self,
+        platform: Option<&String>,
+        run: &mut Run,
+    ) -> Result<(), CoverageError> {
+        let chosen = platform.map(std::slice::from_ref);
+        let platforms = chosen.unwrap_or(&self.platforms);
+        coverage::require(run, (&self.base, &self.committed), platforms)
     }
 
     /// Base's own code, where it was measured in the measurement environment of what is judged.
@@ -347,6 +383,14 @@ impl JudgeContext {
         );
         report.prefix.clone_from(&self.prefix);
         report.remember(&self.history);
+        for measured in &run.benchmarks {
+            if let Some(scripts) = measured.id.mixed_scripts() {
+                report.warn(format!(
+                    "the name of {} mixes {scripts} letters, which look alike",
+                    measured.id
+                ));
+            }
+        }
         for warning in warnings {
             report.warn(warning.clone());
         }
@@ -460,6 +504,7 @@ pub(crate) mod tests {
             suite: text("suite"),
             environment: environment.clone(),
             benchmarks: (1..=count).map(accepted).collect(),
+            removed: Vec::new(),
         }]);
         let run = Run {
             format: RUN_FORMAT,

@@ -44,7 +44,7 @@ pub(crate) fn measure(
         }
     }
     for warning in &measured.warnings {
-        eprintln!("icgate: warning: {warning}");
+        output::complain(format_args!("icgate: warning: {warning}"));
     }
     Ok(print_failures(&measured.failures).unwrap_or(0))
 }

@@ -8,7 +8,7 @@ use icgate_core::publish::body;
 use super::exit_code;
 use super::judge::JudgeContext;
 use super::runs::{BroughtBase, LoadedRun, Unjudged, read_runs};
-use crate::args::{Against, FailOn, Format, Output, Project as Selection};
+use crate::args::{Against, FailOn, Format, Output, Project as Selection, Scope};
 use crate::cargo::Project;
 use crate::error::{CliError, MEASURING};
 use crate::io::output;
@@ -24,6 +24,7 @@ enum Base<'a> {
 
 pub(crate) fn merge(
     paths: &[Utf8PathBuf],
+    scope: &Scope,
     selection: &Selection,
     against: &Against,
     output: &Output,
@@ -38,8 +39,8 @@ pub(crate) fn merge(
                 base,
                 warnings,
             }) => {
-                let base = Base::Claimed(Box::new(base));
-                judge(&project, (&run, base, warnings), against, (output, fail_on))?
+                let brought = (run, Base::Claimed(Box::new(base)), warnings);
+                judge(&project, brought, (scope, against), (output, fail_on))?
             }
             Err(unjudged) => without_verdict(&unjudged, output.format)?,
         },
@@ -49,8 +50,8 @@ pub(crate) fn merge(
                 .map(|path| Ok((path.to_string(), store::read_run(path)?)))
                 .collect();
             let merged = merge_shards(shards?)?;
-            let merged = (&merged.run, Base::Beside(paths), merged.warnings);
-            judge(&project, merged, against, (output, fail_on))?
+            let merged = (merged.run, Base::Beside(paths), merged.warnings);
+            judge(&project, merged, (scope, against), (output, fail_on))?
         }
     };
     if measured != "success" && code != MEASURING {
@@ -65,21 +66,31 @@ pub(crate) fn merge(
 
 fn judge(
     project: &Project,
-    (run, base, mut warnings): (&Run, Base<'_>, Vec<String>),
-    against: &Against,
+    (mut run, base, mut warnings): (Run, Base<'_>, Vec<String>),
+    (scope, against): (&Scope, &Against),
     (output, fail_on): (&Output, FailOn),
 ) -> Result<u8, CliError> {
     let mut bench = JudgeContext::open(project, against, &run.environment.platform())?;
-    bench.recall_base(None, run);
+    bench.recall_base(None, &run);
     warnings.extend(match base {
-        Base::Claimed(base) => bench.take_claimed_base(*base, run),
-        Base::Beside(paths) => bench.take_base_beside(paths, run)?,
+        Base::Claimed(base) => bench.take_claimed_base(*base, &run),
+        Base::Beside(paths) => bench.take_base_beside(paths, &run)?,
     });
-    let report = bench.report(run, &warnings);
+    match bench.require(scope, &mut run) {
+        Ok(warning) => warnings.extend(warning),
+        Err(error) => {
+            let unjudged = Unjudged {
+                why: error.to_string(),
+                fix: error.fix(),
+            };
+            return without_verdict(&unjudged, output.format);
+        }
+    }
+    let report = bench.report(&run, &warnings);
     let directory = project.output_directory(&output.directory);
-    output::write_run(&directory, run)?;
+    output::write_run(&directory, &run)?;
     output::write_base(&directory, bench.base_run())?;
-    let page = bench.page(&report, run);
+    let page = bench.page(&report, &run);
     output::finish(&directory, &report, &page, output)?;
     Ok(exit_code(&report, fail_on))
 }
@@ -94,7 +105,7 @@ fn without_verdict(unjudged: &Unjudged, format: Format) -> Result<u8, CliError> 
         output::set("verdict", "not_measured")?;
         output::set("incomplete", "true")?;
     } else {
-        eprint!("{text}");
+        output::complain(text.trim_end());
     }
     Ok(MEASURING)
 }

@@ -30,6 +30,7 @@ use icgate_core::report::Report;
 
 use crate::args::{Cli, Command, FailOn};
 use crate::error::{CliError, MEASURING};
+use crate::io::output;
 use crate::measure::Failure;
 use crate::process;
 
@@ -64,18 +65,20 @@ pub(crate) fn main() -> ExitCode {
         } => measure::measure(project, measuring, sharding, output, *harness_output),
         Command::Compare {
             run,
+            scope,
             project,
             against,
             output,
-        } => compare::compare(run, project, against, output),
+        } => compare::compare(run, scope, project, against, output),
         Command::Merge {
             runs,
+            scope,
             project,
             against,
             output,
             measured,
             fail_on,
-        } => merge::merge(runs, project, against, output, (measured, *fail_on)),
+        } => merge::merge(runs, scope, project, against, output, (measured, *fail_on)),
         #[cfg(feature = "github")]
         Command::Publish { publishing } => publish::publish(publishing),
         Command::Update {
@@ -146,25 +149,25 @@ fn print_completions(shell: clap_complete::Shell) {
 }
 
 fn print_error(error: &CliError) {
-    eprintln!("icgate: {error}");
+    output::complain(format_args!("icgate: {error}"));
     let mut cause = std::error::Error::source(error);
     while let Some(source) = cause {
         // Most messages quote their cause already.
         let text = source.to_string();
         if !error.to_string().contains(&text) {
-            eprintln!("  because {text}");
+            output::complain(format_args!("  because {text}"));
         }
         cause = source.source();
     }
     if let Some(fix) = error.fix() {
-        eprintln!("fix: {fix}");
+        output::complain(format_args!("fix: {fix}"));
     }
 }
 
 /// Prints what could not be measured, and gives the exit code for it.
 fn print_failures(failures: &[Failure]) -> Option<u8> {
     for Failure { id, error } in failures {
-        eprintln!("icgate: cannot measure `{id}`: {error}");
+        output::complain(format_args!("icgate: cannot measure `{id}`: {error}"));
     }
     print_remedies(failures);
     (!failures.is_empty()).then_some(MEASURING)
@@ -177,7 +180,7 @@ fn print_remedies(failures: &[Failure]) {
         .filter_map(|failure| failure.error.fix())
         .collect();
     for fix in remedies {
-        eprintln!("fix: {fix}");
+        output::complain(format_args!("fix: {fix}"));
     }
 }
 

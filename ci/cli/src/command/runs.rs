@@ -55,8 +55,10 @@ pub(super) fn read_runs(given: &[Utf8PathBuf], ci: Option<CiRun>) -> Result<Load
         left = left.saturating_sub(bytes.len() as u64);
         let run =
             artifact::read(name, &bytes).map_err(|error| unjudged(error.to_string(), again))?;
-        let of = run.part.as_ref().and_then(|part| part.ci);
-        if ci.is_some_and(|ci| of.is_some_and(|of| of.run != ci.run)) {
+        // A shard of CI says which run it is of; one that says nothing could be of any.
+        if let (Some(ci), Some(part)) = (ci, &run.part)
+            && part.ci.is_none_or(|of| of.run != ci.run)
+        {
             return Err(unjudged(format!("`{name}` is of another run of CI"), again));
         }
         Ok(run)

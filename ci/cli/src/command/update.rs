@@ -5,8 +5,9 @@
 //! their noise. Nothing is written unless everything could be measured.
 
 use camino::Utf8PathBuf;
+use icgate_core::compare::{Facts, compare};
 use icgate_core::judge::EMPTY_INSTRUCTIONS_MAX;
-use icgate_core::model::baseline::{Accepted, Baseline};
+use icgate_core::model::baseline::{Accepted, Baseline, Baselines, Removed};
 use icgate_core::model::bench_id::BenchId;
 use icgate_core::model::environment::platform;
 use icgate_core::model::metric::{Metric, Metrics};
@@ -53,9 +54,10 @@ pub(crate) fn update(
     if print_failures(&disturbed.failures).is_some() {
         return Err(UpdateError::Incomplete.into());
     }
-    let suites = suites(&measured.run, &bench, |measured| {
+    let mut suites = suites(&measured.run, &bench, |measured| {
         update.entry(measured, disturbed.run.benchmark(&measured.id))
     })?;
+    update.keep_removals(&mut suites)?;
     let written = write(&project, &platform, &bench, &suites, measured.run.complete)?;
     say(&written);
     Ok(0)
@@ -81,11 +83,12 @@ pub(crate) fn update_from(
     let platform = run.environment.platform();
     let bench = JudgeContext::open(&project, against, &platform)?;
     store::prepare(&project.baselines())?;
-    if !run.failed.is_empty() {
+    if !run.failed.is_empty() || run.benchmarks.is_empty() {
         return Err(UpdateError::Incomplete.into());
     }
     let update = Update::new(&bench, &run, reason)?;
-    let suites = suites(&run, &bench, |measured| update.entry(measured, None))?;
+    let mut suites = suites(&run, &bench, |measured| update.entry(measured, None))?;
+    update.keep_removals(&mut suites)?;
     say(&write(&project, &platform, &bench, &suites, run.complete)?);
     Ok(0)
 }
@@ -204,6 +207,66 @@ impl Update<'_> {
         })
     }
 
+    /// Adds what was removed to the suites: what the tree says already, and, of a complete run, what base
+    /// has and the project does not have any more. That takes a reason; a new name takes none, since
+    /// the gate compares it with the former one.
+    fn keep_removals(&self, suites: &mut Vec<Baseline>) -> Result<(), UpdateError> {
+        let is_there = |id: &BenchId| self.run.benchmark(id).is_some();
+        let known = self.bench.committed.suites().flat_map(|it| &it.removed);
+        for removed in known.filter(|it| !is_there(&it.id)) {
+            self.add_removal(suites, removed.clone());
+        }
+        if !self.run.complete {
+            return Ok(());
+        }
+        let new = Baselines::new(suites.iter().cloned());
+        let comparison = compare(&self.bench.base, &new, self.run);
+        let is_lost = |it: &&Facts<'_>| {
+            it.measured.is_none()
+                && self.bench.base.accepted(it.id).is_some()
+                && new.removal(it.id).is_none()
+        };
+        let lost = comparison.benchmarks.iter().filter(is_lost);
+        let lost: Vec<BenchId> = lost.map(|it| it.id.clone()).collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let Some(reason) = self.reason else {
+            let ids: Vec<String> = lost.iter().map(|id| format!("`{id}`")).collect();
+            return Err(UpdateError::Removed {
+                ids: ids.join(", "),
+                command: self.bench.policy.commands().update.clone(),
+            });
+        };
+        for id in lost {
+            let reason = reason.to_owned();
+            self.add_removal(suites, Removed { id, reason });
+        }
+        Ok(())
+    }
+
+    /// Adds a removal to its suite. One that nothing of was measured is written only by a complete run.
+    fn add_removal(&self, suites: &mut Vec<Baseline>, removed: Removed) {
+        let name = removed.id.suite();
+        let at = match suites.iter().position(|it| it.suite == name) {
+            Some(at) => at,
+            None if self.run.complete => {
+                suites.push(Baseline {
+                    suite: name.to_owned(),
+                    environment: self.run.environment.clone(),
+                    benchmarks: Vec::new(),
+                    removed: Vec::new(),
+                });
+                suites.len() - 1
+            }
+            None => return,
+        };
+        let list = &mut suites[at].removed;
+        if let Err(at) = list.binary_search_by(|it| it.id.cmp(&removed.id)) {
+            list.insert(at, removed);
+        }
+    }
+
     /// The entry of a benchmark; `again` is its measurement in a disturbed measurement environment, if it moved.
     ///
     /// Cache misses move with every change of layout and are not judged: alone they are no reason
@@ -263,6 +326,7 @@ fn suites(
                 suite: suite.to_owned(),
                 environment: run.environment.clone(),
                 benchmarks: Vec::new(),
+                removed: Vec::new(),
             });
         }
         if let Some(last) = suites.last_mut() {
@@ -335,7 +399,6 @@ fn write(
 
 #[cfg(test)]
 mod tests {
-    use icgate_core::model::baseline::Baselines;
     use icgate_core::model::environment::Environment;
     use icgate_core::model::policy::Policy;
 
@@ -372,6 +435,7 @@ mod tests {
             suite: "a".to_owned(),
             environment: environment(valgrind),
             benchmarks: vec![accepted],
+            removed: Vec::new(),
         }])
     }
 

@@ -42,8 +42,12 @@ impl EnvironmentDirectory {
     }
 
     fn take_in(parent: &Path) -> Result<Self, EnvironmentError> {
-        for number in 0..DIRECTORIES_MAX {
-            let path = parent.join(format!("icgate.{number:06}"));
+        let numbers = (0..DIRECTORIES_MAX).map(|number| format!("{number:06}"));
+        // Whoever else may write to /tmp can have taken all of these, and keep them. Other names of
+        // the same length are too many to take.
+        let others = (0..DIRECTORIES_MAX).map(|_| unforeseeable());
+        for name in numbers.chain(others) {
+            let path = parent.join(format!("icgate.{name}"));
             let lock = try_take(&path).map_err(|source| EnvironmentError::Directory {
                 path: path.clone(),
                 source,
@@ -189,6 +193,19 @@ impl EnvironmentDirectory {
         link_entries(&real, &mirror, None)?;
         Ok(mirror)
     }
+}
+
+/// Six letters and digits, of two thousand million.
+fn unforeseeable() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut left = RandomState::new().hash_one(std::process::id());
+    let mut letter = || {
+        let at = usize::try_from(left % 36).unwrap_or(0);
+        left /= 36;
+        char::from(LETTERS[at])
+    };
+    (0..6).map(|_| letter()).collect()
 }
 
 /// Makes the directory `to` with a link to each entry of `from` but `except`.
@@ -375,6 +392,21 @@ mod tests {
             .mirror(project.path(), elsewhere.path())
             .unwrap();
         assert_eq!(own, elsewhere.path().canonicalize().unwrap());
+    }
+
+    #[test]
+    fn all_numbers_taken_by_somebody_else_leave_names_of_equal_length() {
+        let parent = tempfile::tempdir().unwrap();
+        for number in 0..DIRECTORIES_MAX {
+            fs::write(parent.path().join(format!("icgate.{number:06}")), "").unwrap();
+        }
+        let first = EnvironmentDirectory::take_in(parent.path()).unwrap();
+        let second = EnvironmentDirectory::take_in(parent.path()).unwrap();
+        assert_ne!(first.path(), second.path());
+        for taken in [first, second] {
+            let name = taken.path().file_name().unwrap();
+            assert_eq!(name.len(), "icgate.000000".len());
+        }
     }
 
     #[test]

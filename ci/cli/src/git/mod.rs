@@ -19,6 +19,14 @@ use crate::error::{CliError, GitError};
 use crate::io::store::{self, POLICY_FILE};
 use crate::process;
 
+/// What git is told where it writes files of a commit that nobody works in: to start nothing else.
+const FOREIGN: [&str; 4] = [
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
+];
+
 /// A repository that has at least one commit.
 #[derive(Debug)]
 pub(crate) struct Repository {
@@ -207,6 +215,32 @@ impl Repository {
         Ok(Baselines::shared(suites))
     }
 
+    /// The platforms that a commit has baselines for, in order.
+    pub(crate) fn platforms(&self, base: &Base, directory: &Path) -> Result<Vec<String>, GitError> {
+        let Some(directory) = self.relative(directory) else {
+            return Ok(Vec::new());
+        };
+        let folder = format!("{directory}/");
+        let names = self.ask(&[
+            "ls-tree",
+            "-r",
+            "--name-only",
+            "-z",
+            "--full-tree",
+            &base.commit,
+            "--",
+            &folder,
+        ])?;
+        let suites = names
+            .split('\0')
+            .filter(|it| store::is_suite(Path::new(it)));
+        let inside = suites.filter_map(|path| path.strip_prefix(&folder)?.split_once('/'));
+        let platforms = inside.filter(|(_, suite)| !suite.contains('/'));
+        let mut platforms: Vec<String> = platforms.map(|(name, _)| name.to_owned()).collect();
+        platforms.dedup();
+        Ok(platforms)
+    }
+
     /// Where `path` lies in the repository, as git names it.
     #[cfg(feature = "github")]
     pub(crate) fn folder(&self, path: &Path) -> Option<String> {
@@ -287,16 +321,22 @@ impl Repository {
     pub(crate) fn add_worktree(&self, path: &Path, commit: &str) -> Result<(), GitError> {
         let path = path.display().to_string();
         self.ask(&["worktree", "prune"])?;
-        self.ask(&[
+        // Hooks and monitors are the user's, for the tree that the user works in; what is checked out
+        // here is another commit, for measuring.
+        let mut arguments = FOREIGN.to_vec();
+        arguments.extend([
             "worktree", "add", "--quiet", "--detach", "--force", &path, commit,
-        ])?;
+        ]);
+        self.ask(&arguments)?;
         Ok(())
     }
 
     /// Removes a worktree. What is left of it goes with the next one.
     pub(crate) fn remove_worktree(&self, path: &Path) {
         let path = path.display().to_string();
-        let _ = self.ask(&["worktree", "remove", "--force", &path]);
+        let mut arguments = FOREIGN.to_vec();
+        arguments.extend(["worktree", "remove", "--force", &path]);
+        let _ = self.ask(&arguments);
     }
 
     /// Whether the working tree has a file that git neither tracks nor ignores.
@@ -398,6 +438,37 @@ pub(crate) fn short(base: &Base) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worktree_starts_no_hook_and_no_monitor() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let repository = Repository {
+            root: directory.path().to_owned(),
+        };
+        let git = |arguments: &[&str]| {
+            let own = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+            repository.ask(&[&own, arguments].concat()).unwrap()
+        };
+        git(&["init", "--quiet"]);
+        git(&["commit", "--quiet", "--allow-empty", "--message=base"]);
+        let mark = directory.path().join("started");
+        let script = format!("#!/bin/sh\ntouch {}\n", mark.display());
+        for name in ["post-checkout", "monitor"] {
+            let hook = directory.path().join(".git/hooks").join(name);
+            std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+            std::fs::write(&hook, &script).unwrap();
+            std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let monitor = directory.path().join(".git/hooks/monitor");
+        git(&["config", "core.fsmonitor", monitor.to_str().unwrap()]);
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("base");
+        repository.add_worktree(&path, "HEAD").unwrap();
+        assert!(path.join(".git").exists());
+        repository.remove_worktree(&path);
+        assert!(!path.exists() && !mark.exists());
+    }
 
     #[test]
     fn the_answers_of_one_process_are_told_apart() {

@@ -77,7 +77,7 @@ impl PullRequestContext<'_> {
             None => store::read_policy(&self.baselines)?,
         };
         let found = format!("{} ({})", git::short(&commits.base), commits.base.found);
-        let bench = JudgeContext::of_pull_request(
+        let mut bench = JudgeContext::of_pull_request(
             &repository,
             (&self.baselines, platform),
             policy,
@@ -86,6 +86,7 @@ impl PullRequestContext<'_> {
             found,
             prefix,
         );
+        bench.platforms = repository.platforms(&commits.base, &self.baselines)?;
         Ok(Judge {
             bench,
             base_commit: commits.base.commit,
@@ -101,7 +102,7 @@ impl PullRequestContext<'_> {
     ) -> Result<JudgeContext, CliError> {
         let repository = repository(root, baselines)?;
         let own = store::read_baselines(baselines, platform)?;
-        Ok(JudgeContext::of_pull_request(
+        let mut bench = JudgeContext::of_pull_request(
             &repository,
             (baselines, platform),
             store::read_policy(baselines)?,
@@ -109,7 +110,9 @@ impl PullRequestContext<'_> {
             ChangedLines::default(),
             "the baselines of the checkout".to_owned(),
             repository.prefix(root),
-        ))
+        );
+        bench.platforms = store::platforms(baselines);
+        Ok(bench)
     }
 
     /// What head's tree accepts. Only files that differ from base's are asked for.

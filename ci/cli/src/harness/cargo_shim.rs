@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::io::output;
 use crate::paths::parent;
 
 /// The name under which this part is called.
@@ -29,9 +30,9 @@ pub(crate) fn main(program: &Path) -> ExitCode {
         },
         _ => {
             let program = parent(program).display();
-            eprintln!(
+            output::complain(format_args!(
                 "icgate: nothing is built here; `cargo` in {program} only knows `cargo metadata`"
-            );
+            ));
             ExitCode::FAILURE
         }
     }

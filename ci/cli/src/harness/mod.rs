@@ -26,6 +26,7 @@ use std::process::{Command, ExitCode};
 use icgate_core::profile::harness::{Harness, HarnessVersion};
 use serde::{Deserialize, Serialize};
 
+use crate::io::output;
 use crate::paths;
 use crate::paths::parent;
 
@@ -107,21 +108,27 @@ pub(crate) fn main(harness: Harness, program: &Path) -> ExitCode {
         found,
     };
     if let Err(error) = note(program, &call) {
-        eprintln!(
+        output::complain(format_args!(
             "icgate: cannot note a call of {}: {error}",
             harness.runner()
-        );
+        ));
         return ExitCode::FAILURE;
     }
     match own {
         _ if embedded => runner::main(harness),
         Some(path) => {
             let error = Command::new(&path).args(std::env::args_os().skip(1)).exec();
-            eprintln!("icgate: cannot start `{}`: {error}", path.display());
+            output::complain(format_args!(
+                "icgate: cannot start `{}`: {error}",
+                path.display()
+            ));
             ExitCode::FAILURE
         }
         None => {
-            eprintln!("icgate: no {} {} here", call.runner, call.version);
+            output::complain(format_args!(
+                "icgate: no {} {} here",
+                call.runner, call.version
+            ));
             ExitCode::FAILURE
         }
     }

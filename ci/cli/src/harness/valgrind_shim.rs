@@ -19,6 +19,7 @@ use std::process::{Command, ExitCode};
 use icgate_core::profile::harness::ToolCommand;
 use serde::{Deserialize, Serialize};
 
+use crate::io::output;
 use crate::measure::replay;
 use crate::paths::parent;
 
@@ -46,7 +47,9 @@ pub(crate) fn main(program: &Path) -> ExitCode {
         .map(std::ffi::OsString::into_string)
         .collect();
     let Ok(words) = words else {
-        eprintln!("icgate: an argument for valgrind is not UTF-8");
+        output::complain(format_args!(
+            "icgate: an argument for valgrind is not UTF-8"
+        ));
         return ExitCode::FAILURE;
     };
     let Some(command) = ToolCommand::split(&words) else {
@@ -65,7 +68,9 @@ pub(crate) fn main(program: &Path) -> ExitCode {
     match answered {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("icgate: cannot stand in for valgrind: {error}");
+            output::complain(format_args!(
+                "icgate: cannot stand in for valgrind: {error}"
+            ));
             ExitCode::FAILURE
         }
     }
@@ -75,11 +80,11 @@ pub(crate) fn main(program: &Path) -> ExitCode {
 fn pass_on(program: &Path, words: &[String]) -> ExitCode {
     let own = parent(program);
     let Some(valgrind) = crate::paths::find_program(NAME, |directory| directory != own) else {
-        eprintln!("icgate: valgrind is not on PATH");
+        output::complain(format_args!("icgate: valgrind is not on PATH"));
         return ExitCode::FAILURE;
     };
     let error = Command::new(valgrind).args(words).exec();
-    eprintln!("icgate: cannot start valgrind: {error}");
+    output::complain(format_args!("icgate: cannot start valgrind: {error}"));
     ExitCode::FAILURE
 }
 

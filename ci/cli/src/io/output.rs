@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use icgate_core::judge::{Outcome, Verdict};
+use icgate_core::model::escape;
 use icgate_core::model::run::Run;
 use icgate_core::render::explain::Look;
 use icgate_core::render::text::{Colour, Verbosity};
@@ -100,14 +101,21 @@ fn json(report: &Report) -> String {
     serde_json::to_string_pretty(report).expect("a report always serialises") + "\n"
 }
 
-/// Prints a line.
-pub(crate) fn say(line: impl std::fmt::Display) {
-    print(&format!("{line}\n"));
+/// Prints a line, or several. Names in them may come from outside, so none is obeyed.
+pub(crate) fn say(text: impl std::fmt::Display) {
+    print(&format!("{}\n", escape::lines(&text.to_string())));
+}
+
+/// Prints to standard error: the one way for errors, warnings and progress. What they quote may
+/// come from outside, so no line of it is obeyed by a terminal or by a runner.
+pub(crate) fn complain(text: impl std::fmt::Display) {
+    let text = format!("{}\n", escape::lines(&text.to_string()));
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Says on standard error what the reader should know.
 pub(crate) fn warn(warning: impl std::fmt::Display) {
-    eprintln!("icgate: warning: {warning}");
+    complain(format_args!("icgate: warning: {warning}"));
 }
 
 /// Prints a text that must not be obeyed. A runner takes a line of its log for a command wherever
@@ -117,6 +125,7 @@ pub(crate) fn guarded(text: &str) {
     use std::hash::{BuildHasher as _, RandomState};
     let word = || RandomState::new().hash_one(text.len());
     let word = format!("icgate-{:016x}{:016x}", word(), word());
+    let text = escape::lines(text);
     print(&format!("::stop-commands::{word}\n{text}\n::{word}::\n"));
 }
 

@@ -48,6 +48,18 @@ pub(crate) fn read_source(path: &Path) -> Option<String> {
     is_source.then(|| fs::read_to_string(path).ok())?
 }
 
+/// The platforms that a baselines' directory has suites of, in order.
+pub(crate) fn platforms(directory: &Path) -> Vec<String> {
+    let folders = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
+    let has_suite = |path: &Path| folders(path).any(|it| is_suite(&it.path()));
+    let named = folders(directory).filter(|it| has_suite(&it.path()));
+    let mut platforms: Vec<String> = named
+        .filter_map(|it| it.file_name().into_string().ok())
+        .collect();
+    platforms.sort();
+    platforms
+}
+
 /// Reads a run.
 pub(crate) fn read_run(path: &Utf8Path) -> Result<Run, CliError> {
     let file = fs::File::open(path).map(BufReader::new).ok();

@@ -52,7 +52,7 @@ pub(crate) fn measure(
     baselines: &Baselines,
 ) -> Result<Run, CliError> {
     let short = git::short(base);
-    eprintln!("icgate: building and measuring base, {short}");
+    output::complain(format_args!("icgate: building and measuring base, {short}"));
     let worktree = Worktree::check_out(repository, &base.commit)?;
     let base_project = in_worktree(project, selection, repository, &worktree)?;
     let toolchain = toolchain.fixed();
@@ -78,7 +78,7 @@ pub(crate) fn measure_stored(
     baselines: &Baselines,
 ) -> Result<Run, CliError> {
     let short = git::short(base);
-    eprintln!("icgate: measuring base, {short}");
+    output::complain(format_args!("icgate: measuring base, {short}"));
     let worktree = Worktree::check_out(repository, &base.commit)?;
     let base_project = in_worktree(project, selection, repository, &worktree)?;
     let session = Session::open_stored(&base_project, stored, measuring, sandbox)?;
@@ -94,7 +94,9 @@ pub(crate) fn build(
     directory: &Path,
 ) -> Result<(), CliError> {
     let short = git::short(base);
-    eprintln!("icgate: building base too, {short}: its baselines are of another environment");
+    output::complain(format_args!(
+        "icgate: building base too, {short}: its baselines are of another environment"
+    ));
     let worktree = Worktree::check_out(repository, &base.commit)?;
     let base_project = in_worktree(project, selection, repository, &worktree)?;
     let commit = Some(base.commit.clone());

@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use icgate_core::model::metric::{Metric, Metrics, add_estimated_cycles};
-use icgate_core::model::run::{FunctionLines, Measurement};
+use icgate_core::model::run::{FunctionLines, LINES_MAX, Measurement};
 use icgate_core::profile::callgrind::Profile;
 use icgate_core::profile::callgrind::{self, ReadError};
 use icgate_core::profile::source::{SourceRoots, source_functions};
@@ -30,9 +30,6 @@ use crate::measure::inline_stacks::{Executable, ExecutableStacks};
 use crate::measure::progress::Progress;
 use crate::measure::record::Planned;
 use crate::{paths, process};
-
-/// Lines kept for each function: more than a report shows, few enough for a readable `run.json`.
-const LINES_MAX: usize = 60;
 
 /// Of a failed benchmark's output, this much of the end is shown.
 const OUTPUT_BYTES_MAX: usize = 4_000;

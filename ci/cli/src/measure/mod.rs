@@ -42,6 +42,7 @@ use crate::git::Repository;
 use crate::harness;
 use crate::io::store;
 
+use crate::io::output;
 pub(crate) use execute::Disturbance;
 use execute::ExecOptions;
 use progress::Progress;
@@ -306,7 +307,10 @@ impl<'a> Session<'a> {
         let known = recalled.ids();
         if !known.is_empty() {
             let s = if known.len() == 1 { "" } else { "s" };
-            eprintln!("icgate: reused {} cached measurement{s}", known.len());
+            output::complain(format_args!(
+                "icgate: reused {} cached measurement{s}",
+                known.len()
+            ));
         }
         let select = |id: &BenchId| !known.contains(id);
         let mut measured = self.measure_disturbed(baselines, &select, Disturbance::NONE)?;

@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::sync::Mutex;
 
+use crate::io::output;
 use icgate_core::model::bench_id::BenchId;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -45,7 +46,7 @@ impl Progress {
                 let tenth = |count: usize| count * 10 / total;
                 *done += 1;
                 if tenth(*done) > tenth(*done - 1) {
-                    eprintln!("icgate: measured {done} of {total}");
+                    output::complain(format_args!("icgate: measured {done} of {total}"));
                 }
             }
         }

@@ -57,6 +57,7 @@ pub(crate) fn judged(benchmarks: usize, names: Names) -> (Report, String) {
             .iter()
             .map(|it| Accepted::from_measurement(it, 0, None))
             .collect(),
+        removed: Vec::new(),
     };
     let run = |benchmarks| Run {
         format: RUN_FORMAT,

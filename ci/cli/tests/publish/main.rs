@@ -4,6 +4,7 @@
 #![cfg(feature = "github")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod corpus;
 mod drift;
 mod hostile;
 mod merges;

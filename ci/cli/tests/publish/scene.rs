@@ -83,6 +83,7 @@ pub(crate) fn baseline(a: u64, b: u64, reason: Option<&str>) -> String {
             accepted("suite/f/a", a, reason),
             accepted("suite/f/b", b, None),
         ],
+        removed: Vec::new(),
     };
     suite.to_json()
 }

@@ -228,17 +228,16 @@ pub fn culprits(
     most: usize,
 ) -> Vec<Culprit> {
     let direction = attribution.change().signum();
-    let evidence = Evidence {
-        head,
-        base: base_run,
-        changed,
-    };
+    if attribution.functions.is_empty() {
+        return Vec::new();
+    }
+    let evidence = Evidence::new(head, base_run, changed);
     let mut causes: Vec<(&FunctionChange, i128)> = attribution
         .functions
         .iter()
         .map(|function| (function, function.own()))
         .collect();
-    charge_lost_inlining(&mut causes, evidence);
+    charge_lost_inlining(&mut causes, &evidence);
     causes.retain(|(_, amount)| amount.signum() == direction);
     if causes.is_empty() {
         // All of it moved; then where to is the best that can be said.
@@ -272,7 +271,11 @@ pub fn culprits(
 /// Charges a function that the diff let be inlined no more (or made inlined) with what that did to
 /// those that call it: a call has to be made there now, and what the optimiser knew is forgotten.
 /// A caller that the diff changes as well answers for itself.
-fn charge_lost_inlining(causes: &mut [(&FunctionChange, i128)], evidence: Evidence<'_>) {
+///
+/// Only the largest differences are looked at, since each is compared with each.
+fn charge_lost_inlining(causes: &mut [(&FunctionChange, i128)], evidence: &Evidence<'_>) {
+    let most = causes.len().min(moved::CHANGES_MAX);
+    let causes = &mut causes[..most];
     for at in 0..causes.len() {
         let (function, _) = causes[at];
         if function.inlining.is_none() || !evidence.touches(function) {
@@ -301,11 +304,7 @@ fn charge_lost_inlining(causes: &mut [(&FunctionChange, i128)], evidence: Eviden
 /// How the diff stands to a benchmark; `None` where it is not known what was changed.
 #[must_use]
 pub fn reach(head: &Measurement, changed: &ChangedLines) -> Option<Reach> {
-    let evidence = Evidence {
-        head,
-        base: None,
-        changed,
-    };
+    let evidence = Evidence::new(head, None, changed);
     let is_reached = changed.reaches(head.id.suite())?;
     Some(match (evidence.is_touched(), is_reached) {
         (true, _) => Reach::Touched,

@@ -15,7 +15,7 @@ use super::{FunctionChange, Kind};
 use crate::model::call_graph::CallGraph;
 
 /// Only the largest differences are looked at, since each is compared with each.
-const CHANGES_MAX: usize = 100;
+pub(super) const CHANGES_MAX: usize = 100;
 
 /// Finds what moved between the functions of `changes`, and with which neighbour.
 ///

@@ -18,7 +18,7 @@
 //! function makes others call it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{FunctionChange, Kind};
 use crate::attribute::diff::{ChangedLines, Hunk, Touch};
@@ -40,12 +40,17 @@ pub(super) struct Place {
 }
 
 /// What is known to find places by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Evidence<'a> {
-    pub(super) head: &'a Measurement,
-    pub(super) base: Option<&'a Measurement>,
-    pub(super) changed: &'a ChangedLines,
+    head: &'a Measurement,
+    head_lines: Lines<'a>,
+    base: Option<&'a Measurement>,
+    base_lines: Lines<'a>,
+    changed: &'a ChangedLines,
 }
+
+/// The lines behind each function. A run may have many functions, and each is asked for.
+type Lines<'a> = HashMap<(&'a str, &'a str), &'a [LineCost]>;
 
 /// A line that leads to a cost, and how much.
 struct Lead {
@@ -57,9 +62,27 @@ struct Lead {
 /// A step from a function outwards: the lines through which its cost is reached.
 type Step = Vec<Lead>;
 
-impl Evidence<'_> {
+impl<'a> Evidence<'a> {
+    pub(super) fn new(
+        head: &'a Measurement,
+        base: Option<&'a Measurement>,
+        changed: &'a ChangedLines,
+    ) -> Self {
+        Self {
+            head,
+            head_lines: head.lines_by_function(),
+            base,
+            base_lines: base.map_or_else(Lines::new, Measurement::lines_by_function),
+            changed,
+        }
+    }
+
+    fn head_lines_of(&self, name: &str, file: &str) -> &'a [LineCost] {
+        self.head_lines.get(&(name, file)).copied().unwrap_or(&[])
+    }
+
     /// The place for a function, if any is known.
-    pub(super) fn place(self, function: &FunctionChange) -> Option<Place> {
+    pub(super) fn place(&self, function: &FunctionChange) -> Option<Place> {
         let mut steps = vec![self.own_lines(function)];
         steps.extend(self.callers(function));
         // The own lines of a library's function are those that call it.
@@ -76,7 +99,7 @@ impl Evidence<'_> {
     }
 
     /// Whether the diff changes a function itself.
-    pub(super) fn touches(self, function: &FunctionChange) -> bool {
+    pub(super) fn touches(&self, function: &FunctionChange) -> bool {
         let own = self.own_lines(function);
         let is_own = function.caller.is_none();
         is_own
@@ -93,20 +116,37 @@ impl Evidence<'_> {
     }
 
     /// The lines of a function; of a library's, those of the workspace that lead to it.
-    fn own_lines(self, function: &FunctionChange) -> Step {
+    fn own_lines(&self, function: &FunctionChange) -> Step {
         let (name, file) = function.key();
-        let lines = self.head.lines_of(name, file);
-        lines.iter().map(|line| self.lead(function, line)).collect()
+        let lines = self.head_lines_of(name, file);
+        let base = self.base_in_head(function);
+        let lead = |line| Self::lead(function, line, base.as_ref());
+        lines.iter().map(lead).collect()
+    }
+
+    /// What each line of head cost in base for a function, where base is known.
+    fn base_in_head(&self, function: &FunctionChange) -> Option<HashMap<(&str, u32), i128>> {
+        self.base?;
+        let lines = self.base_lines.get(&function.key()).copied();
+        let mut costs = HashMap::new();
+        for line in lines.unwrap_or(&[]) {
+            if let Some(here) = self.changed.in_head(&line.file, line.line) {
+                *costs.entry(here).or_default() += i128::from(line.instructions);
+            }
+        }
+        Some(costs)
     }
 
     /// A line, weighed by how much it contributes to the change as far as base is known.
-    fn lead(self, function: &FunctionChange, line: &LineCost) -> Lead {
+    fn lead(
+        function: &FunctionChange,
+        line: &LineCost,
+        base: Option<&HashMap<(&str, u32), i128>>,
+    ) -> Lead {
         let head = i128::from(line.instructions);
-        let weight = self.base.map_or(head, |base| {
-            let here = Some((line.file.as_str(), line.line));
-            let lines = base.lines_of(&function.name, &function.file).iter();
-            let lines = lines.filter(|it| self.changed.in_head(&it.file, it.line) == here);
-            let base: i128 = lines.map(|it| i128::from(it.instructions)).sum();
+        let weight = base.map_or(head, |base| {
+            let here = (line.file.as_str(), line.line);
+            let base = base.get(&here).copied().unwrap_or(0);
             (head - base) * function.difference().signum()
         });
         Lead {
@@ -117,7 +157,7 @@ impl Evidence<'_> {
     }
 
     /// The lines that lead to a function, call by call outwards.
-    fn callers(self, function: &FunctionChange) -> Vec<Step> {
+    fn callers(&self, function: &FunctionChange) -> Vec<Step> {
         let mut steps = Vec::new();
         let key = |name: &str, file: &str| (name.to_owned(), file.to_owned());
         let mut seen = BTreeSet::from([key(&function.name, &function.file)]);
@@ -130,8 +170,10 @@ impl Evidence<'_> {
             if function.kind == Kind::Vanished {
                 let lines = callers
                     .iter()
-                    .flat_map(|(name, file)| self.head.lines_of(name, file));
-                steps.push(lines.map(|line| self.lead(function, line)).collect());
+                    .flat_map(|(name, file)| self.head_lines_of(name, file));
+                let base = self.base_in_head(function);
+                let lead = |line| Self::lead(function, line, base.as_ref());
+                steps.push(lines.map(lead).collect());
                 seen.extend(callers.iter().cloned());
                 at = callers;
             }
@@ -164,7 +206,7 @@ impl Evidence<'_> {
     }
 
     /// The line of a step that the diff touches and that weighs most.
-    fn touched(self, step: &Step) -> Option<Place> {
+    fn touched(&self, step: &Step) -> Option<Place> {
         let touched = step.iter().filter_map(|lead| {
             let touch: Touch = self.changed.touch(&lead.file, lead.line)?;
             Some(((touch, Reverse(lead.weight), &lead.file, lead.line), lead))
@@ -178,7 +220,7 @@ impl Evidence<'_> {
     }
 
     /// A change in one of the functions that a step's lines lie in, nearest to the weightiest.
-    fn neighbouring_change(self, step: &Step) -> Option<Place> {
+    fn neighbouring_change(&self, step: &Step) -> Option<Place> {
         let mut leads: Vec<&Lead> = step.iter().collect();
         leads.sort_by_key(|lead| (Reverse(lead.weight), &lead.file, lead.line));
         leads.into_iter().find_map(|lead| {
@@ -198,7 +240,7 @@ impl Evidence<'_> {
 
     /// A change outside of all functions: in the function's file or that of a caller, or else the
     /// only one there is.
-    fn declaration(self, function: &FunctionChange, steps: &[Step]) -> Option<Place> {
+    fn declaration(&self, function: &FunctionChange, steps: &[Step]) -> Option<Place> {
         let outside = |file: &str| {
             let spans = self.changed.spans(file);
             let is_outside = |line: u32| spans.is_some_and(|it| it.function_at(line).is_none());
@@ -231,7 +273,7 @@ impl Evidence<'_> {
     }
 
     /// The line whose cost changed most; of a function without lines, the most expensive that leads to it.
-    fn untouched(self, function: &FunctionChange, steps: &[Step]) -> Option<Place> {
+    fn untouched(&self, function: &FunctionChange, steps: &[Step]) -> Option<Place> {
         let own = self.own_lines(function);
         let mut steps = [&own].into_iter().chain(steps);
         let step = steps.find(|step| !step.is_empty())?;
@@ -246,19 +288,19 @@ impl Evidence<'_> {
     }
 
     /// Whether the diff changes code of a function that head executes.
-    pub(super) fn is_touched(self) -> bool {
+    pub(super) fn is_touched(&self) -> bool {
         let lines = self.head.lines.iter().flat_map(|function| &function.lines);
         let lines = lines.map(|line| (&line.file, line.line));
         let sites = self.head.calls.lines().map(|(file, line)| (file, *line));
         let executed: BTreeSet<(&Interned, u32)> = lines.chain(sites).collect();
         executed.into_iter().any(|(file, line)| {
-            let hunks = self.changed.hunks(file);
-            let mut hunks = hunks.iter().filter(|hunk| hunk.is_code);
-            let function = self.changed.spans(file).and_then(|it| it.function_at(line));
-            hunks.any(|hunk| {
-                hunk.touch(line).is_some()
-                    || function.is_some_and(|function| hunk.line_in(function).is_some())
-            })
+            let function = || self.changed.spans(file)?.function_at(line);
+            let is_inside = |function| {
+                let hunks = self.changed.hunks(file).iter();
+                let mut code = hunks.filter(|hunk| hunk.is_code);
+                code.any(|hunk| hunk.line_in(function).is_some())
+            };
+            self.changed.touches_code(file, line) || function().is_some_and(is_inside)
         })
     }
 }

@@ -5,6 +5,7 @@
 //! give equal reports.
 
 pub mod base_run;
+pub mod coverage;
 pub mod merge;
 pub mod noise;
 pub mod rename;
@@ -35,9 +36,19 @@ pub struct Facts<'a> {
     pub rebaselined: bool,
     /// Base's code, as measured in the run's measurement environment.
     pub base_run: Option<&'a Measurement>,
+    /// What base calls it, if it was renamed: that is what it is compared with and judged by.
+    pub former: Option<&'a BenchId>,
+    /// Why head's tree says that it was removed, if that is new.
+    pub removal: Option<&'a str>,
 }
 
 impl<'a> Facts<'a> {
+    /// What base calls it.
+    #[must_use]
+    pub fn name_in_base(&self) -> &'a BenchId {
+        self.former.unwrap_or(self.id)
+    }
+
     /// What was measured of base, where its baseline is of another measurement environment and says nothing here.
     #[must_use]
     pub fn base_run_as_baseline(&self) -> Option<&'a Measurement> {
@@ -87,7 +98,7 @@ pub fn compare<'a>(base: &'a Baselines, committed: &'a Baselines, run: &'a Run) 
             .suite(suite)
             .is_none_or(|suite| suite.environment == run.environment)
     };
-    let benchmarks = known
+    let mut benchmarks: Vec<Facts<'a>> = known
         .iter()
         .map(|id| Facts {
             id,
@@ -97,13 +108,19 @@ pub fn compare<'a>(base: &'a Baselines, committed: &'a Baselines, run: &'a Run) 
             comparable: comparable(committed, id.suite()),
             rebaselined: !comparable(base, id.suite()) && comparable(committed, id.suite()),
             base_run: None,
+            former: None,
+            removal: committed
+                .removal(id)
+                .filter(|reason| base.removal(id) != Some(*reason)),
         })
         .filter(|facts| run.complete || facts.measured.is_some())
         .collect();
+    let compared = benchmarks.len();
+    rename::join(&mut benchmarks, |suite| comparable(base, suite));
     Comparison {
+        known: known.len() - (compared - benchmarks.len()),
         benchmarks,
         environment_differences,
-        known: known.len(),
     }
 }
 
@@ -125,7 +142,7 @@ impl<'a> Comparison<'a> {
     pub fn with_base_run(mut self, head: &Run, base: &'a Run) -> Self {
         if base.environment.surrounds_like(&head.environment) {
             for facts in &mut self.benchmarks {
-                facts.base_run = base.benchmark(facts.id);
+                facts.base_run = base.benchmark(facts.name_in_base());
             }
         }
         self
@@ -150,6 +167,7 @@ mod tests {
                     .filter(|id| id.starts_with(suite))
                     .map(|id| accepted(id, 1000))
                     .collect(),
+                removed: Vec::new(),
             }
         }))
     }
@@ -192,12 +210,14 @@ mod tests {
             [
                 ("a/x/1", true, true, true),
                 ("a/x/2", false, true, false),
-                ("a/x/3", false, false, true),
-                ("b/x/1", true, false, false),
+                // It is b/x/1 under another name.
+                ("a/x/3", true, false, true),
             ]
         );
         assert!(comparison.benchmarks.iter().all(|facts| facts.comparable));
-        assert_eq!(comparison.known, 4);
+        assert_eq!(comparison.known, 3);
+        let renamed = &comparison.benchmarks[2];
+        assert_eq!(renamed.name_in_base().as_str(), "b/x/1");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::baseline::{Accepted, Baseline, Baselines};
+use crate::model::baseline::{Accepted, Baseline, Baselines, Removed};
+use crate::model::bench_id::BenchId;
 use crate::model::environment::Environment;
 use crate::model::run::{Measurement, Run};
 
@@ -15,29 +16,43 @@ pub fn side_by_side(base: &Run, head: &Run) -> (Baselines, Baselines) {
         .benchmarks
         .iter()
         .map(|measured| base.benchmark(&measured.id).unwrap_or(measured));
+    let gone = base.benchmarks.iter().map(|it| &it.id);
+    let gone = gone.filter(|id| head.benchmark(id).is_none());
     (
-        baselines(base.benchmarks.iter(), &head.environment),
-        baselines(kept, &head.environment),
+        baselines(base.benchmarks.iter(), [], &head.environment),
+        baselines(kept, gone, &head.environment),
     )
 }
 
-/// Baselines of `measured`, in id order, by suite.
+/// Baselines of `measured` and without `gone`, both in id order, by suite.
 fn baselines<'a>(
     measured: impl Iterator<Item = &'a Measurement>,
+    gone: impl IntoIterator<Item = &'a BenchId>,
     environment: &Environment,
 ) -> Baselines {
-    let mut suites: BTreeMap<&str, Vec<Accepted>> = BTreeMap::new();
-    for measurement in measured {
-        suites
-            .entry(measurement.id.suite())
-            .or_default()
-            .push(Accepted::from_measurement(measurement, 0, None));
-    }
-    Baselines::new(suites.into_iter().map(|(suite, benchmarks)| Baseline {
-        suite: suite.to_owned(),
+    let mut suites: BTreeMap<&str, Baseline> = BTreeMap::new();
+    let empty = |name: &str| Baseline {
+        suite: name.to_owned(),
         environment: environment.clone(),
-        benchmarks,
-    }))
+        benchmarks: Vec::new(),
+        removed: Vec::new(),
+    };
+    for measurement in measured {
+        let name = measurement.id.suite();
+        let suite = suites.entry(name).or_insert_with(|| empty(name));
+        let accepted = Accepted::from_measurement(measurement, 0, None);
+        suite.benchmarks.push(accepted);
+    }
+    for id in gone {
+        let suite = suites
+            .entry(id.suite())
+            .or_insert_with(|| empty(id.suite()));
+        suite.removed.push(Removed {
+            id: id.clone(),
+            reason: "only the other side has it".to_owned(),
+        });
+    }
+    Baselines::new(suites.into_values())
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ fn judge_benchmark<'a>(facts: &Facts<'a>, policy: &Policy) -> Judgement<'a> {
         )
     };
     let instructions = policy
-        .limit(facts.id, Metric::Instructions)
+        .limit(facts.name_in_base(), Metric::Instructions)
         .unwrap_or(Policy::DEFAULT_LIMIT);
     let mut worst = judged(Metric::Instructions, instructions);
     for metric in Metric::ALL.into_iter().skip(1) {
@@ -92,7 +92,7 @@ fn judge_benchmark<'a>(facts: &Facts<'a>, policy: &Policy) -> Judgement<'a> {
             .base
             .or(facts.committed)
             .is_some_and(|it| it.metrics.contains_key(&metric));
-        if let (Some(limit), true) = (policy.limit(facts.id, metric), in_base) {
+        if let (Some(limit), true) = (policy.limit(facts.name_in_base(), metric), in_base) {
             let judgement = judged(metric, limit);
             if severity(judgement.verdict) > severity(worst.verdict) {
                 worst = judgement;

@@ -204,11 +204,15 @@ impl Counts {
     }
 }
 
-/// Whether head's tree says why, in other words than base did.
+/// Whether head's tree says why, in other words than base did; of what is not there, why it was
+/// removed.
 fn gives_new_reason(facts: &Facts<'_>) -> bool {
     fn reason(accepted: Option<&Accepted>) -> Option<&str> {
         let reason = accepted.and_then(|it| it.reason.as_deref());
         reason.filter(|text| !text.trim().is_empty())
+    }
+    if facts.measured.is_none() {
+        return facts.removal.is_some();
     }
     let given = reason(facts.committed);
     given.is_some() && given != reason(facts.base)

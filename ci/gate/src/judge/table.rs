@@ -30,8 +30,10 @@ pub(super) const fn decide(signals: Signals) -> Verdict {
         match (measured, listed, recorded, noise, claim, movement, reason, base) {
     //   what is known                                                                              verdict
     //   measured listed    recorded   noise       claim    movement     reason    base             movement  baseline
-        (Absent, Nowhere,   _,         _,          _,       _,           _,        _          ) => (None,     Removed),
-        (Absent, BaseOnly,  _,         _,          _,       _,           _,        _          ) => (None,     Removed),
+        (Absent, Nowhere,   _,         _,          _,       _,           NotGiven, _          ) => (None,     ReasonMissing),
+        (Absent, BaseOnly,  _,         _,          _,       _,           NotGiven, _          ) => (None,     ReasonMissing),
+        (Absent, Nowhere,   _,         _,          _,       _,           Given,    _          ) => (None,     Removed),
+        (Absent, BaseOnly,  _,         _,          _,       _,           Given,    _          ) => (None,     Removed),
         (Absent, _,         _,         _,          _,       _,           _,        _          ) => (None,     BenchmarkMissing),
         (Tiny,   _,         _,         _,          _,       _,           _,        _          ) => (None,     Empty),
         (Count,  Nowhere,   _,         _,          _,       _,           _,        _          ) => (None,     NoBaseline),

@@ -4,7 +4,7 @@ use super::signals::{Base, Claim, Listed, Measured, Noise, Reason, Recorded};
 use super::*;
 use crate::compare::compare;
 use crate::model::baseline::tests::{accepted, measured};
-use crate::model::baseline::{Accepted, Baseline, Baselines};
+use crate::model::baseline::{Accepted, Baseline, Baselines, Removed};
 use crate::model::bench_id::BenchId;
 use crate::model::policy::OnImprovement;
 use crate::model::run::{Measurement, RUN_FORMAT, Run};
@@ -83,13 +83,14 @@ fn nothing_worse_than_its_limit_passes_without_an_accepted_reason() {
 }
 
 #[test]
-fn what_was_not_measured_passes_only_without_a_baseline() {
+fn what_was_not_measured_passes_only_as_removed_with_a_reason() {
     for signals in passing().filter(|it| it.measured != Measured::Count) {
         assert_eq!(signals.measured, Measured::Absent, "{signals:?}");
         assert!(
             matches!(signals.listed, Listed::Nowhere | Listed::BaseOnly),
             "{signals:?}"
         );
+        assert_eq!(signals.reason, Reason::Given, "{signals:?}");
         assert_eq!(decide(signals).baseline, BaselineState::Removed);
     }
 }
@@ -151,6 +152,7 @@ fn a_whole_run_judges_all_that_base_knows() {
                 .filter(|id| id.starts_with(suite))
                 .map(|id| accepted(id, 10_000))
                 .collect(),
+            removed: Vec::new(),
         }
     }));
     for present in 0..8_u8 {
@@ -185,6 +187,8 @@ fn check(base: Option<u64>, committed: Option<u64>, measured: Option<u64>, expec
         comparable: true,
         rebaselined: false,
         base_run: None,
+        former: None,
+        removal: None,
     };
     let judgement = judge_benchmark(&facts, &Policy::default());
     assert_eq!(
@@ -285,6 +289,8 @@ fn a_benchmark_that_moves_by_itself_is_noisy_unless_it_exceeds_its_noise() {
             comparable: true,
             rebaselined: false,
             base_run: None,
+            former: None,
+            removal: None,
         };
         judge_benchmark(&facts, &Policy::default()).verdict
     };
@@ -309,6 +315,8 @@ fn judge_edit(base: &Accepted, committed: &Accepted, policy: &str, rebaselined: 
         comparable: true,
         rebaselined,
         base_run: None,
+        former: None,
+        removal: None,
     };
     let policy = Policy::from_toml("policy.toml", &format!("format = 2\n{policy}")).unwrap();
     judge_benchmark(&facts, &policy).verdict
@@ -409,6 +417,8 @@ fn judge_with_base_run(
         comparable: committed.1 == Recorded::Here,
         rebaselined: base.1 == Recorded::Elsewhere && committed.1 == Recorded::Here,
         base_run: Some(&base_run),
+        former: None,
+        removal: None,
     };
     judge_benchmark(&facts, &Policy::default()).verdict
 }
@@ -531,8 +541,79 @@ fn benchmarks_and_baselines_come_and_go_together() {
         Some(10_000),
         None,
         None,
-        Verdict::without_movement(BaselineState::Removed),
+        Verdict::without_movement(BaselineState::ReasonMissing),
     );
+}
+
+#[test]
+fn a_removed_benchmark_needs_a_reason_of_its_own() {
+    let environment = crate::model::environment::tests::environment();
+    let suite = |ids: &[&str], removed: Option<&str>| {
+        let removed = removed.map(|reason| Removed {
+            id: "a/x/1".parse().unwrap(),
+            reason: reason.to_owned(),
+        });
+        Baselines::new([Baseline {
+            suite: "a".to_owned(),
+            environment: environment.clone(),
+            benchmarks: ids.iter().map(|id| accepted(id, 10_000)).collect(),
+            removed: removed.into_iter().collect(),
+        }])
+    };
+    let run = Run {
+        format: RUN_FORMAT,
+        commit: None,
+        complete: true,
+        part: None,
+        environment: environment.clone(),
+        failed: Vec::new(),
+        benchmarks: vec![measured("a/x/2", 10_000)],
+    };
+    let base = suite(&["a/x/1", "a/x/2"], None);
+    for (reason, state, outcome) in [
+        (
+            None,
+            BaselineState::ReasonMissing,
+            Outcome::BaselineOutOfDate,
+        ),
+        (Some("no footer"), BaselineState::Removed, Outcome::Pass),
+    ] {
+        let head = suite(&["a/x/2"], reason);
+        let judged = judge(&compare(&base, &head, &run), &Policy::default());
+        assert_eq!(judged.benchmarks[0].verdict.baseline, state);
+        assert_eq!(judged.outcome, outcome);
+    }
+}
+
+#[test]
+fn a_renamed_benchmark_is_judged_by_what_base_accepts() {
+    let environment = crate::model::environment::tests::environment();
+    let suite = |id: &str, count: u64| {
+        Baselines::new([Baseline {
+            suite: "a".to_owned(),
+            environment: environment.clone(),
+            benchmarks: vec![accepted(id, count)],
+            removed: Vec::new(),
+        }])
+    };
+    for (count, state) in [
+        (10_000, BaselineState::Kept),
+        (15_000, BaselineState::ReasonMissing),
+    ] {
+        let run = Run {
+            format: RUN_FORMAT,
+            commit: None,
+            complete: true,
+            part: None,
+            environment: environment.clone(),
+            failed: Vec::new(),
+            benchmarks: vec![measured("a/x/new", count)],
+        };
+        let (base, head) = (suite("a/x/old", 10_000), suite("a/x/new", count));
+        let judged = judge(&compare(&base, &head, &run), &Policy::default());
+        assert_eq!(judged.benchmarks.len(), 1);
+        assert_eq!(judged.benchmarks[0].verdict.baseline, state);
+    }
 }
 
 #[test]

@@ -32,13 +32,13 @@ pub enum BaselineState {
     Accepted,
     /// New, with its benchmark.
     Added,
-    /// Gone, with its benchmark.
+    /// Gone, with its benchmark, and with a reason.
     Removed,
     /// As on base, whose own code has left it by more than the limit; this change has not left base.
     Drifted,
     /// As on base, though the count is better by more than the limit.
     ImprovementNotRecorded,
-    /// Updated to a worse count without saying why.
+    /// Updated to a worse count, or removed, without saying why.
     ReasonMissing,
     /// Updated to something that was not measured.
     BaselineMismatch,

@@ -3,11 +3,14 @@
 //! The same id stands in both harnesses, in baselines, policy and reports. It is parsed once, here,
 //! so that no later stage has to ask whether a name is safe to sort, print or use as a key.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::model::escape::is_invisible;
 
 /// Longest id in bytes. Long enough for any real module path, short enough for a table row.
 pub const ID_BYTES_MAX: usize = 250;
@@ -87,6 +90,15 @@ impl BenchId {
         &self.0
     }
 
+    /// The scripts of its letters, if there are several whose letters look alike: then it may look
+    /// like another id and be none.
+    #[must_use]
+    pub fn mixed_scripts(&self) -> Option<String> {
+        let scripts: BTreeSet<&str> = self.0.chars().filter_map(script).collect();
+        let scripts: Vec<&str> = scripts.into_iter().collect();
+        (scripts.len() > 1).then(|| scripts.join(" and "))
+    }
+
     /// The first segment: the bench target, and the name of the baseline file.
     #[must_use]
     pub fn suite(&self) -> &str {
@@ -126,7 +138,21 @@ impl FromStr for BenchId {
 /// Letters and digits of any script, and ASCII punctuation but the backslash. Leaves out every
 /// control, space and direction mark: they could make one id look like another.
 fn is_visible(character: char) -> bool {
-    character.is_alphanumeric() || (character.is_ascii_punctuation() && character != '\\')
+    let is_letter = character.is_alphanumeric() && !is_invisible(character);
+    is_letter || (character.is_ascii_punctuation() && character != '\\')
+}
+
+/// Scripts with letters that look like those of another one.
+fn script(letter: char) -> Option<&'static str> {
+    Some(match letter {
+        'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => "Latin",
+        '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => "Greek",
+        '\u{400}'..='\u{52f}' | '\u{1c80}'..='\u{1c8f}' | '\u{a640}'..='\u{a69f}' => "Cyrillic",
+        '\u{530}'..='\u{58f}' => "Armenian",
+        '\u{13a0}'..='\u{13ff}' | '\u{ab70}'..='\u{abbf}' => "Cherokee",
+        '\u{ff21}'..='\u{ff5a}' => "fullwidth Latin",
+        _ => return None,
+    })
 }
 
 impl TryFrom<String> for BenchId {
@@ -152,6 +178,30 @@ impl fmt::Display for BenchId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_invisible_letter_is_refused() {
+        // The fillers of Hangul are letters to Unicode.
+        for letter in [
+            '\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}', '\u{200b}', '\u{ad}',
+        ] {
+            let id = format!("a/b{letter}/c");
+            let refused = id.parse::<BenchId>();
+            assert!(
+                matches!(refused, Err(BenchIdError::Character { .. })),
+                "{id:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_of_two_scripts_is_flagged() {
+        let mixed = |id: &str| id.parse::<BenchId>().unwrap().mixed_scripts();
+        assert_eq!(mixed("w\u{430}l/x").as_deref(), Some("Cyrillic and Latin"));
+        assert_eq!(mixed("wal/Grüße_1"), None);
+        assert_eq!(mixed("\u{43f}\u{430}/\u{43f}1"), None);
+        assert_eq!(mixed("測試/漢"), None);
+    }
 
     #[test]
     fn a_group_that_repeats_the_target_or_the_function_is_left_out() {

@@ -13,7 +13,7 @@
 pub(crate) const MIGRATE: &str = "run `icgate migrate`, and commit what it rewrote";
 
 pub mod bench_id;
-pub(crate) mod escape;
+pub mod escape;
 pub mod interned;
 
 pub mod functions;

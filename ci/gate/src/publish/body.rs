@@ -58,8 +58,22 @@ pub fn judged(report: &Report, run: &RunLink, when: When) -> Option<Content> {
         When::Always => true,
         When::OnChange => is_worth_a_comment(report),
     };
-    let text = format!("{}\n{}", markdown::render(report), run.line());
+    let accept = accept(report, run).map_or_else(String::new, |it| format!("\n{it}"));
+    let text = format!("{}{accept}\n{}", markdown::render(report), run.line());
     Some(Content::Text { text, create })
+}
+
+/// What a maintainer comments to accept what was measured, ready to copy. It names the commit, so that
+/// what is accepted is what was seen.
+fn accept(report: &Report, run: &RunLink) -> Option<String> {
+    let can = matches!(report.outcome.exit_code(), 1 | 5);
+    can.then(|| {
+        let command = format!("/update-baseline {} why it is worth it", run.sha);
+        format!(
+            "- accept it here, as a maintainer's comment: {}\n",
+            code(&command)
+        )
+    })
 }
 
 /// The comment of a run that ended without numbers that can be judged; `why` may be hostile.
@@ -143,6 +157,17 @@ mod tests {
         };
         assert!(text.len() < 61_000, "{}", text.len());
         assert!(text.ends_with("[the run](https://github.com/o/r/actions/runs/7)</sub>\n"));
+    }
+
+    #[test]
+    fn the_command_that_accepts_names_the_commit_that_was_measured() {
+        let text = |report: &Report| match judged(report, &link(), When::Always) {
+            Some(Content::Text { text, .. }) => text,
+            other => panic!("{other:?}"),
+        };
+        let command = format!("`/update-baseline {} why", "0a".repeat(20));
+        assert!(text(&sample()).contains(&command));
+        assert!(!text(&quiet()).contains("/update-baseline"));
     }
 
     #[test]

@@ -14,7 +14,7 @@
 
 use serde::Serialize;
 
-use crate::judge::Outcome;
+use crate::judge::{BaselineState, Outcome};
 use crate::model::escape::escaped;
 use crate::model::run::CiRun;
 use crate::publish::body::without_verdict;
@@ -141,10 +141,10 @@ fn ci_of(key: &Key, external_id: &str) -> Option<CiRun> {
 #[must_use]
 pub fn judged(report: &Report, place: &Place<'_>) -> CheckRun {
     let report = &report.escaped();
-    let conclusion = conclusion(
-        report.outcome,
-        report.rows.iter().any(Row::is_accepted_cost),
-    );
+    // What was removed costs nothing any more, and is measured no more: somebody has to see it.
+    let asks_for_eyes =
+        |row: &Row| row.is_accepted_cost() || row.baseline == BaselineState::Removed;
+    let conclusion = conclusion(report.outcome, report.rows.iter().any(asks_for_eyes));
     let title = messages::headline(report);
     let mut check = place.check_run(conclusion, &title, &markdown::render(report));
     let annotations = report.rows.iter().filter_map(|row| annotation(report, row));

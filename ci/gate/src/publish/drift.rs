@@ -153,6 +153,7 @@ mod tests {
             suite: "a".to_owned(),
             environment: environment(),
             benchmarks: ids.map(|id| accepted(id, count)).into(),
+            removed: Vec::new(),
         }])
     }
 
@@ -263,6 +264,7 @@ mod tests {
             suite,
             environment: environment(),
             benchmarks,
+            removed: Vec::new(),
         }]);
         let mut moved = run(today(), &[]);
         moved.benchmarks = (0..1_000).map(|it| measured(&id(it), 20_000)).collect();

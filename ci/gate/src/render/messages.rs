@@ -108,8 +108,8 @@ pub(crate) fn meaning_in(row: &Row, name: impl Fn(&str) -> String) -> Option<Str
 fn renamed(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
     let other = name(row.other_name.as_ref()?.as_str());
     Some(match row.head {
-        Some(_) => format!("seems to be {other} renamed: its counts are the same"),
-        None => format!("seems to be renamed to {other}: its counts are the same"),
+        Some(_) => format!("seems to be {other} renamed"),
+        None => format!("seems to be renamed to {other}"),
     })
 }
 
@@ -130,12 +130,15 @@ fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
         BaselineState::Kept => return None,
         BaselineState::Accepted => format!("reason: {}", name(row.reason.as_ref()?)),
         BaselineState::Added => "new, with its baseline".to_owned(),
-        BaselineState::Removed => "removed, with its baseline".to_owned(),
+        BaselineState::Removed => format!("removed; reason: {}", name(row.reason.as_ref()?)),
         BaselineState::Drifted => {
             "base itself has left its baseline by more than the limit".to_owned()
         }
         BaselineState::ImprovementNotRecorded => {
             "update the baseline, or the gain can be lost unnoticed".to_owned()
+        }
+        BaselineState::ReasonMissing if row.head.is_none() => {
+            "removed without a reason: the baselines have to say why".to_owned()
         }
         BaselineState::ReasonMissing => "the new baseline is worse and gives no reason".to_owned(),
         BaselineState::BaselineMismatch => format!(

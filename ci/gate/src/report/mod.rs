@@ -20,7 +20,7 @@ use crate::compare::rename::Renames;
 use crate::judge::{BaselineState, Judgement, Judgements, Movement, Outcome, Verdict};
 use crate::model::bench_id::BenchId;
 use crate::model::environment::{Environment, EnvironmentDifference};
-use crate::model::escape::escaped;
+use crate::model::escape::{escaped, lines as escaped_lines};
 use crate::model::interned::Interned;
 use crate::model::metric::{Metric, Metrics};
 use crate::model::policy::{Commands, PartsPerMillion, Policy, share_of};
@@ -179,7 +179,9 @@ pub fn report(
         .collect();
     let renames = Renames::find(&comparison.benchmarks);
     for row in &mut rows {
-        row.other_name = renames.other_name(&row.id).cloned();
+        if row.other_name.is_none() {
+            row.other_name = renames.other_name(&row.id).cloned();
+        }
     }
     rows.sort_by(|a, b| {
         let rank = |row: &Row| (row.outcome, row.change.unwrap_or(0).abs());
@@ -247,8 +249,7 @@ impl Report {
         }
         for failed in &mut report.failed {
             // What a program printed has lines; they are kept apart, and harmless.
-            let lines: Vec<String> = failed.why.lines().map(escaped).collect();
-            failed.why = lines.join("\n");
+            failed.why = escaped_lines(failed.why.trim_end());
         }
         if let Some(cause) = &mut report.main_cause {
             let names = [&mut cause.name, &mut cause.file];
@@ -366,9 +367,12 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         base_run,
         limit: limit.share.0,
         limit_min_change: limit.min_change,
-        other_name: None,
+        other_name: facts.former.cloned(),
         noise: facts.noise(),
-        reason: facts.committed.and_then(|it| it.reason.clone()),
+        reason: match facts.measured {
+            None => facts.removal.map(str::to_owned),
+            Some(_) => facts.committed.and_then(|it| it.reason.clone()),
+        },
         metrics,
         attribution,
         culprits,

@@ -95,6 +95,7 @@ pub(crate) fn sample_parts() -> (Report, Run, Baselines) {
         suite: name.to_owned(),
         environment: environment(),
         benchmarks,
+        removed: Vec::new(),
     };
     let mut head_kv = kv.clone();
     let reason = Some("TTL needs a clock read".to_owned());

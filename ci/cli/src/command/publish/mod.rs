@@ -144,7 +144,9 @@ impl Publication<'_> {
         if failures.is_empty() {
             return Ok(0);
         }
-        eprintln!("icgate: the verdict above stands; not all of it could be published");
+        output::complain(format_args!(
+            "icgate: the verdict above stands; not all of it could be published"
+        ));
         for failure in failures {
             print_error(&failure.into());
         }
@@ -166,14 +168,14 @@ impl Publication<'_> {
             })
         };
         let LoadedRun {
-            run,
+            mut run,
             base,
             mut warnings,
         } = numbers;
         let platform = run.environment.platform();
         let Some(client) = self.client.as_ref().ok() else {
             return self
-                .judge_by_checkout(&run, warnings)
+                .judge_by_checkout(run, warnings)
                 .unwrap_or_else(|error| unjudged(&error));
         };
         match self
@@ -186,6 +188,10 @@ impl Publication<'_> {
                 warnings: more,
             }) => {
                 warnings.extend(more);
+                let platform = self.arguments.platform.as_ref();
+                if let Err(error) = bench.require_whole(platform, &mut run) {
+                    return unjudged(&error.into());
+                }
                 // What base's own job has kept comes first: the other came from a pull request.
                 if let Some(kept) = &self.arguments.base_run {
                     match store::read_run(kept) {
@@ -204,14 +210,18 @@ impl Publication<'_> {
             }
             Err(CliError::Github(error)) => {
                 failures.push(error);
-                self.judge_by_checkout(&run, warnings)
+                self.judge_by_checkout(run, warnings)
                     .unwrap_or_else(|error| unjudged(&error))
             }
             Err(error) => unjudged(&error),
         }
     }
 
-    fn judge_by_checkout(&self, run: &Run, mut warnings: Vec<String>) -> Result<Finding, CliError> {
+    fn judge_by_checkout(
+        &self,
+        mut run: Run,
+        mut warnings: Vec<String>,
+    ) -> Result<Finding, CliError> {
         warnings.push(
             "GitHub does not say what the pull request changes, so its own baselines are not known"
                 .to_owned(),
@@ -221,7 +231,8 @@ impl Publication<'_> {
             &self.baselines(),
             &run.environment.platform(),
         )?;
-        Ok(Finding::Judged(Box::new(bench.report(run, &warnings))))
+        bench.require_whole(self.arguments.platform.as_ref(), &mut run)?;
+        Ok(Finding::Judged(Box::new(bench.report(&run, &warnings))))
     }
 
     fn print(&self, finding: &Finding) -> Result<(), CliError> {

@@ -46,11 +46,11 @@ pub(crate) fn selftest(
     let rig = Rig::set_up(&project, selection, &repository)?;
     let mut held = Vec::new();
     for trial in trials::without_plants(&rig)? {
-        eprintln!("icgate: {}: {}", trial.what, trial.found);
+        output::complain(format_args!("icgate: {}: {}", trial.what, trial.found));
         held.push(trial);
     }
     for trial in trials::with_plants(&rig, &plants)? {
-        eprintln!("icgate: {}: {}", trial.what, trial.found);
+        output::complain(format_args!("icgate: {}: {}", trial.what, trial.found));
         held.push(trial);
     }
     let table = table::render(&held);

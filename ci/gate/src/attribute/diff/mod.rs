@@ -180,8 +180,23 @@ impl ChangedLines {
     /// How this line of head stands to the diff; `None` where the diff is elsewhere.
     #[must_use]
     pub fn touch(&self, file: &str, line: u32) -> Option<Touch> {
-        let hunks = self.hunks(file).iter();
+        let hunks = self.hunks_at(file, line).iter();
         hunks.filter_map(|hunk| hunk.touch(line)).min()
+    }
+
+    /// Whether the diff changes code at this line of head, or beside it.
+    #[must_use]
+    pub fn touches_code(&self, file: &str, line: u32) -> bool {
+        let mut hunks = self.hunks_at(file, line).iter();
+        hunks.any(|hunk| hunk.is_code && hunk.touch(line).is_some())
+    }
+
+    /// The few hunks that can have a line of head: they are in order, so those that begin last
+    /// before it. A run has many lines and a diff many hunks.
+    fn hunks_at(&self, file: &str, line: u32) -> &[Hunk] {
+        let hunks = self.hunks(file);
+        let behind = hunks.partition_point(|hunk| hunk.head.start <= line);
+        &hunks[behind.saturating_sub(3)..behind]
     }
 
     /// Whether the diff changes any line of `file`.
@@ -212,24 +227,14 @@ impl ChangedLines {
     #[must_use]
     pub fn in_head<'a>(&'a self, file: &'a str, line: u32) -> Option<(&'a str, u32)> {
         let file = self.renamed.get(file).map_or(file, String::as_str);
-        let mut shift = 0_i64;
-        for hunk in self.hunks(file) {
-            let base = hunk.base;
-            let (first, behind) = match base.count {
-                0 => (u64::from(base.start) + 1, u64::from(base.start) + 1),
-                count => (
-                    u64::from(base.start),
-                    u64::from(base.start) + u64::from(count),
-                ),
-            };
-            if (first..behind).contains(&u64::from(line)) {
-                return None;
-            }
-            if behind > u64::from(line) {
-                break;
-            }
-            shift += i64::from(hunk.head.count) - i64::from(base.count);
-        }
+        let hunks = self.hunks(file);
+        // They are in order: what the last one before the line shifted, all of them did.
+        let before = hunks.partition_point(|hunk| hunk.base.first() <= line);
+        let shift = match before.checked_sub(1).map(|at| &hunks[at]) {
+            Some(hunk) if line < hunk.base.behind() => return None,
+            Some(hunk) => i64::from(hunk.head.behind()) - i64::from(hunk.base.behind()),
+            None => 0,
+        };
         let line = u32::try_from(i64::from(line) + shift).ok()?;
         Some((file, line))
     }
@@ -250,6 +255,11 @@ impl Lines {
         } else {
             self.start
         }
+    }
+
+    /// The line after the last one.
+    const fn behind(self) -> u32 {
+        self.first().saturating_add(self.count)
     }
 
     const fn add(&mut self) {

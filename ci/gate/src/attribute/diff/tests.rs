@@ -15,7 +15,7 @@ index 111..222 100644
 @@ -10,0 +11,2 @@
 +++ b/not/a/file.rs
 +@@ -1 +1 @@
-@@ -20,2 +22,0 @@
+@@ -20,2 +21,0 @@
 -gone
 -gone
 diff --git a/gone.rs b/gone.rs
@@ -97,8 +97,8 @@ fn removed_lines_touch_their_neighbours() {
             (3, Touch::Changed),
             (11, Touch::Changed),
             (12, Touch::Changed),
+            (21, Touch::Beside),
             (22, Touch::Beside),
-            (23, Touch::Beside),
         ]
     );
 }

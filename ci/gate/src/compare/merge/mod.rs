@@ -8,7 +8,7 @@
 //! One thing may differ: the attempt. When failed jobs run again, CI keeps the shards of the
 //! others, and where a shard was measured in several attempts the last one counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use thiserror::Error;
 
@@ -331,8 +331,8 @@ fn join(pieces: Vec<Piece>) -> Result<Run, MergeError> {
                 .flat_map(|piece| piece.run.failed.clone()),
         )
         .collect();
-    let has_failed = |id: &BenchId| failed.iter().any(|it| it.id == *id);
-    let is_missing = |id: &BenchId| !measured.contains_key(id) && !has_failed(id);
+    let has_failed: HashSet<&BenchId> = failed.iter().map(|it| &it.id).collect();
+    let is_missing = |id: &BenchId| !measured.contains_key(id) && !has_failed.contains(id);
     let missing: Vec<BenchId> = part.listed.into_iter().filter(is_missing).collect();
     if !missing.is_empty() {
         return Err(MergeError::MissingBenchmarks { ids: missing });

@@ -7,15 +7,22 @@
 //!     {"id": …, "metrics": {"instructions": …, …}, "noise": 0, "other": …, "functions": [
 //!       {"name": …, "file": …, "instructions": …, "calls": …},     one function a line
 //!     ]},
+//!   ],
+//!   "removed": [
+//!     {"id": …, "reason": …}                                     one removed benchmark a line
 //!   ] }
 //! ```
+//!
+//! A removed benchmark stays in the file by its name and the reason, so that nobody gets rid of a
+//! regression by deleting what shows it. Without any, `removed` is left out.
 //!
 //! Promises of a file that was read:
 //!
 //! 1. Its format is known; an unknown field or a key given twice is refused.
 //! 2. Ids are unique, in order, and belong to the file's suite.
 //! 3. Every count fits what JSON keeps exactly.
-//! 4. A benchmark's functions and `other` add up to its instructions.
+//! 4. What was removed is not there, and has a reason.
+//! 5. A benchmark's functions and `other` add up to its instructions.
 //!
 //! Writing is deterministic: equal baselines give equal bytes, so a diff shows only what changed.
 
@@ -45,6 +52,18 @@ pub struct Baseline {
     pub environment: Environment,
     /// In id order.
     pub benchmarks: Vec<Accepted>,
+    /// Benchmarks that were removed, in id order.
+    pub removed: Vec<Removed>,
+}
+
+/// A benchmark that there is no more, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removed {
+    /// Which benchmark.
+    pub id: BenchId,
+    /// Why, in the words of whoever removed it.
+    pub reason: String,
 }
 
 /// The accepted counts of one benchmark.
@@ -155,6 +174,8 @@ struct WireBaseline {
     suite: String,
     environment: Environment,
     benchmarks: Vec<WireAccepted>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    removed: Vec<Removed>,
 }
 
 /// A benchmark as it stands in the file.
@@ -233,6 +254,7 @@ impl Baseline {
                 .into_iter()
                 .map(WireAccepted::into_accepted)
                 .collect(),
+            removed: wire.removed,
         };
         baseline
             .check()
@@ -284,6 +306,28 @@ impl Baseline {
                 return Err(format!("`{after}` stands after `{before}`, out of order"));
             }
         }
+        self.check_removed()
+    }
+
+    fn check_removed(&self) -> Result<(), String> {
+        for Removed { id, reason } in &self.removed {
+            if id.suite() != self.suite {
+                return Err(format!("`{id}` does not belong to suite `{}`", self.suite));
+            }
+            if reason.trim().is_empty() {
+                return Err(format!("`{id}` was removed without a reason"));
+            }
+            let is_there = |it: &Accepted| it.id.cmp(id);
+            if self.benchmarks.binary_search_by(is_there).is_ok() {
+                return Err(format!("`{id}` is there, and removed"));
+            }
+        }
+        for pair in self.removed.windows(2) {
+            if pair[0].id >= pair[1].id {
+                let id = &pair[1].id;
+                return Err(format!("removed `{id}` appears twice or out of order"));
+            }
+        }
         Ok(())
     }
 
@@ -304,7 +348,20 @@ impl Baseline {
             push_benchmark(&mut text, benchmark);
         }
         text.push_str(if self.benchmarks.is_empty() {
-            "]\n}\n"
+            "]"
+        } else {
+            "\n  ]"
+        });
+        for (index, removed) in self.removed.iter().enumerate() {
+            text.push_str(if index == 0 {
+                ",\n  \"removed\": [\n    "
+            } else {
+                ",\n    "
+            });
+            text.push_str(&json(removed));
+        }
+        text.push_str(if self.removed.is_empty() {
+            "\n}\n"
         } else {
             "\n  ]\n}\n"
         });
@@ -361,6 +418,14 @@ impl Baselines {
             .binary_search_by(|accepted| accepted.id.cmp(id))
             .ok()
             .map(|at| &benchmarks[at])
+    }
+
+    /// Why `id` was removed, if it was.
+    #[must_use]
+    pub fn removal(&self, id: &BenchId) -> Option<&str> {
+        let removed = &self.suites.get(id.suite())?.removed;
+        let found = removed.binary_search_by(|it| it.id.cmp(id)).ok()?;
+        Some(&removed[found].reason)
     }
 
     /// The ids of all suites, in no order across suites.

@@ -37,6 +37,7 @@ fn baseline() -> Baseline {
         suite: "a".to_owned(),
         environment: environment(),
         benchmarks: vec![accepted("a/b/c", 1000), accepted("a/b/d", 2000)],
+        removed: Vec::new(),
     }
 }
 
@@ -159,4 +160,34 @@ fn a_refusal_says_what_to_do() {
             .fix()
             .contains("newer")
     );
+}
+
+#[test]
+fn what_was_removed_keeps_its_name_and_reason() {
+    let mut baseline = baseline();
+    baseline.removed = ["engine/a/gone", "engine/z/gone"]
+        .map(|id| Removed {
+            id: id.replace("engine", &baseline.suite).parse().unwrap(),
+            reason: "the format has no footer".to_owned(),
+        })
+        .into();
+    let text = baseline.to_json();
+    assert_eq!(read(&text).unwrap(), baseline, "{text}");
+    assert_eq!(read(&text).unwrap().to_json(), text);
+    let lines = text.lines().filter(|it| it.contains("no footer"));
+    assert_eq!(
+        lines.count(),
+        2,
+        "each on a line of its own, so that two changes merge"
+    );
+    for (of, by) in [
+        ("the format has no footer", " "),
+        ("a/gone", "zz/gone"),
+        ("z/gone", "a/gone"),
+    ] {
+        let bad = text.replace(of, by);
+        assert!(read(&bad).is_err(), "{bad}");
+    }
+    baseline.removed[0].id = baseline.benchmarks[0].id.clone();
+    assert!(read(&baseline.to_json()).is_err());
 }

@@ -11,6 +11,7 @@
 //! bear be read benchmark by benchmark.
 
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,10 @@ const HEAD_END: &str = "\"benchmarks\":[\n";
 const TAIL: &str = "]}\n";
 /// How a run without benchmarks ends where it is written in one line.
 const EMPTY_END: &str = "\"benchmarks\":[]}";
+
+/// Lines that are kept for each function: more than a report shows, few enough for a readable
+/// `run.json`.
+pub const LINES_MAX: usize = 60;
 
 /// Length of a digest: 256 bits in hexadecimal.
 const DIGEST_CHARS: usize = 64;
@@ -302,6 +307,9 @@ impl Run {
                     "has calls of functions it does not name",
                 ));
             }
+            benchmark
+                .check_lines()
+                .map_err(|what| untrue(&benchmark.id, what))?;
         }
         let Some(part) = &self.part else {
             return Ok(());
@@ -393,6 +401,29 @@ impl Measurement {
             .get(&Metric::Instructions)
             .copied()
             .unwrap_or(0)
+    }
+
+    /// That there are no more lines than measuring writes, and no function's twice. Whoever looks
+    /// for causes compares lines with lines, so their number must not be an artifact's to choose.
+    fn check_lines(&self) -> Result<(), &'static str> {
+        let mut seen = HashSet::with_capacity(self.lines.len());
+        for function in &self.lines {
+            if function.lines.len() > LINES_MAX {
+                return Err("has a function with more lines than are ever written");
+            }
+            if !seen.insert((function.name.as_str(), function.file.as_str())) {
+                return Err("has the lines of one function twice");
+            }
+        }
+        Ok(())
+    }
+
+    /// The lines behind each function, for looking up many.
+    pub(crate) fn lines_by_function(&self) -> HashMap<(&str, &str), &[LineCost]> {
+        self.lines
+            .iter()
+            .map(|it| ((it.name.as_str(), it.file.as_str()), it.lines.as_slice()))
+            .collect()
     }
 
     /// The lines behind the function `name` in `file`, most expensive first.

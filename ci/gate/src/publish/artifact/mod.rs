@@ -128,4 +128,6 @@ fn text_length(rest: &[u8]) -> usize {
 }
 
 #[cfg(test)]
+mod mutations;
+#[cfg(test)]
 mod tests;

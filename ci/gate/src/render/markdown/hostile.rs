@@ -55,6 +55,22 @@ const CORPUS: [&str; 32] = [
     "  ZQ  ",
 ];
 
+/// The corpus, and runs of backticks of every length: a renderer knows fences up to some length
+/// (cmark-gfm and comrak: 80), and what stands between longer ones is markup.
+fn corpus() -> Vec<String> {
+    let mut corpus: Vec<String> = CORPUS.map(str::to_owned).into();
+    for count in 1..=200 {
+        let ticks = "`".repeat(count);
+        corpus.push(format!("ZQ {ticks} @octocat ![i](//e) {ticks}"));
+        corpus.push(format!(
+            "{}ZQ @octocat #1 <img src=x>{ticks}",
+            &ticks[..count / 2]
+        ));
+        corpus.push(format!("ZQ {ticks} | @octocat\n# [x](//e) {ticks}"));
+    }
+    corpus
+}
+
 /// A report that says `text` wherever it can.
 fn report_saying(text: &str) -> Report {
     let mut report = sample();
@@ -164,8 +180,8 @@ fn harmless() -> Seen {
 #[test]
 fn nothing_from_outside_becomes_markup() {
     let harmless = harmless();
-    for text in CORPUS {
-        let markdown = render(&report_saying(text));
+    for text in corpus() {
+        let markdown = render(&report_saying(&text));
         let seen = seen(&markdown);
         assert_eq!(seen.kinds, harmless.kinds, "{text:?} in {markdown}");
         assert_eq!(seen.html, harmless.html, "{text:?} in {markdown}");
@@ -240,8 +256,13 @@ proptest! {
         parts in prop::collection::vec(prop::sample::select(vec![
             "`", "``", "|", "\\", "<", ">", "@a", "#1", "[", "](", ")", "*", "_", "$", "&", ";",
             "\n", "\r", "\u{202e}", " ", "x", "https://e.example", "<!--", "-->", "~", ":",
-        ]), 0..12)
+        ]), 0..12),
+        ticks in prop::collection::vec(1..=200_usize, 0..3),
     ) {
+        let mut parts: Vec<String> = parts.into_iter().map(str::to_owned).collect();
+        for (at, count) in ticks.into_iter().enumerate() {
+            parts.insert((at * 5).min(parts.len()), "`".repeat(count));
+        }
         let name = parts.concat();
         let markdown = format!("| a | b |\n|---|---|\n| {} | t |\n\n{}\n", code(&name), code(&name));
         let seen = seen(&markdown);

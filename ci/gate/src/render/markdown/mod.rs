@@ -143,8 +143,7 @@ fn head(report: &Report) -> String {
 
 /// What needs someone, and what is new or gone.
 fn failing(report: &Report) -> Option<Table> {
-    let needs_someone =
-        |row: &&Row| row.fails() || !is_quiet(row) && row.baseline != BaselineState::Accepted;
+    let needs_someone = |row: &&Row| row.fails() || !is_quiet(row) && !is_explained(row);
     let rows = report.rows.iter().filter(needs_someone);
     let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
     let rows = rows.map(|row| {
@@ -173,21 +172,34 @@ const fn is_quiet(row: &Row) -> bool {
     matches!(row.verdict, Verdict::UNCHANGED | Verdict::WITHIN_LIMIT)
 }
 
+/// Head's tree says why: a count that was accepted, or a benchmark that was removed.
+fn is_explained(row: &Row) -> bool {
+    matches!(
+        row.baseline,
+        BaselineState::Accepted | BaselineState::Removed
+    )
+}
+
 fn accepted(report: &Report) -> Option<Table> {
-    let is_accepted = |row: &&Row| row.baseline == BaselineState::Accepted;
-    let rows = report.rows.iter().filter(is_accepted).map(|row| {
-        let reason = row.reason.as_deref().map_or_else(|| "–".to_owned(), code);
-        let blame = messages::blame(row).map_or_else(String::new, |it| format!("<br>{it}"));
-        format!(
-            "| {} | {} | {} → {} | {} | {} | {reason}{blame} |\n",
-            code(row.id.as_str()),
-            row.movement.map_or("–", Movement::word).replace('_', " "),
-            row.base.map_or_else(|| "–".to_owned(), grouped),
-            row.head.map_or_else(|| "–".to_owned(), grouped),
-            change(row),
-            trend(row),
-        )
-    });
+    let rows = report
+        .rows
+        .iter()
+        .filter(|row| is_explained(row))
+        .map(|row| {
+            let reason = row.reason.as_deref().map_or_else(|| "–".to_owned(), code);
+            let blame = messages::blame(row).map_or_else(String::new, |it| format!("<br>{it}"));
+            format!(
+                "| {} | {} | {} → {} | {} | {} | {reason}{blame} |\n",
+                code(row.id.as_str()),
+                row.movement
+                    .map_or(row.baseline.word(), Movement::word)
+                    .replace('_', " "),
+                row.base.map_or_else(|| "–".to_owned(), grouped),
+                row.head.map_or_else(|| "–".to_owned(), grouped),
+                change(row),
+                trend(row),
+            )
+        });
     table(
         "**Accepted in the new baselines**\n\n\
          | benchmark | moved | instructions | change | trend | reason |\n\

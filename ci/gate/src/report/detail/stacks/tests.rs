@@ -47,6 +47,7 @@ fn beside(base: &Measurement, head: &Measurement, with_run: bool) -> Vec<(String
         suite: "a".to_owned(),
         environment: environment(),
         benchmarks: vec![Accepted::from_measurement(base, 0, None)],
+        removed: Vec::new(),
     }]);
     let base = Base {
         run: with_run.then_some(&run),
@@ -194,6 +195,7 @@ fn a_benchmark_without_a_base_has_none() {
         suite: "a".to_owned(),
         environment: environment(),
         benchmarks: vec![accepted("a/other/c", 7)],
+        removed: Vec::new(),
     }]);
     let base = Base {
         run: None,

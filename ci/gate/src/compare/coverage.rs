@@ -1,0 +1,189 @@
+//! Coverage: whether a run has all that base knows.
+//!
+//! A run says itself which benchmarks it is of and where it was measured, and it may come from a
+//! pull request. Fewer benchmarks than base knows, none, or none of one of base's platforms would
+//! all look like a pass: what is not there cannot be worse. So whoever judges a run that somebody
+//! else brought asks here first; only the trusted side may ask for a part.
+//!
+//! A run that says to be complete is taken at its word: then a benchmark that it lacks is one that
+//! head does not have any more, which is judged.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use crate::model::baseline::Baselines;
+use crate::model::bench_id::BenchId;
+use crate::model::run::{Failed, Run};
+
+/// Why a run is of something else than what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CoverageError {
+    /// It has nothing.
+    #[error("the run has measured no benchmark")]
+    Nothing,
+    /// It is of one platform, and base has baselines for others.
+    #[error("base has baselines for {}, and the run is of {measured} alone", expected.join(" and "))]
+    Platform {
+        /// The platforms that are asked for.
+        expected: Vec<String>,
+        /// The run's.
+        measured: String,
+    },
+}
+
+impl CoverageError {
+    /// What to do about it.
+    #[must_use]
+    pub fn fix(&self) -> String {
+        match self {
+            Self::Nothing => "see why the measuring jobs found no benchmark".to_owned(),
+            Self::Platform { expected, .. } => format!(
+                "measure there; or, if several gates share these baselines, name the platform that each is for: `--platform {}`",
+                expected.first().map_or("", String::as_str)
+            ),
+        }
+    }
+}
+
+/// Asks for all that base knows. What an incomplete run leaves out is named as not measured, and
+/// so decides the outcome.
+///
+/// `platforms` are those that base has baselines for, or the one that the trusted side chose.
+///
+/// # Errors
+///
+/// [`CoverageError`] if the run has nothing, or is of another platform.
+pub fn require(
+    run: &mut Run,
+    (base, committed): (&Baselines, &Baselines),
+    platforms: &[String],
+) -> Result<(), CoverageError> {
+    let measured = run.environment.platform();
+    if platforms.iter().any(|it| *it != measured) {
+        return Err(CoverageError::Platform {
+            expected: platforms.to_vec(),
+            measured,
+        });
+    }
+    if run.benchmarks.is_empty() && run.failed.is_empty() {
+        return Err(CoverageError::Nothing);
+    }
+    if run.complete {
+        return Ok(());
+    }
+    let known: BTreeSet<&BenchId> = base.ids().chain(committed.ids()).collect();
+    let failed: BTreeSet<&BenchId> = run.failed.iter().map(|it| &it.id).collect();
+    let left_out = |id: &&&BenchId| run.benchmark(id).is_none() && !failed.contains(*id);
+    let missing: Vec<Failed> = known
+        .iter()
+        .filter(left_out)
+        .map(|id| Failed {
+            id: (*id).clone(),
+            why: "the run is of a part of the benchmarks, and leaves it out".to_owned(),
+        })
+        .collect();
+    run.failed.extend(missing);
+    run.failed.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::attribute::diff::ChangedLines;
+    use crate::compare::compare;
+    use crate::judge::{Outcome, judge};
+    use crate::model::baseline::Baseline;
+    use crate::model::baseline::tests::{accepted, measured};
+    use crate::model::environment::tests::environment;
+    use crate::model::policy::Policy;
+    use crate::model::run::RUN_FORMAT;
+    use crate::report::report;
+
+    const IDS: [&str; 4] = ["a/x/1", "a/x/2", "b/x/1", "b/x/2"];
+
+    fn base() -> Baselines {
+        Baselines::new(["a", "b"].map(|suite| {
+            Baseline {
+                suite: suite.to_owned(),
+                environment: environment(),
+                benchmarks: IDS
+                    .iter()
+                    .filter(|id| id.starts_with(suite))
+                    .map(|id| accepted(id, 1_000))
+                    .collect(),
+                removed: Vec::new(),
+            }
+        }))
+    }
+
+    fn run(ids: &[&str], complete: bool) -> Run {
+        Run {
+            format: RUN_FORMAT,
+            commit: None,
+            complete,
+            part: None,
+            environment: environment(),
+            failed: Vec::new(),
+            benchmarks: ids.iter().map(|id| measured(id, 1_000)).collect(),
+        }
+    }
+
+    fn outcome(run: &mut Run, platforms: &[&str]) -> Result<Outcome, CoverageError> {
+        let base = base();
+        let platforms: Vec<String> = platforms.iter().map(|it| (*it).to_owned()).collect();
+        require(run, (&base, &base), &platforms)?;
+        let comparison = compare(&base, &base, run);
+        let policy = Policy::default();
+        let judgements = judge(&comparison, &policy);
+        let changed = ChangedLines::default();
+        Ok(report(run, &comparison, &judgements, &policy, &changed, "").outcome)
+    }
+
+    #[test]
+    fn an_empty_run_is_not_measured() {
+        for complete in [false, true] {
+            let found = outcome(&mut run(&[], complete), &[]);
+            assert_eq!(found, Err(CoverageError::Nothing));
+        }
+    }
+
+    #[test]
+    fn a_run_that_leaves_one_out_is_not_measured() {
+        let mut part = run(&IDS[..3], false);
+        assert_eq!(outcome(&mut part, &[]), Ok(Outcome::NotMeasured));
+        assert_eq!(part.failed[0].id.as_str(), "b/x/2");
+        assert_eq!(outcome(&mut run(&IDS, false), &[]), Ok(Outcome::Pass));
+    }
+
+    #[test]
+    fn a_run_of_another_platform_is_not_measured() {
+        let mut other = run(&IDS, true);
+        other.environment.target = "aarch64-unknown-linux-gnu".to_owned();
+        let here = "x86_64-linux-gnu";
+        let found = outcome(&mut other, &[here]);
+        assert!(
+            matches!(found, Err(CoverageError::Platform { .. })),
+            "{found:?}"
+        );
+        // One of two is not all, unless it was asked for.
+        let mut one = run(&IDS, true);
+        assert!(outcome(&mut one, &["aarch64-linux-gnu", here]).is_err());
+        assert_eq!(outcome(&mut one, &[here]), Ok(Outcome::Pass));
+    }
+
+    proptest! {
+        #[test]
+        fn fewer_than_base_knows_never_pass(
+            kept in prop::collection::vec(any::<bool>(), IDS.len()), complete: bool,
+        ) {
+            let ids: Vec<&str> = IDS.iter().zip(&kept).filter(|(_, kept)| **kept).map(|it| *it.0).collect();
+            let all = ids.len() == IDS.len();
+            let found = outcome(&mut run(&ids, complete), &[]);
+            prop_assert_eq!(found == Ok(Outcome::Pass), all, "{:?}", found);
+        }
+    }
+}
