@@ -147,6 +147,7 @@ fn environment() -> Environment {
         cpu: "synthetic".to_owned(),
         memory_functions: "__memcpy_sse2_unaligned".to_owned(),
         tunables: String::new(),
+        machine: String::new(),
         caches: String::new(),
         build: "crt-static".to_owned(),
         harness: "none".to_owned(),

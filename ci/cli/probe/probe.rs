@@ -1,7 +1,8 @@
 //! The probe: run under Callgrind in the measurement environment, it shows what no version number tells.
 //!
-//! It prints where the stack begins, whether the heap is whole and the CPU that Valgrind shows to
-//! programs (which is not the host's), and calls the memory functions whose variants the C library chooses by that CPU, so that the profile names
+//! It prints where the stack begins, whether the heap is whole, what it is told of processors and
+//! random numbers, and the CPU that Valgrind shows to programs (which is not the host's). It calls
+//! the memory functions whose variants the C library chooses by that CPU, so that the profile names
 //! the variants. It is compiled with the flags of the benchmarks and linked as they are.
 
 use std::hint::black_box;
@@ -52,9 +53,19 @@ fn heap() -> &'static str {
     if distance < 2 << 20 { "whole" } else { "split" }
 }
 
+/// What the machine says of itself, or the pins in its place.
+fn told() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let random = RandomState::new().hash_one(0_u8);
+    format!("processors {processors}, random {random:016x}")
+}
+
 fn main() {
     println!("stack {}", stack());
     println!("heap {}", heap());
+    println!("told {}", told());
     print_cpu();
     // Sizes on both sides of every threshold at which an implementation changes its way.
     for size in [1_usize, 15, 40, 100, 300, 2_000, 70_000] {

@@ -191,6 +191,7 @@ mod tests {
             cpu: String::new(),
             memory_functions: String::new(),
             tunables: String::new(),
+            machine: String::new(),
             caches: String::new(),
             build: String::new(),
             harness: String::new(),

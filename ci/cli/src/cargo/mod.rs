@@ -19,7 +19,7 @@ use cargo_metadata::{Artifact, CompilerMessage, Message, Metadata, MetadataComma
 use object::Object as _;
 
 use crate::args::{Measuring, OutputDirectory, Project as Selection};
-use crate::environment::{CLibrary, Linkage, Toolchain};
+use crate::environment::{CLibrary, Linkage, Pins, Toolchain};
 use crate::error::BuildError;
 use crate::harness;
 use crate::io::output;
@@ -212,17 +212,18 @@ impl Project {
         &self,
         toolchain: &Toolchain,
         linkage: Linkage,
+        pins: Option<&Pins>,
     ) -> Result<Build, BuildError> {
         let targets = self.targets()?;
-        if let Some(build) = self.build_linked(&targets, toolchain, linkage, None)? {
+        if let Some(build) = self.build_linked(&targets, toolchain, (linkage, pins), None)? {
             return Ok(build);
         }
         if linkage == Linkage::Static {
             // In a directory of its own: cargo keeps one build of each crate, and the two would
             // undo each other every time.
             let directory = self.output().join("dynamic");
-            let linkage = Linkage::Dynamic;
-            let build = self.build_linked(&targets, toolchain, linkage, Some(&directory))?;
+            let linked = (Linkage::Dynamic, pins);
+            let build = self.build_linked(&targets, toolchain, linked, Some(&directory))?;
             return build.ok_or(BuildError::Compile);
         }
         Err(BuildError::Compile)
@@ -233,10 +234,11 @@ impl Project {
         &self,
         targets: &[BenchTarget],
         toolchain: &Toolchain,
-        linkage: Linkage,
+        (linkage, pins): (Linkage, Option<&Pins>),
         directory: Option<&Path>,
     ) -> Result<Option<Build>, BuildError> {
-        let mut command = self.build_command(targets, toolchain, linkage)?;
+        let mut command = self.build_command(targets, toolchain, (linkage, pins))?;
+        self.wrap_compiler(&mut command, pins)?;
         if let Some(directory) = directory.or(self.target_directory.as_deref()) {
             command.arg("--target-dir").arg(directory);
         }
@@ -262,7 +264,6 @@ impl Project {
     /// Runs cargo, and prints what the compiler says; but not that it could not link statically,
     /// which is no news for the user.
     fn compile(&self, mut command: Command, linkage: Linkage) -> Result<Compiled, BuildError> {
-        self.hide_location(&mut command)?;
         let (mut artifacts, mut libraries) = (Vec::new(), Vec::new());
         let (not_linked, status) = process::read_stdout(&mut command, |stdout| {
             let mut not_linked = false;
@@ -316,7 +317,7 @@ impl Project {
         &self,
         targets: &[BenchTarget],
         toolchain: &Toolchain,
-        linkage: Linkage,
+        (linkage, pins): (Linkage, Option<&Pins>),
     ) -> Result<Command, BuildError> {
         let mut command = Command::new("cargo");
         command.current_dir(self.root()).stdin(Stdio::null());
@@ -348,6 +349,7 @@ impl Project {
         config::check_user_configuration()?;
         let mut flags = config::build_rustflags(self.root(), toolchain)?;
         flags.extend(self.rustflags(toolchain, linkage));
+        flags.extend(pins.map(Pins::placeholder));
         let flags: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();
         let flags = format!(
             "target.{}.rustflags=[{}]",
@@ -373,11 +375,18 @@ impl Project {
         Ok(command)
     }
 
-    /// Keeps the workspace's path out of what is compiled.
-    fn hide_location(&self, command: &mut Command) -> Result<(), BuildError> {
+    /// Keeps the workspace's path out of what is compiled, and links the pins in.
+    fn wrap_compiler(&self, command: &mut Command, pins: Option<&Pins>) -> Result<(), BuildError> {
         let directory = self.output().join("bin");
         std::fs::create_dir_all(&directory)
-            .and_then(|()| rustc_wrapper::wrap(command, self.root(), &directory))
+            .and_then(|()| {
+                rustc_wrapper::wrap(
+                    command,
+                    self.root(),
+                    &directory,
+                    pins.map(|it| it.object.as_path()),
+                )
+            })
             .map_err(|source| BuildError::Wrapper { source })
     }
 

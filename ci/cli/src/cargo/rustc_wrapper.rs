@@ -17,8 +17,7 @@
 //! Cargo leaves the variables that it sets itself out of its freshness checks, so nothing is built
 //! again for this.
 
-use crate::io::output;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -26,11 +25,18 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use crate::io::output;
+
 /// The name under which this part is called.
 pub(crate) const NAME: &str = "icgate-rustc-wrapper";
 
+/// What the compiler's flags say in the place of the pins' object file; a digest follows.
+pub(crate) const PINS_PLACEHOLDER: &str = "-Clink-arg=icgate-pins-";
+
 /// The workspace's real path.
 const ROOT: &str = "ICGATE_WORKSPACE_ROOT";
+/// The object file that takes the place of the pins' placeholder.
+const PINS: &str = "ICGATE_PINS";
 /// The wrapper that the user has set, which is called in its turn.
 const INNER: &str = "ICGATE_INNER_WRAPPER";
 
@@ -57,7 +63,8 @@ pub(crate) fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let mut command = Command::new(&program);
-    command.args(words);
+    let pins = std::env::var_os(PINS);
+    command.args(words.map(|word| with_pins(word, pins.as_deref())));
     // Cargo lets the compiler run in the workspace for what belongs to it, and elsewhere for what
     // does not.
     if let Some(root) = std::env::var_os(ROOT)
@@ -78,6 +85,21 @@ pub(crate) fn main() -> ExitCode {
         Path::new(&program).display()
     ));
     ExitCode::FAILURE
+}
+
+/// A word of the compiler's command, with the object file of the pins in its placeholder's place.
+fn with_pins(word: OsString, object: Option<&OsStr>) -> OsString {
+    let is_placeholder = word
+        .to_str()
+        .is_some_and(|word| word.starts_with(PINS_PLACEHOLDER));
+    match object {
+        Some(object) if is_placeholder => {
+            let mut word = OsString::from("-Clink-arg=");
+            word.push(object);
+            word
+        }
+        _ => word,
+    }
 }
 
 /// `path` as it is seen from `root`, if it lies there.
@@ -121,7 +143,12 @@ fn lead(executable: &mut [u8], link: &[u8]) {
 }
 
 /// Makes cargo's command compile through the wrapper; `directory` is for a link to this executable.
-pub(crate) fn wrap(command: &mut Command, root: &Path, directory: &Path) -> io::Result<()> {
+pub(crate) fn wrap(
+    command: &mut Command,
+    root: &Path,
+    directory: &Path,
+    pins: Option<&Path>,
+) -> io::Result<()> {
     let wrapper = directory.join(NAME);
     replace_link(&crate::paths::own_path()?, &wrapper)?;
     let inner = std::env::var_os("RUSTC_WRAPPER").unwrap_or_default();
@@ -129,6 +156,9 @@ pub(crate) fn wrap(command: &mut Command, root: &Path, directory: &Path) -> io::
         .env("RUSTC_WRAPPER", wrapper)
         .env(INNER, inner)
         .env(ROOT, root);
+    if let Some(pins) = pins {
+        command.env(PINS, pins);
+    }
     Ok(())
 }
 
@@ -181,6 +211,17 @@ mod tests {
         let mut untouched = text.clone().into_bytes();
         lead(&mut untouched, b"/tmp/longer/icgate.000007/source");
         assert_eq!(String::from_utf8(untouched).unwrap(), text);
+    }
+
+    #[test]
+    fn the_object_file_takes_the_place_of_the_placeholder() {
+        let placeholder = OsString::from(format!("{PINS_PLACEHOLDER}0123"));
+        let object = OsStr::new("/cache/pins.o");
+        let linked = with_pins(placeholder.clone(), Some(object));
+        assert_eq!(linked, "-Clink-arg=/cache/pins.o");
+        assert_eq!(with_pins(placeholder.clone(), None), placeholder);
+        let other = OsString::from("-Clink-arg=-lm");
+        assert_eq!(with_pins(other.clone(), Some(object)), other);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::process::Command;
 use crate::args::Project as Selection;
 use crate::cargo::Project;
 use crate::environment::{
-    EnvironmentDirectory, Linkage, Probe, Valgrind, build_probe, disable_address_randomisation,
-    fingerprint, run_probe, toolchain,
+    EnvironmentDirectory, Linkage, Probe, Valgrind, build_pins, build_probe,
+    disable_address_randomisation, fingerprint, run_probe, toolchain,
 };
 use crate::error::{BuildError, CliError, EnvironmentError};
 use crate::harness;
@@ -34,7 +34,11 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
         .map_or_else(|_| std::env::temp_dir(), Project::output);
     let probed = match (&toolchain, &valgrind, &environment) {
         (Ok(toolchain), Ok(valgrind), Ok(environment)) => Some(
-            build_probe(toolchain, &output.join("probe"), &Linkage::PREFERRED)
+            build_pins(toolchain, &output.join("probe"))
+                .and_then(|pins| {
+                    let cache = output.join("probe");
+                    build_probe(toolchain, &cache, &Linkage::PREFERRED, pins.as_ref())
+                })
                 .and_then(|probe| run_probe(&probe, valgrind, environment)),
         ),
         _ => None,

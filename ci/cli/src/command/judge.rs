@@ -495,6 +495,7 @@ pub(crate) mod tests {
             cpu: text("c"),
             memory_functions: text("m"),
             tunables: text("t"),
+            machine: text("m"),
             caches: text("c"),
             build: text("b"),
             harness: text("h"),

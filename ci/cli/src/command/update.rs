@@ -412,6 +412,7 @@ mod tests {
             "cpu",
             "memory_functions",
             "tunables",
+            "machine",
             "caches",
         ];
         let mut json = serde_json::json!({"valgrind": valgrind, "build": "", "harness": ""});

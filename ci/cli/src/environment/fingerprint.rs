@@ -129,6 +129,7 @@ pub(crate) fn fingerprint(
         } else {
             format!("without effect: {TUNABLES}")
         },
+        machine: probe.machine.clone(),
         caches: CACHES
             .map(|option| option.trim_start_matches('-'))
             .join(" "),

@@ -15,10 +15,12 @@
 //! | address space randomisation | switched off: [`disable_address_randomisation`] |
 //! | Valgrind's configuration files | `--command-line-only=yes` |
 //! | the stack's limit | `--main-stacksize` |
+//! | random numbers, the number of processors, control groups | answered by an object file that is linked in: [`pins`] |
 //! | compiler, Valgrind, C library, CPU model | cannot be fixed: named in the fingerprint |
 
 mod directory;
 mod fingerprint;
+mod pins;
 mod probe;
 mod sandbox;
 mod stack;
@@ -27,6 +29,7 @@ use std::path::PathBuf;
 
 pub(crate) use directory::EnvironmentDirectory;
 pub(crate) use fingerprint::{CLibrary, Toolchain, fingerprint, toolchain};
+pub(crate) use pins::{Pins, build_pins};
 pub(crate) use probe::{Linkage, Probe, ProbeExecutable, build_probe, run_probe};
 pub(crate) use sandbox::Sandbox;
 pub(crate) use stack::{StackOffset, VARIABLE as STACK_VARIABLE};

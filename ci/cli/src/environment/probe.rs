@@ -11,8 +11,8 @@ use icgate_core::profile::callgrind;
 use serde::{Deserialize, Serialize};
 
 use crate::environment::{
-    CACHES, CALLGRIND_OPTIONS, EnvironmentDirectory, StackOffset, TUNABLES, Toolchain, Valgrind,
-    stack,
+    CACHES, CALLGRIND_OPTIONS, EnvironmentDirectory, Pins, StackOffset, TUNABLES, Toolchain,
+    Valgrind, stack,
 };
 use crate::error::EnvironmentError;
 use crate::{paths, process};
@@ -45,6 +45,8 @@ pub(crate) struct Probe {
     pub(crate) memory_functions: Vec<String>,
     /// Whether the tunables have taken effect: as a canary, by what they do and not by what was set.
     pub(crate) tunables_hold: bool,
+    /// What the pins told it in the machine's place, if they are linked in.
+    pub(crate) machine: String,
     /// Where its stack began.
     pub(crate) stack: StackOffset,
     /// The C library's file, where it is linked dynamically.
@@ -57,6 +59,8 @@ pub(crate) struct ProbeExecutable {
     pub(crate) path: PathBuf,
     /// How it could be linked, and so how benchmarks are.
     pub(crate) linkage: Linkage,
+    /// Whether the pins are linked in.
+    pub(crate) is_pinned: bool,
 }
 
 /// Builds the probe in the first of `linkages` that works, or finds the one that this compiler
@@ -65,11 +69,14 @@ pub(crate) fn build_probe(
     toolchain: &Toolchain,
     cache: &Path,
     linkages: &[Linkage],
+    pins: Option<&Pins>,
 ) -> Result<ProbeExecutable, EnvironmentError> {
     let libc = toolchain.static_libc.as_ref().map(|it| &it.digest);
     let made_of = format!(
-        "{SOURCE}\0{}\0{}\0{libc:?}",
-        toolchain.rustc, toolchain.target
+        "{SOURCE}\0{}\0{}\0{libc:?}\0{:?}",
+        toolchain.rustc,
+        toolchain.target,
+        pins.map(Pins::placeholder),
     );
     let key = blake3::hash(made_of.as_bytes());
     let directory = cache.join(&key.to_hex()[..16]);
@@ -84,7 +91,11 @@ pub(crate) fn build_probe(
             Linkage::Dynamic => "probe-dynamic",
         });
         if path.exists() {
-            return Ok(ProbeExecutable { path, linkage });
+            return Ok(ProbeExecutable {
+                path,
+                linkage,
+                is_pinned: pins.is_some(),
+            });
         }
         // Compiled under another name and renamed: a half-written executable is never found.
         let unfinished = path.with_extension(std::process::id().to_string());
@@ -96,11 +107,18 @@ pub(crate) fn build_probe(
         if linkage == Linkage::Static {
             command.arg("-Ctarget-feature=+crt-static");
         }
+        if let Some(pins) = pins {
+            command.arg(format!("-Clink-arg={}", pins.object.display()));
+        }
         command.arg("-o").arg(&unfinished).arg(&source);
         let output = process::output(&mut command).map_err(|error| failed(error.to_string()))?;
         if output.status.success() {
             std::fs::rename(&unfinished, &path).map_err(|error| failed(error.to_string()))?;
-            return Ok(ProbeExecutable { path, linkage });
+            return Ok(ProbeExecutable {
+                path,
+                linkage,
+                is_pinned: pins.is_some(),
+            });
         }
         String::from_utf8_lossy(&output.stderr)
             .trim()
@@ -158,6 +176,8 @@ pub(crate) fn run_probe(
     Ok(Probe {
         tunables_hold: tunables_hold(&printed, &memory_functions),
         linkage: executable.linkage,
+        machine: machine(&printed, executable.is_pinned)
+            .ok_or_else(|| failed("it did not print what the machine told it".to_owned()))?,
         cpu: cpu(&printed).ok_or_else(|| failed("it did not print the CPU".to_owned()))?,
         stack: stack_offset(&printed)
             .ok_or_else(|| failed("it did not print where its stack began".to_owned()))?,
@@ -188,6 +208,18 @@ fn tunables_hold(printed: &str, memory_functions: &BTreeSet<&str>) -> bool {
     let ruled_out = ["ssse3", "avx", "evex", "erms"];
     let in_use = |variant: &&str| memory_functions.iter().any(|name| name.contains(variant));
     printed.lines().any(|line| line == "heap whole") && !ruled_out.iter().any(in_use)
+}
+
+/// What a program is told of the machine. Without pins that differs by machine and run, so it says
+/// only that nothing is pinned.
+fn machine(printed: &str, is_pinned: bool) -> Option<String> {
+    if !is_pinned {
+        return Some("not pinned".to_owned());
+    }
+    let told = printed
+        .lines()
+        .find_map(|line| line.strip_prefix("told "))?;
+    Some(format!("{told}, no control group"))
 }
 
 fn stack_offset(printed: &str) -> Option<StackOffset> {
@@ -245,6 +277,16 @@ mod tests {
             let mixed = BTreeSet::from(["__strlen_sse2", other]);
             assert!(!tunables_hold(printed, &mixed), "{other}");
         }
+    }
+
+    #[test]
+    fn only_pins_make_the_machine_a_part_of_the_fingerprint() {
+        let printed = "told processors 1, random 2d08\n";
+        let pinned = machine(printed, true).unwrap();
+        assert_eq!(pinned, "processors 1, random 2d08, no control group");
+        let other = "told processors 8, random 77ff\n";
+        assert_eq!(machine(printed, false), machine(other, false));
+        assert_eq!(machine("heap whole\n", true), None);
     }
 
     #[test]

@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn a_file_named_for_another_suite_is_refused() {
         let text = r#"{"format":2,"suite":"b","environment":{"target":"","rustc":"","valgrind":"",
-            "libc":"","cpu":"","memory_functions":"","tunables":"","caches":"","build":"",
+            "libc":"","cpu":"","memory_functions":"","tunables":"","machine":"","caches":"","build":"",
             "harness":""},"benchmarks":[]}"#;
         let refused = parse_baseline(Path::new("x/a.json"), text).unwrap_err();
         assert!(refused.to_string().contains("holds suite `b`"), "{refused}");

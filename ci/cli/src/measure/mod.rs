@@ -34,8 +34,8 @@ use crate::cache::Cache;
 use crate::cargo::rustc_wrapper;
 use crate::cargo::{BenchExecutable, Project};
 use crate::environment::{
-    EnvironmentDirectory, Linkage, Probe, Sandbox, StackOffset, Toolchain, Valgrind, build_probe,
-    disable_address_randomisation, fingerprint, run_probe,
+    EnvironmentDirectory, Linkage, Probe, Sandbox, StackOffset, Toolchain, Valgrind, build_pins,
+    build_probe, disable_address_randomisation, fingerprint, run_probe,
 };
 use crate::error::{CliError, MeasureError};
 use crate::git::Repository;
@@ -129,11 +129,13 @@ impl<'a> Session<'a> {
         let directory = EnvironmentDirectory::take()?;
         let mut warnings = prepare(project, &directory)?;
         let cache = project.output().join("probe");
-        let probe = build_probe(toolchain, &cache, &Linkage::PREFERRED)?;
+        let pins = build_pins(toolchain, &cache)?;
+        let pins = pins.as_ref();
+        let probe = build_probe(toolchain, &cache, &Linkage::PREFERRED, pins)?;
         // The probe runs while cargo builds: only its linkage is needed for that.
         let (probed, built) = std::thread::scope(|scope| {
             let probed = scope.spawn(|| run_probe(&probe, &valgrind, &directory));
-            let built = project.build(toolchain, probe.linkage);
+            let built = project.build(toolchain, probe.linkage, pins);
             (
                 probed.join().expect("the probe's thread does not panic"),
                 built,
@@ -145,7 +147,7 @@ impl<'a> Session<'a> {
                 "the benches cannot be linked statically, so they are linked dynamically"
                     .to_owned(),
             );
-            let probe = build_probe(toolchain, &cache, &[built.linkage])?;
+            let probe = build_probe(toolchain, &cache, &[built.linkage], pins)?;
             probed = run_probe(&probe, &valgrind, &directory)?;
         }
         if built.linkage == Linkage::Dynamic {

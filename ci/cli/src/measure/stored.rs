@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cargo::{BenchExecutable, BenchTarget, Project};
 use crate::environment::{
-    CLibrary, EnvironmentDirectory, Linkage, ProbeExecutable, Toolchain, build_probe,
+    CLibrary, EnvironmentDirectory, Linkage, ProbeExecutable, Toolchain, build_pins, build_probe,
 };
 use crate::error::{CliError, MeasureError};
 use crate::harness::cargo_shim;
@@ -61,6 +61,8 @@ struct Manifest {
     rustc: String,
     target: String,
     linkage: Linkage,
+    /// Whether the probe and the benches have the pins.
+    pinned: bool,
     libc: Option<CLibrary>,
     /// What the build was told.
     build: String,
@@ -86,10 +88,12 @@ pub(crate) fn build(
     directory: &Path,
 ) -> Result<ProbeExecutable, CliError> {
     let cache = project.output().join("probe");
-    let mut probe = build_probe(toolchain, &cache, &Linkage::PREFERRED)?;
-    let built = project.build(toolchain, probe.linkage)?;
+    let pins = build_pins(toolchain, &cache)?;
+    let pins = pins.as_ref();
+    let mut probe = build_probe(toolchain, &cache, &Linkage::PREFERRED, pins)?;
+    let built = project.build(toolchain, probe.linkage, pins)?;
     if built.linkage != probe.linkage {
-        probe = build_probe(toolchain, &cache, &[built.linkage])?;
+        probe = build_probe(toolchain, &cache, &[built.linkage], pins)?;
     }
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -142,6 +146,7 @@ pub(crate) fn build(
         rustc: toolchain.rustc.clone(),
         target: toolchain.target.clone(),
         linkage: built.linkage,
+        pinned: pins.is_some(),
         libc: toolchain.static_libc.clone(),
         build: project.build_description(built.linkage),
         benches,
@@ -233,6 +238,7 @@ impl StoredExecutables {
         Ok(ProbeExecutable {
             path: self.take(PROBE, &folder.join(PROBE))?,
             linkage: self.manifest.linkage,
+            is_pinned: self.manifest.pinned,
         })
     }
 
@@ -357,7 +363,7 @@ mod tests {
     fn manifest() -> serde_json::Value {
         serde_json::json!({
             "format": 1, "commit": null, "whole": true, "rustc": "1", "target": "x86_64-unknown-linux-gnu",
-            "linkage": "static", "libc": null, "build": "b",
+            "linkage": "static", "pinned": true, "libc": null, "build": "b",
             "benches": [{"suite": "a", "package": "p", "directory": "crates/p", "file": "a-0123"}],
         })
     }

@@ -229,6 +229,7 @@ fn environment(names: Names) -> Environment {
         cpu: "GenuineIntel 6-60-3".to_owned(),
         memory_functions: "__memcpy_sse2_unaligned".to_owned(),
         tunables: "glibc.malloc.arena_max=1".to_owned(),
+        machine: "processors 1".to_owned(),
         caches: "I1=32768,8,64".to_owned(),
         build: "crt-static".to_owned(),
         harness: "iai-callgrind 0.16.1".to_owned(),

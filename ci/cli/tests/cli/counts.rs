@@ -74,6 +74,46 @@ fn a_checkout_elsewhere_counts_the_same() {
     assert_eq!(answer.stdout, ordinary);
 }
 
+/// Two more worlds stand in for many: another affinity is what another machine or control group
+/// shows to a program, and a random hasher is another one in every process.
+#[test]
+fn random_numbers_and_processors_are_pinned() {
+    let sample = Sample::new();
+    let measured = |affinity: &[&str]| {
+        let inner = sample.command("measure", "machine");
+        let mut command = match affinity {
+            [] => std::process::Command::new(inner.get_program()),
+            [program, arguments @ ..] => {
+                let mut command = std::process::Command::new(program);
+                command.args(arguments).arg(inner.get_program());
+                command
+            }
+        };
+        command.args(inner.get_args());
+        if let Some(directory) = inner.get_current_dir() {
+            command.current_dir(directory);
+        }
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let answer = Answer::of(command.output().unwrap());
+        answer.says(0, &["machine/processors", "machine/random_state"]);
+        answer.stdout
+    };
+    let everywhere = measured(&[]);
+    assert_eq!(measured(&["taskset", "--cpu-list", "0"]), everywhere);
+    if std::thread::available_parallelism().is_ok_and(|count| count.get() > 1) {
+        assert_eq!(measured(&["taskset", "--cpu-list", "1"]), everywhere);
+    }
+    let run = std::fs::read_to_string(sample.path().join("out/run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    let machine = run["environment"]["machine"].as_str().unwrap();
+    assert!(machine.starts_with("processors 1, random "), "{machine}");
+}
+
 #[test]
 fn every_instruction_is_in_a_function() {
     let sample = Sample::new();
@@ -112,7 +152,7 @@ fn every_instruction_is_in_a_function() {
 }
 
 #[test]
-fn an_honest_benchmark_has_no_floor_and_a_random_hasher_shows_itself() {
+fn honest_benchmark_has_no_noise_and_a_clock_shows_itself() {
     let run = |bench: &str, rounds: &str| {
         let sample = Sample::new();
         let mut command = sample.command("verify", bench);
@@ -137,11 +177,11 @@ fn an_honest_benchmark_has_no_floor_and_a_random_hasher_shows_itself() {
         noisy.code,
         &[
             "1 of 1 benchmarks moved in 4 measurement environments",
-            "noisy::random_state",
+            "noisy::clock",
         ],
     );
     assert!(
-        !noisy.stdout.contains("noise        0  noisy/random_state"),
+        !noisy.stdout.contains("noise        0  noisy/clock"),
         "{noisy:?}"
     );
 }

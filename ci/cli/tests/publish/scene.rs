@@ -37,6 +37,7 @@ pub(crate) fn environment() -> Environment {
         cpu: text("c"),
         memory_functions: text("m"),
         tunables: text("t"),
+        machine: text("m"),
         caches: text("c"),
         build: text("b"),
         harness: text("h"),

@@ -25,6 +25,10 @@ pub struct Environment {
     pub memory_functions: String,
     /// `GLIBC_TUNABLES` in the measurement environment.
     pub tunables: String,
+    /// What the program is told of the machine: processors, random numbers, control groups. Empty in
+    /// files of format 1, which the history still reads.
+    #[serde(default)]
+    pub machine: String,
     /// Geometry of the simulated caches.
     pub caches: String,
     /// What the build was told beyond the project's own profile.
@@ -47,7 +51,7 @@ pub struct EnvironmentDifference {
 impl Environment {
     /// Every field with its name, in the order in which they are written.
     #[must_use]
-    pub fn fields(&self) -> [(&'static str, &str); 10] {
+    pub fn fields(&self) -> [(&'static str, &str); 11] {
         let Self {
             target,
             rustc,
@@ -56,6 +60,7 @@ impl Environment {
             cpu,
             memory_functions,
             tunables,
+            machine,
             caches,
             build,
             harness,
@@ -68,6 +73,7 @@ impl Environment {
             ("cpu", cpu),
             ("memory_functions", memory_functions),
             ("tunables", tunables),
+            ("machine", machine),
             ("caches", caches),
             ("build", build),
             ("harness", harness),
@@ -136,6 +142,7 @@ pub(crate) mod tests {
             cpu: "GenuineIntel 6-60-3, features 0123456789abcdef".to_owned(),
             memory_functions: "__memcpy_sse2_unaligned".to_owned(),
             tunables: "glibc.malloc.arena_max=1".to_owned(),
+            machine: "processors 1, random 0123456789abcdef, no control group".to_owned(),
             caches: "I1=32768,8,64 D1=32768,8,64 LL=8388608,16,64".to_owned(),
             build: "crt-static".to_owned(),
             harness: "iai-callgrind 0.16.1".to_owned(),

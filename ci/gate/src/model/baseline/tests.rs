@@ -85,7 +85,7 @@ fn what_icgate_never_wrote_is_refused_with_place_and_cause() {
     check(
         "\"instructions\":1000",
         "\"instructions\":99999999999999999999",
-        "(line 17",
+        "(line 18",
     );
     check(
         "\"data_reads\":7",
