@@ -7,6 +7,7 @@
 mod corpus;
 mod drift;
 mod hostile;
+mod markup;
 mod merges;
 mod scene;
 mod telling;
