@@ -50,7 +50,8 @@ fn compare(sample: &Sample, format: &str) -> Answer {
     let mut command = icgate();
     command
         .arg("compare")
-        .arg(sample.path().join("out/run.json"));
+        .arg(sample.path().join("out/run.json"))
+        .arg("--part");
     command
         .args(["--format", format, "--manifest-path"])
         .arg(manifest());
