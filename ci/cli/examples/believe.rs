@@ -14,7 +14,7 @@ use icgate_core::publish::artifact::{BYTES_MAX, read};
 use icgate_core::render::markdown;
 use icgate_core::report::report;
 
-const HEAD: &str = r#"{"format":2,"commit":null,"complete":true,"environment":{"target":"x86_64-unknown-linux-gnu","rustc":"1","valgrind":"3","libc":"2","cpu":"c","memory_functions":"m","tunables":"t","caches":"c","build":"b","harness":"h"},"benchmarks":["#;
+const HEAD: &str = r#"{"format":2,"commit":null,"complete":true,"environment":{"target":"x86_64-unknown-linux-gnu","rustc":"1","valgrind":"3","libc":"2","cpu":"c","memory_functions":"m","tunables":"t","caches":"c","build":"b","harness":"h","machine":"m"},"benchmarks":["#;
 
 /// A function of `lines` lines: its row, and its lines.
 fn function(number: usize, lines: usize) -> (String, String) {
