@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup gate test test-github timeline planted check deny report update-baseline bench \
-	bench-engine torture fuzz peers verify doctor speed scale determinism selftest parser-speed \
+	bench-engine torture matrix tsan fuzz peers verify doctor speed scale determinism selftest parser-speed \
 	report-speed pictures
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
@@ -62,6 +62,13 @@ torture: setup ## crash-test the engine's log: make torture SEED=1 BUDGET=60 (se
 		--package engine --lib further_seeds_until_the_budget_is_spent -- --nocapture >target/torture.log 2>&1 \
 		|| { cat target/torture.log; exit 1; }
 	@grep '^tried' target/torture.log
+
+matrix: setup ## flip every bit of a small log with snapshots, under each policy
+	@MATRIX_STEP=1 cargo test --release --quiet --package engine --test matrix -- --nocapture | grep 'opened,'
+
+tsan: setup ## the engine's threads under ThreadSanitizer (nightly; the standard library is not instrumented)
+	@RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/tsan \
+		cargo +nightly test --quiet --target $$(rustc -vV | sed -n 's/^host: //p') --package engine --test log --test pressure --test checkpoint
 
 fuzz: setup ## fuzz the readers of the engine's files: make fuzz BUDGET=60 (nightly, cargo-fuzz)
 	@engine/fuzz/run $(or $(BUDGET),60)

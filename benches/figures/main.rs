@@ -20,7 +20,7 @@ use engine::frame::Batch;
 use engine::kv::{Change, Store, checkpoint, write_snapshot};
 use engine::snapshot::{Meta, PAIRS, Pairs, read, save};
 use engine::vfs::{Disk, Vfs};
-use engine::wal::{Lsn, Mode, Options, Wal};
+use engine::wal::{Lsn, Mode, Options, Origin, Wal};
 use limits::{Limits, best, best_of, gb_per_s, timed};
 
 type Done = Result<(), Box<dyn Error>>;
@@ -340,6 +340,7 @@ fn snapshots(dir: &Path) -> Done {
             taken_us: 1,
             lsn,
             changes: lsn.0,
+            origin: Origin::default(),
         };
         let write = |file: &File| write_snapshot(file, &view, &meta);
         let timed_write = |file: &File| timed(|| write(file));

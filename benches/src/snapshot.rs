@@ -6,7 +6,7 @@ use bytes::Bytes;
 use engine::kv::{Frozen, Store, write_snapshot};
 use engine::snapshot::{Meta, Newest, PAIRS, Pairs, load_newest, read, save};
 use engine::vfs::{Memory, MemoryFile, Vfs, VfsFile};
-use engine::wal::Lsn;
+use engine::wal::{Lsn, Origin};
 
 use crate::data;
 use crate::suite::suite;
@@ -17,6 +17,14 @@ const META: Meta = Meta {
     taken_us: 1,
     lsn: Lsn(2),
     changes: 3,
+    origin: Origin {
+        log_id: 1,
+        epoch: 2,
+        segment: 3,
+        salt: 4,
+        offset: 5,
+        chain: 6,
+    },
 };
 
 /// The size of a snapshot's pairs.

@@ -12,7 +12,7 @@ use engine::frame::{Batch, Kind, Prepared, Record, SegmentEnd, SyncMark, TxBegin
 use engine::kv::{Change, Store, write_snapshot};
 use engine::snapshot::Meta;
 use engine::vfs::{Memory, Vfs};
-use engine::wal::{Header, Lsn, Options, Wal};
+use engine::wal::{Header, Lsn, Options, Origin, Wal};
 
 /// The bytes of a golden block: hex digits, with comments after `#`.
 fn golden(name: &str) -> Vec<u8> {
@@ -140,6 +140,14 @@ fn snapshots() {
         taken_us: 1_000_000,
         lsn: Lsn(300),
         changes: 90,
+        origin: Origin {
+            log_id: 1,
+            epoch: 2,
+            segment: 3,
+            salt: 4,
+            offset: 5,
+            chain: 6,
+        },
     };
     let (vfs, path) = (Memory::default(), Path::new("snapshot"));
     let file = vfs.create(path).unwrap();

@@ -14,7 +14,7 @@ use engine::frame::{Batch, Transaction};
 use engine::kv::{Store, write_snapshot};
 use engine::snapshot::{Meta, PAIRS, Pairs, read};
 use engine::vfs::{Memory, Vfs};
-use engine::wal::{Lsn, Options, Policy, Wal, inspect, repair};
+use engine::wal::{Lsn, Options, Origin, Policy, Wal, inspect, repair};
 use parking_lot::Mutex;
 use peak_alloc::PeakAlloc;
 
@@ -27,8 +27,8 @@ static HEAP: PeakAlloc = PeakAlloc;
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// `FORMAT.md` §6: what reading may take on top of the bytes at hand. The files are in memory
-/// here, and count: a segment that is begun, one that is sealed in a copy, a log that is repaired.
-const BOUND: usize = 16 << 10;
+/// here, and count: a segment that is begun, one that is sealed in a copy, one that is kept, a log that is repaired.
+const BOUND: usize = 32 << 10;
 
 fn dir() -> &'static Path {
     Path::new("log")
@@ -100,7 +100,9 @@ fn damaged(good: &[u8], mut check: impl FnMut(&str, Vec<u8>)) {
 /// Opens, reads, inspects and repairs.
 fn use_log(bytes: &[u8], policy: Policy) {
     let vfs = Memory::default();
-    vfs.write(&segment(), bytes.to_vec());
+    let mut bytes = bytes.to_vec();
+    bytes.resize(4096, 0);
+    vfs.write(&segment(), bytes);
     drop(inspect(&vfs, dir()).unwrap());
     let _ = repair(&vfs, dir(), Path::new("new"), options(policy));
     if let Ok((wal, _)) = Wal::open(vfs.clone(), dir(), options(policy)) {
@@ -144,6 +146,7 @@ fn small_snapshot() -> Vec<u8> {
         taken_us: 1,
         lsn: Lsn(7),
         changes: 7,
+        origin: Origin::default(),
     };
     let vfs = Memory::default();
     let file = vfs.create(&segment()).unwrap();

@@ -164,7 +164,11 @@ fn a_strict_commit_costs_one_sync_and_sharing_makes_it_less() {
     };
     // One for the header of the first segment, then one a commit.
     assert_eq!(file_syncs as u64, 1 + COMMITS);
-    assert_eq!(dir_syncs, 2, "the directory's name and the first segment's");
+    // The directory above may itself have been created by somebody who was killed since.
+    assert_eq!(
+        dir_syncs, 3,
+        "the directory's names and the first segment's"
+    );
     let (shared, _) = syncs(8).unwrap();
     let commits = 8 * COMMITS;
     assert!(

@@ -84,8 +84,22 @@ impl Vfs for Scheduled {
         Ok(ScheduledFile(self.0.open(path)?, self.0.clone()))
     }
 
+    fn open_read(&self, path: &Path) -> io::Result<ScheduledFile> {
+        self.0
+            .open_read(path)
+            .map(|file| ScheduledFile(file, self.0.clone()))
+    }
+
+    fn is_plain(&self, path: &Path) -> io::Result<bool> {
+        self.0.is_plain(path)
+    }
+
     fn map(&self, path: &Path) -> io::Result<Bytes> {
         self.0.map(path)
+    }
+
+    fn load(&self, path: &Path) -> io::Result<Bytes> {
+        self.0.load(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -115,6 +129,10 @@ impl Vfs for Scheduled {
 
     fn lock(&self, path: &Path) -> io::Result<Option<SimLock>> {
         self.0.lock(path)
+    }
+
+    fn is_held(&self, lock: &SimLock, path: &Path) -> io::Result<bool> {
+        self.0.is_held(lock, path)
     }
 
     fn now_us(&self) -> u64 {

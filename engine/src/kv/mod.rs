@@ -16,6 +16,6 @@ mod store;
 
 pub use self::change::{Change, UnreadableChange};
 pub use self::durable::{
-    CheckpointError, RecoverError, Recovery, checkpoint, recover, write_snapshot,
+    CheckpointError, RecoverError, Recovery, checkpoint, open, recover, write_snapshot,
 };
 pub use self::store::{Frozen, RebuildError, StillFrozen, Store};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
-use crate::wal::Lsn;
+use crate::wal::{Lsn, ORIGIN_BYTES, Origin};
 
 /// The bytes of the header.
 pub const HEADER_BYTES: usize = 39;
@@ -14,13 +14,19 @@ pub const HEADER_BYTES: usize = 39;
 /// The bytes before a section's payload.
 pub(super) const SECTION_BYTES: usize = 9;
 
+/// The bytes of the section that says of which log a snapshot is.
+pub(super) const ORIGIN_SECTION_BYTES: usize = SECTION_BYTES + ORIGIN_BYTES;
+
 /// The bytes after the last section.
 const CRC_BYTES: usize = 4;
 
 const MAGIC: [u8; 10] = *b"ENGINESNAP";
 
 /// The version of the snapshot format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// The type of the section that says of which log a snapshot is.
+const ORIGIN: u8 = 2;
 
 /// How many good snapshots are kept.
 const KEPT: usize = 2;
@@ -37,6 +43,8 @@ pub struct Meta {
     pub lsn: Lsn,
     /// How many changes had been made to the state.
     pub changes: u64,
+    /// Where in which log's history the LSN is.
+    pub origin: Origin,
 }
 
 /// Why a file is not a snapshot that can be believed.
@@ -48,8 +56,11 @@ pub enum BadSnapshot {
     /// Not a snapshot at all.
     #[error("these are not the first bytes of a snapshot")]
     Magic,
+    /// Made by the engine before this one.
+    #[error("snapshot version 1 is no longer read; take a new one, or read it with engine 0.1")]
+    Outdated,
     /// Made by a newer engine.
-    #[error("snapshot version {0} is unknown to this engine, which reads version 1")]
+    #[error("snapshot version {0} is unknown to this engine, which reads version 2")]
     Version(u32),
     /// The checksum does not hold.
     #[error("the checksum is {computed:08x}, not {stored:08x} as stored")]
@@ -84,6 +95,14 @@ pub(super) fn header(meta: &Meta, sections: u8) -> [u8; HEADER_BYTES] {
     bytes[22..30].copy_from_slice(&meta.lsn.0.to_le_bytes());
     bytes[30..38].copy_from_slice(&meta.changes.to_le_bytes());
     bytes[38] = sections;
+    bytes
+}
+
+/// The bytes of the section that says of which log a snapshot is.
+pub(super) fn origin_section(meta: &Meta) -> [u8; ORIGIN_SECTION_BYTES] {
+    let mut bytes = [0; ORIGIN_SECTION_BYTES];
+    bytes[..SECTION_BYTES].copy_from_slice(&section_head(ORIGIN, ORIGIN_BYTES as u64));
+    bytes[SECTION_BYTES..].copy_from_slice(&meta.origin.encode());
     bytes
 }
 
@@ -138,14 +157,18 @@ pub fn read(bytes: &Bytes) -> Result<Loaded, BadSnapshot> {
     let version = [header[10], header[11], header[12], header[13]];
     match u32::from_le_bytes(version) {
         VERSION => {}
+        1 => return Err(BadSnapshot::Outdated),
         unknown => return Err(BadSnapshot::Version(unknown)),
     }
+    let sections = read_sections(bytes, covered.len(), header[HEADER_BYTES - 1])?;
+    let origin = sections.iter().find(|(kind, _)| *kind == ORIGIN);
+    let (_, origin) = origin.ok_or(BadSnapshot::NoSection(ORIGIN))?;
     let meta = Meta {
         taken_us: u64_at(header, 14),
         lsn: Lsn(u64_at(header, 22)),
         changes: u64_at(header, 30),
+        origin: Origin::decode(origin).ok_or(BadSnapshot::Section(ORIGIN))?,
     };
-    let sections = read_sections(bytes, covered.len(), header[HEADER_BYTES - 1])?;
     Ok(Loaded { meta, sections })
 }
 
@@ -198,34 +221,74 @@ pub fn save<V: Vfs>(
     lsn: Lsn,
     write: impl FnOnce(&V::File) -> io::Result<u64>,
 ) -> Result<Lsn, SaveError> {
+    save_among(vfs, dir, lsn, |_| true, write)
+}
+
+/// As [`save`], where only those that `is_ours` may be gone back to. Another one, of another log or
+/// of before a rewind, is not one of the two.
+///
+/// # Errors
+/// [`SaveError`] where the system refused.
+pub fn save_among<V: Vfs>(
+    vfs: &V,
+    dir: &Path,
+    lsn: Lsn,
+    is_ours: impl Fn(&Meta) -> bool,
+    write: impl FnOnce(&V::File) -> io::Result<u64>,
+) -> Result<Lsn, SaveError> {
+    remove_drafts(vfs, dir)?;
     let draft = dir.join(format!("{:020}.snap.tmp", lsn.0));
     let path = dir.join(format!("{:020}.snap", lsn.0));
-    let file = vfs.create(&draft).doing("create", &draft)?;
-    write(&file).doing("write", &draft)?;
-    file.sync_data().doing("sync", &draft)?;
-    vfs.rename(&draft, &path).doing("rename", &draft)?;
-    vfs.sync_dir(dir).doing("sync", dir)?;
-    for name in vfs.list(dir).doing("list", dir)? {
-        // The recovered of a snapshot that was never finished.
-        if name.ends_with(".snap.tmp") {
-            let path = dir.join(name);
-            vfs.remove(&path).doing("remove", &path)?;
-        }
+    let written = write_draft(vfs, &draft, write);
+    let named = written.and_then(|()| vfs.rename(&draft, &path).doing("rename", &draft));
+    if let Err(error) = named {
+        // What it took of the disk is given back. If that fails, the next one does it.
+        let _ = vfs.remove(&draft);
+        return Err(error.into());
     }
+    vfs.sync_dir(dir).doing("sync", dir)?;
     let mut kept = Vec::with_capacity(KEPT);
     for (at, path) in snapshots(vfs, dir)?.into_iter().rev() {
         if kept.len() == KEPT {
             vfs.remove(&path).doing("remove", &path)?;
-        } else if at == lsn || load(vfs, &path, at).is_ok_and(|loaded| loaded.is_ok()) {
+        } else if at == lsn
+            || load(vfs, &path, at)
+                .is_ok_and(|loaded| loaded.is_ok_and(|loaded| is_ours(&loaded.meta)))
+        {
             kept.push(at);
         }
     }
     Ok(kept.get(KEPT - 1).copied().unwrap_or(Lsn(0)))
 }
 
+fn write_draft<V: Vfs>(
+    vfs: &V,
+    draft: &Path,
+    write: impl FnOnce(&V::File) -> io::Result<u64>,
+) -> Result<(), IoError> {
+    let file = vfs.create(draft).doing("create", draft)?;
+    write(&file).doing("write", draft)?;
+    file.sync_data().doing("sync", draft)
+}
+
+/// Removes what is left of snapshots that were never finished.
+pub(crate) fn remove_drafts<V: Vfs>(vfs: &V, dir: &Path) -> Result<(), IoError> {
+    for name in vfs.list(dir).doing("list", dir)? {
+        if name.ends_with(".snap.tmp") {
+            let path = dir.join(name);
+            vfs.remove(&path).doing("remove", &path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Loads the snapshot of `lsn`.
-fn load<V: Vfs>(vfs: &V, path: &Path, lsn: Lsn) -> Result<Result<Loaded, BadSnapshot>, IoError> {
-    let bytes = vfs.map(path).doing("map", path)?;
+pub(crate) fn load<V: Vfs>(
+    vfs: &V,
+    path: &Path,
+    lsn: Lsn,
+) -> Result<Result<Loaded, BadSnapshot>, IoError> {
+    let bytes = vfs.load(path).doing("read", path)?;
     Ok(read(&bytes).and_then(|loaded| {
         let within = loaded.meta.lsn;
         let is_named = within == lsn;
@@ -236,7 +299,7 @@ fn load<V: Vfs>(vfs: &V, path: &Path, lsn: Lsn) -> Result<Result<Loaded, BadSnap
 }
 
 /// The snapshots in a directory, oldest first.
-fn snapshots<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<(Lsn, PathBuf)>, IoError> {
+pub(crate) fn snapshots<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<(Lsn, PathBuf)>, IoError> {
     let mut found = Vec::new();
     for name in vfs.list(dir).doing("list", dir)? {
         if let Some((lsn, "snap")) = name.split_once('.')
@@ -286,16 +349,28 @@ mod tests {
         taken_us: 5,
         lsn: Lsn(70),
         changes: 90,
+        origin: ORIGIN_OF_TEST,
+    };
+
+    const ORIGIN_OF_TEST: Origin = Origin {
+        log_id: 1,
+        epoch: 2,
+        segment: 3,
+        salt: 4,
+        offset: 5,
+        chain: 6,
     };
 
     fn snapshot() -> Bytes {
         snapshot_of(&META)
     }
 
-    /// A snapshot of two sections, of which no reader knows the second.
+    /// A snapshot of three sections, of which no reader knows the last.
     fn snapshot_of(meta: &Meta) -> Bytes {
         let first = section_head(1, 5);
-        let mut bytes = [&header(meta, 2)[..], &first, b"first", &section_head(9, 0)].concat();
+        let origin = origin_section(meta);
+        let last = section_head(9, 0);
+        let mut bytes = [&header(meta, 3)[..], &first, b"first", &origin, &last].concat();
         let crc = crc32fast::hash(&bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
         bytes.into()
@@ -317,7 +392,7 @@ mod tests {
         assert_eq!(loaded.meta, META);
         assert_eq!(loaded.section(1).unwrap(), "first");
         assert_eq!(loaded.section(9).unwrap(), "");
-        assert!(loaded.section(2).is_none());
+        assert!(loaded.section(3).is_none());
     }
 
     #[test]
@@ -343,9 +418,12 @@ mod tests {
             bytes.extend_from_slice(&crc.to_le_bytes());
             read(&bytes.into()).unwrap_err()
         };
-        assert_eq!(forged(10, 2), BadSnapshot::Version(2));
-        assert_eq!(forged(38, 3), BadSnapshot::Section(2));
-        assert_eq!(forged(38, 1), BadSnapshot::Section(1));
+        assert_eq!(forged(10, 1), BadSnapshot::Outdated);
+        assert_eq!(forged(10, 3), BadSnapshot::Version(3));
+        assert_eq!(forged(38, 4), BadSnapshot::Section(3));
+        assert_eq!(forged(38, 2), BadSnapshot::Section(2));
+        let origin = HEADER_BYTES + SECTION_BYTES + 5;
+        assert_eq!(forged(origin, 7), BadSnapshot::NoSection(2));
         assert_eq!(forged(HEADER_BYTES + 1, 200), BadSnapshot::Section(0));
         assert_eq!(forged(HEADER_BYTES + 8, 255), BadSnapshot::Section(0));
     }
@@ -376,6 +454,35 @@ mod tests {
             passed_over,
         } = load_newest(&vfs, dir).unwrap();
         assert_eq!((older.unwrap().meta.lsn, passed_over.len()), (Lsn(20), 1));
+    }
+
+    #[test]
+    fn failed_save_gives_back_what_it_took() {
+        let (vfs, dir) = (Memory::default(), Path::new("d"));
+        save_all(&vfs, dir, 10).unwrap();
+        for lsn in 20..30 {
+            let full = |file: &crate::vfs::MemoryFile| {
+                file.write_at(&[7; 100], 0)?;
+                Err(io::ErrorKind::StorageFull.into())
+            };
+            save(&vfs, dir, Lsn(lsn), full).unwrap_err();
+            assert_eq!(vfs.list(dir).unwrap(), ["00000000000000000010.snap"]);
+        }
+    }
+
+    #[test]
+    fn snapshot_that_is_not_ours_is_not_one_of_the_two_that_are_kept() {
+        let (vfs, dir) = (Memory::default(), Path::new("d"));
+        for lsn in [10, 20, 30] {
+            let meta = Meta {
+                lsn: Lsn(lsn),
+                ..META
+            };
+            let bytes = snapshot_of(&meta);
+            let write = |file: &crate::vfs::MemoryFile| file.write_at(&bytes, 0).map(|()| 0);
+            let oldest = save_among(&vfs, dir, Lsn(lsn), |meta| meta.lsn != Lsn(20), write);
+            assert_eq!(oldest.unwrap(), Lsn(if lsn == 10 { 0 } else { 10 }));
+        }
     }
 
     #[test]

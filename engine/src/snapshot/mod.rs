@@ -20,7 +20,8 @@ mod pairs;
 mod write;
 
 pub use self::file::{
-    BadSnapshot, HEADER_BYTES, Loaded, Meta, Newest, SaveError, load_newest, read, save,
+    BadSnapshot, HEADER_BYTES, Loaded, Meta, Newest, SaveError, load_newest, read, save, save_among,
 };
+pub(crate) use self::file::{load, remove_drafts, snapshots};
 pub use self::pairs::{PAIRS, Pairs};
 pub use self::write::write_pairs;

@@ -1,8 +1,8 @@
 //! Writing a snapshot piece by piece: no more memory than a buffer, and the lengths.
 //!
 //! ```text
-//! │ header │ section │ count, lengths │ key value key value … │ crc │
-//! └────────── written last ──────────┘└── first, buffer by buffer
+//! │ header │ origin │ section │ count, lengths │ key value key value … │ crc │
+//! └────────────── written last ───────────────┘└── first, buffer by buffer
 //! ```
 //!
 //! How long the lengths are is known before the first pair, so lengths and bytes are gathered in one
@@ -14,7 +14,9 @@
 use std::hint::black_box;
 use std::io;
 
-use super::file::{HEADER_BYTES, Meta, SECTION_BYTES, header, section_head};
+use super::file::{
+    HEADER_BYTES, Meta, ORIGIN_SECTION_BYTES, SECTION_BYTES, header, origin_section, section_head,
+};
 use super::pairs::PAIRS;
 use crate::pair::Pair;
 use crate::vfs::VfsFile;
@@ -28,6 +30,9 @@ const GROUP: usize = 128;
 
 /// What callers that break their word get.
 const INVALID: io::ErrorKind = io::ErrorKind::InvalidData;
+
+/// The bytes before the section of pairs.
+const BEFORE_BYTES: usize = HEADER_BYTES + ORIGIN_SECTION_BYTES;
 
 /// The bytes of a pair's lengths.
 const LENGTHS: usize = 8;
@@ -44,7 +49,7 @@ pub fn write_pairs<'a, F: VfsFile>(
     count: usize,
     mut pairs: impl Iterator<Item = &'a Pair>,
 ) -> io::Result<u64> {
-    let body_at = HEADER_BYTES + SECTION_BYTES + 8 + count * LENGTHS;
+    let body_at = BEFORE_BYTES + SECTION_BYTES + 8 + count * LENGTHS;
     let mut out = Body {
         file,
         at: body_at as u64,
@@ -73,9 +78,10 @@ pub fn write_pairs<'a, F: VfsFile>(
         return Err(INVALID.into());
     }
     out.flush()?;
-    let section_len = out.at - (HEADER_BYTES + SECTION_BYTES) as u64;
-    let (first, rest) = head.split_at_mut(HEADER_BYTES);
-    first.copy_from_slice(&header(meta, 1));
+    let section_len = out.at - (BEFORE_BYTES + SECTION_BYTES) as u64;
+    let (first, rest) = head.split_at_mut(BEFORE_BYTES);
+    first[..HEADER_BYTES].copy_from_slice(&header(meta, 2));
+    first[HEADER_BYTES..].copy_from_slice(&origin_section(meta));
     rest[..SECTION_BYTES].copy_from_slice(&section_head(PAIRS, section_len));
     rest[SECTION_BYTES..][..8].copy_from_slice(&(count as u64).to_le_bytes());
     let mut crc = crc32fast::Hasher::new();
@@ -130,12 +136,20 @@ pub(super) mod tests {
     use super::super::pairs::Pairs;
     use super::*;
     use crate::vfs::{Memory, Vfs};
-    use crate::wal::Lsn;
+    use crate::wal::{Lsn, Origin};
 
     const META: Meta = Meta {
         taken_us: 5,
         lsn: Lsn(70),
         changes: 90,
+        origin: Origin {
+            log_id: 1,
+            epoch: 2,
+            segment: 3,
+            salt: 4,
+            offset: 5,
+            chain: 6,
+        },
     };
 
     fn written(pairs: &[Pair]) -> Vec<u8> {
@@ -150,7 +164,7 @@ pub(super) mod tests {
     /// The payload of the section, in two parts.
     pub(in crate::snapshot) fn parts(pairs: &[Pair]) -> (Vec<u8>, Vec<u8>) {
         let bytes = written(pairs);
-        let payload = &bytes[HEADER_BYTES + SECTION_BYTES..bytes.len() - 4];
+        let payload = &bytes[BEFORE_BYTES + SECTION_BYTES..bytes.len() - 4];
         let (head, body) = payload.split_at(8 + pairs.len() * LENGTHS);
         (head.to_vec(), body.to_vec())
     }

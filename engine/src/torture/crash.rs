@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::model::{Checked, Model, check, dir, options, run};
 use super::script::{Operation, script};
+use super::snapshots::{crash_and_rot, fill_the_disk};
 use crate::vfs::{Failure, Plan, Sim};
 use crate::wal::Wal;
 
@@ -16,9 +17,11 @@ pub(super) const SCRIPT: usize = 200;
 #[derive(Debug, Default)]
 pub(super) struct Tried {
     calls: u64,
-    crashes: u64,
+    pub crashes: u64,
     recovery_crashes: u64,
     failures: u64,
+    pub rots: u64,
+    pub full_disks: u64,
 }
 
 /// How many calls a script makes where nothing goes wrong.
@@ -151,6 +154,13 @@ fn further_seeds_until_the_budget_is_spent() {
         let len = if budget.is_zero() { SCRIPT / 4 } else { SCRIPT };
         holds(crash_everywhere(seed, len, &[0, 1, seed + 2], &mut tried));
         holds(fail_everywhere(seed, len, &[seed], &mut tried));
+        holds(crash_and_rot(
+            seed,
+            len as u64,
+            &[0, 1, seed + 2],
+            &mut tried,
+        ));
+        holds(fill_the_disk(seed, len as u64, &mut tried));
         seed += 1;
         if begun.elapsed() >= budget {
             break;
@@ -161,10 +171,13 @@ fn further_seeds_until_the_budget_is_spent() {
         crashes,
         recovery_crashes,
         failures,
+        rots,
+        full_disks,
     } = tried;
     println!(
         "tried seeds {first} to {}: {calls} calls, {crashes} crashes, {recovery_crashes} crashes \
-         in recovery, {failures} failures; nothing was lost",
+         in recovery, {failures} failures, {rots} rotten bits below snapshots, {full_disks} full \
+         disks in stores with checkpoints; nothing was lost",
         seed - 1
     );
 }

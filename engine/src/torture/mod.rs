@@ -20,3 +20,4 @@ mod damage;
 mod injected_bugs;
 mod model;
 mod script;
+mod snapshots;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::script::{Operation, payload};
 use crate::frame::{Batch, Kind, Record, Transaction};
 use crate::vfs::Sim;
-use crate::wal::{Appended, Lsn, Mode, Options, Policy, Wal};
+use crate::wal::{AppendError, Appended, Lsn, MaintainError, Mode, Options, Policy, Wal};
 
 /// What a check found wrong, or that it found nothing.
 pub(super) type Checked = Result<(), String>;
@@ -180,10 +180,32 @@ fn step(wal: &Wal<Sim>, operation: Operation, model: &mut Model) -> Result<(), (
             wal.append_transaction(&transaction).map_err(drop)?;
         }
         Operation::Truncate => {
-            model.truncated = model.durable / 2;
+            model.truncated = model.truncated.max(model.durable / 2);
             wal.truncate_below(Lsn(model.truncated)).map_err(drop)?;
         }
-        Operation::Maintain => wal.maintain().map_err(drop)?,
+        Operation::TruncateAll => {
+            model.truncated = model.durable;
+            wal.truncate_below(Lsn(model.truncated)).map_err(drop)?;
+        }
+        Operation::Maintain => match wal.maintain() {
+            // That there is no room for a spare file costs no record.
+            Ok(()) | Err(MaintainError::Spare(_)) => {}
+            Err(MaintainError::Poisoned(_)) => return Err(()),
+        },
+        Operation::CloseClones(count) => {
+            for _ in 0..count {
+                wal.clone().close().map_err(drop)?;
+            }
+        }
+        Operation::Nothing => {
+            let batch = wal.append_batch(&Batch::default());
+            let transaction = wal.append_transaction(&Transaction::default());
+            let are_empty = (&batch, &transaction);
+            assert!(matches!(
+                are_empty,
+                (Err(AppendError::Empty), Err(AppendError::Empty))
+            ));
+        }
         Operation::Write => wal.wait_written(wal.watermarks().accepted).map_err(drop)?,
         Operation::Sync => wal.sync().map_err(drop)?,
         Operation::Restart | Operation::Close => {}

@@ -27,12 +27,18 @@ pub(super) enum Operation {
     Restart,
     /// The log is closed, and opened again.
     Close,
+    /// A clone of the handle is closed, so many times, and the log is used on.
+    CloseClones(u64),
+    /// Append a batch and a transaction of no record.
+    Nothing,
+    /// Let go of all records that are durable.
+    TruncateAll,
 }
 
 /// `len` operations.
 pub(super) fn script(seed: u64, len: usize) -> Vec<Operation> {
     let mut random = SplitMix64::new(seed);
-    let operation = |_| match random.below(43) {
+    let operation = |_| match random.below(50) {
         0..=17 => Operation::Append,
         18..=25 => Operation::Commit,
         26..=29 => Operation::Batch(1 + random.below(6)),
@@ -42,7 +48,11 @@ pub(super) fn script(seed: u64, len: usize) -> Vec<Operation> {
         38 => Operation::Restart,
         39..=40 => Operation::Truncate,
         41 => Operation::Maintain,
-        _ => Operation::Close,
+        42 => Operation::Close,
+        43..=45 => Operation::CloseClones(1 + random.below(3)),
+        46..=47 => Operation::Nothing,
+        48 => Operation::TruncateAll,
+        _ => Operation::Maintain,
     };
     (0..len).map(operation).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::BuildHasher;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -38,8 +38,20 @@ impl Vfs for Disk {
         OpenOptions::new().read(true).write(true).open(path)
     }
 
+    fn open_read(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+
+    fn is_plain(&self, path: &Path) -> io::Result<bool> {
+        Ok(fs::symlink_metadata(path)?.is_file())
+    }
+
     fn map(&self, path: &Path) -> io::Result<Bytes> {
         mapped::map(&File::open(path)?)
+    }
+
+    fn load(&self, path: &Path) -> io::Result<Bytes> {
+        mapped::load(&File::open(path)?)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -63,25 +75,26 @@ impl Vfs for Disk {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                names.extend(entry.file_name().into_string());
-            }
+            names.extend(entry?.file_name().into_string());
         }
         names.sort_unstable();
         Ok(names)
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        let is_missing = |it: &&Path| !it.as_os_str().is_empty() && !it.exists();
-        let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
-        fs::create_dir_all(dir)?;
-        // Nothing in a directory outlives a power loss that its own name does not.
-        for created in missing {
-            match created.parent() {
-                Some(parent) if parent != Path::new("") => self.sync_dir(parent)?,
-                Some(_) => self.sync_dir(Path::new("."))?,
-                None => {}
+        for step in creation(dir, |path| path.exists()) {
+            match step {
+                Step::Create(path) => match fs::create_dir(path) {
+                    // Somebody else creates it at the same time.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    created => created?,
+                },
+                Step::Sync(path) => self.sync_dir(path)?,
+                Step::SyncIfAllowed(path) => match self.sync_dir(path) {
+                    // Who cannot read it did not create anything in it either.
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                    synced => synced?,
+                },
             }
         }
         Ok(())
@@ -104,6 +117,15 @@ impl Vfs for Disk {
         }
     }
 
+    fn is_held(&self, lock: &File, path: &Path) -> io::Result<bool> {
+        let held = lock.metadata()?;
+        match fs::symlink_metadata(path) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn now_us(&self) -> u64 {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -114,6 +136,40 @@ impl Vfs for Disk {
     // The keys of a new state are the system's random numbers.
     fn random(&self) -> u64 {
         RandomState::new().hash_one(self.now_us())
+    }
+}
+
+/// What it takes to create a directory so that it outlives a power loss.
+#[derive(Debug, PartialEq, Eq)]
+enum Step<'a> {
+    Create(&'a Path),
+    Sync(&'a Path),
+    SyncIfAllowed(&'a Path),
+}
+
+/// The steps that create `dir`, from the top down: each name is durable before anything is put
+/// below it, so that a kill leaves one name at most that is not. That one is the lowest which is
+/// there already, so it is made durable first.
+fn creation(dir: &Path, exists: impl Fn(&Path) -> bool) -> Vec<Step<'_>> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !exists(path);
+    let mut missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+    let lowest = missing.last().map_or(Some(dir), |top| parent_of(top));
+    let mut steps = Vec::new();
+    if let Some(path) = lowest.and_then(parent_of) {
+        steps.push(Step::SyncIfAllowed(path));
+    }
+    while let Some(path) = missing.pop() {
+        steps.push(Step::Create(path));
+        steps.extend(parent_of(path).map(Step::Sync));
+    }
+    steps
+}
+
+/// The directory that a name is in.
+fn parent_of(path: &Path) -> Option<&Path> {
+    match path.parent() {
+        Some(parent) if parent == Path::new("") => Some(Path::new(".")),
+        parent => parent,
     }
 }
 
@@ -190,5 +246,36 @@ impl<T: Send> Monitor<T> for ParkingMonitor<T> {
 
     fn notify_all(&self) {
         self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps<'a>(dir: &'a str, there: &[&str]) -> Vec<Step<'a>> {
+        creation(Path::new(dir), |path| {
+            there.iter().any(|name| path == Path::new(name))
+        })
+    }
+
+    #[test]
+    fn name_that_was_there_is_made_durable_before_anything_below_it() {
+        let sync = |path| Step::Sync(Path::new(path));
+        let before = |path| Step::SyncIfAllowed(Path::new(path));
+        let create = |path| Step::Create(Path::new(path));
+        assert_eq!(steps("/a/log", &["/a/log", "/a", "/"]), [before("/a")]);
+        assert_eq!(
+            steps("/a/b/log", &["/a", "/"]),
+            [
+                before("/"),
+                create("/a/b"),
+                sync("/a"),
+                create("/a/b/log"),
+                sync("/a/b")
+            ]
+        );
+        assert_eq!(steps("log", &["log"]), [before(".")]);
+        assert_eq!(steps("log", &[]), [before("."), create("log"), sync(".")]);
     }
 }

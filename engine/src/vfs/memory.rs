@@ -119,10 +119,22 @@ impl Vfs for Memory {
         self.file(path)
     }
 
+    fn open_read(&self, path: &Path) -> io::Result<MemoryFile> {
+        self.open(path)
+    }
+
+    fn is_plain(&self, _path: &Path) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn map(&self, path: &Path) -> io::Result<Bytes> {
         let file = self.file(path)?;
         let bytes = file.content.lock().map();
         Ok(bytes)
+    }
+
+    fn load(&self, path: &Path) -> io::Result<Bytes> {
+        self.map(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -176,6 +188,10 @@ impl Vfs for Memory {
             tree: Arc::clone(&self.tree),
             path: path.to_owned(),
         }))
+    }
+
+    fn is_held(&self, lock: &MemoryLock, path: &Path) -> io::Result<bool> {
+        Ok(lock.path == path)
     }
 
     fn now_us(&self) -> u64 {

@@ -53,11 +53,30 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     /// What the system says.
     fn open(&self, path: &Path) -> io::Result<Self::File>;
 
+    /// Opens an existing file for reading; needs no right to write it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn open_read(&self, path: &Path) -> io::Result<Self::File>;
+
+    /// Whether `path` is a file of its own: no link, and no directory.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn is_plain(&self, path: &Path) -> io::Result<bool>;
+
     /// Maps a whole file. The file must not change as long as the bytes live.
     ///
     /// # Errors
     /// What the system says.
     fn map(&self, path: &Path) -> io::Result<Bytes>;
+
+    /// Maps a whole file whose bytes will all be used. Where the medium cannot deliver them, that is
+    /// an error here, and no signal later. The file must not change as long as the bytes live.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn load(&self, path: &Path) -> io::Result<Bytes>;
 
     /// Renames a file, replacing one that has the new name.
     ///
@@ -77,13 +96,14 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     /// What the system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// The names of the files in `dir`, sorted.
+    /// The names in `dir`, sorted: of files, and of whatever else is there.
     ///
     /// # Errors
     /// What the system says.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
-    /// Creates `dir` and its missing parents, and makes their names durable.
+    /// Creates `dir` and its missing parents, and makes their names durable. A name that was there
+    /// already is made durable too: whoever created it may have been killed before that.
     ///
     /// # Errors
     /// What the system says.
@@ -100,6 +120,13 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     /// # Errors
     /// What the system says.
     fn lock(&self, path: &Path) -> io::Result<Option<Self::Lock>>;
+
+    /// Whether `path` still is the file that `lock` holds. It is not where its directory was
+    /// renamed, or replaced by another.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn is_held(&self, lock: &Self::Lock, path: &Path) -> io::Result<bool>;
 
     /// Microseconds since the Unix epoch.
     fn now_us(&self) -> u64;

@@ -364,11 +364,23 @@ impl Vfs for Sim {
         })
     }
 
+    fn open_read(&self, path: &Path) -> io::Result<SimFile> {
+        self.open(path)
+    }
+
+    fn is_plain(&self, _path: &Path) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn map(&self, path: &Path) -> io::Result<Bytes> {
         let mut world = self.world.lock();
         world.simple_call()?;
         let inode = world.inode(path)?;
         Ok(Bytes::copy_from_slice(&world.files[inode].live))
+    }
+
+    fn load(&self, path: &Path) -> io::Result<Bytes> {
+        self.map(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -431,6 +443,10 @@ impl Vfs for Sim {
             world: Arc::clone(&self.world),
             path: path.to_owned(),
         }))
+    }
+
+    fn is_held(&self, lock: &SimLock, path: &Path) -> io::Result<bool> {
+        Ok(lock.path == path)
     }
 
     fn now_us(&self) -> u64 {

@@ -35,13 +35,28 @@ pub enum OpenError {
     /// Bytes that were durable have changed or gone.
     #[error(transparent)]
     Corrupt(#[from] Corruption),
+    /// The log ends before the records that a snapshot covers: segments are gone.
+    #[error(
+        "the log in `{}` ends at record {end}, and the newest snapshot was taken at record {floor}, \
+         so records are gone; restore the segments from a copy, or go on from the snapshot with \
+         the policy PointInTime",
+        dir.display()
+    )]
+    TooShort {
+        /// The directory.
+        dir: PathBuf,
+        /// Where the log ends.
+        end: Lsn,
+        /// Where the snapshot was taken.
+        floor: Lsn,
+    },
     /// The system refused.
     #[error(transparent)]
     Io(#[from] IoError),
 }
 
 /// Bytes that were durable have changed or gone. Nothing after them is believed.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{}` is corrupt at byte {offset}: {reason}; restore it from a copy, or keep what is intact \
      with `cargo run -p engine --example wal -- repair DIR`",
@@ -65,6 +80,14 @@ pub enum CorruptionKind {
     /// A frame that is known to have been durable.
     #[error("{0}, within bytes that are known to have been durable")]
     Frame(Stop),
+    /// It was durable with more bytes than it has now.
+    #[error("the file has {found} bytes, and had at least {expected}; its end was cut off")]
+    Shortened {
+        /// How many it had.
+        expected: u64,
+        /// How many it has.
+        found: u64,
+    },
     /// A number in the header that its name or the segment before contradicts.
     #[error("{field} is {found}, where {expected} was expected; a segment is missing or misplaced")]
     Order {
@@ -89,7 +112,7 @@ impl CorruptionKind {
                     | BadHeader::Number
             ),
             Self::Frame(stop) => !matches!(stop, Stop::Malformed(_) | Stop::Unknown { .. }),
-            Self::Order { .. } => true,
+            Self::Shortened { .. } | Self::Order { .. } => true,
         }
     }
 }
@@ -130,6 +153,18 @@ pub struct Poisoned {
     /// The first failure.
     #[source]
     pub cause: IoError,
+}
+
+/// What should be done from time to time was not done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum MaintainError {
+    /// The log takes nothing more.
+    #[error(transparent)]
+    Poisoned(#[from] Poisoned),
+    /// There is no file for the next segment. The log goes on: the segment will be begun in a file
+    /// of its own, if there is room for it by then.
+    #[error("no file could be prepared for the next segment; make room on the disk")]
+    Spare(#[source] IoError),
 }
 
 /// Records will not reach the state that somebody waited for.

@@ -16,21 +16,26 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::error::{AppendError, OpenError, Poisoned, WaitError};
+use super::error::{AppendError, MaintainError, OpenError, Poisoned, WaitError};
 use super::group::{Unfinished, Waiting};
 use super::lsn::Lsn;
-use super::options::{Mode, Options};
+use super::options::{Mode, Options, Policy};
+use super::origin::Floor;
 use super::pending::{BRACKET_BYTES, Pending};
 use super::pin::Pin;
 use super::reader::Watermark;
 use super::recover::{self, Recovered};
 use super::segment::{Header, lock_path};
 use super::segment_writer::{
-    Counters, Progress, SealedSegment, SegmentWriter, Taken, prepare_spare,
+    Counters, Progress, SealedSegment, SegmentWriter, Taken, check_place, prepare_spare,
 };
 use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, Transaction};
-use crate::vfs::{Doing, Monitor, Vfs};
+use crate::vfs::{Doing, IoError, Monitor, Vfs};
+
+/// How often [`Wal::maintain`] does not try to prepare a spare file after it could not.
+const SPARE_PAUSE: u32 = 100;
 
 /// An open log. Clones are handles to the same log.
 #[derive(Clone)]
@@ -45,6 +50,10 @@ pub(super) struct Shared<V: Vfs> {
     pub(super) dir: PathBuf,
     pub(super) options: Options,
     pub(super) state: V::Monitor<State<V>>,
+    /// The directory's; absent in memory.
+    held: Option<Arc<V::Lock>>,
+    /// How often no spare file is prepared, after one could not be.
+    pause: AtomicU32,
 }
 
 impl<V: Vfs> fmt::Debug for Wal<V> {
@@ -107,6 +116,22 @@ impl<V: Vfs> Wal<V> {
     /// - [`OpenError::Unclean`]: it was not closed, and the policy insists on that.
     /// - [`OpenError::Io`]: the system refused.
     pub fn open(vfs: V, dir: &Path, options: Options) -> Result<(Self, Recovered), OpenError> {
+        Self::open_above(vfs, dir, options, || Ok(None))
+    }
+
+    /// As [`open`](Self::open), for a log of which the records below a floor are not needed: damage
+    /// below it is reported in [`Recovered::set_aside`], and no error. `floor` is asked for it once
+    /// the directory is locked.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), what `floor` says, and [`OpenError::TooShort`] where the log
+    /// ends before the floor.
+    pub fn open_above(
+        vfs: V,
+        dir: &Path,
+        options: Options,
+        floor: impl FnOnce() -> Result<Option<Floor>, IoError>,
+    ) -> Result<(Self, Recovered), OpenError> {
         if options.mode == Mode::InMemory {
             return Ok((Self::in_memory(vfs, dir, options), Recovered::default()));
         }
@@ -115,15 +140,24 @@ impl<V: Vfs> Wal<V> {
         let lock = lock.ok_or_else(|| OpenError::Locked {
             dir: dir.to_owned(),
         })?;
-        let lock: Arc<dyn Send + Sync> = Arc::new(lock);
-        let mut recovered = recover::recover(&vfs, dir, &options)?;
+        let held = Arc::new(lock);
+        let lock: Arc<dyn Send + Sync> = Arc::<V::Lock>::clone(&held);
+        let mut recovered = recover::recover(&vfs, dir, &options, floor()?.as_ref())?;
         for segment in &mut recovered.segments {
             segment.pin = Pin::new(&lock);
         }
         let segment_bytes = options.segment_bytes();
         let next_spare = recovered.next_spare;
         let (next, spares) = (recovered.next, recovered.spares);
-        let writer = SegmentWriter::begin(&vfs, dir, next, segment_bytes, spares, Taken::Replace)?;
+        let writer = SegmentWriter::begin(
+            &vfs,
+            dir,
+            &held,
+            next,
+            segment_bytes,
+            spares,
+            Taken::Replace,
+        )?;
         let state = State {
             progress: writer.progress(),
             active_file: Some(writer.active_file()),
@@ -147,6 +181,8 @@ impl<V: Vfs> Wal<V> {
             dir,
             options,
             state: V::Monitor::new(state),
+            held: Some(held),
+            pause: AtomicU32::new(0),
         };
         Ok((
             Self {
@@ -180,6 +216,8 @@ impl<V: Vfs> Wal<V> {
                 dir: dir.to_owned(),
                 options,
                 state: V::Monitor::new(state),
+                held: None,
+                pause: AtomicU32::new(0),
             }),
             watermark: Watermark::Written,
         }
@@ -341,44 +379,92 @@ impl<V: Vfs> Wal<V> {
     }
 
     /// Does what should be done from time to time: makes buffered records durable, and prepares
-    /// a file for the next segment.
+    /// a file for the next segment. Where there is no room for that file, the log goes on without,
+    /// and tries again after some hundred calls.
     ///
     /// # Errors
-    /// [`Poisoned`] where that failed, now or earlier.
-    pub fn maintain(&self) -> Result<(), Poisoned> {
+    /// [`MaintainError::Poisoned`] where records could not be made durable, now or earlier, and
+    /// [`MaintainError::Spare`] where there is no file for the next segment.
+    pub fn maintain(&self) -> Result<(), MaintainError> {
         let Shared {
             vfs,
             dir,
             options,
             state,
+            held,
+            pause,
         } = &*self.shared;
         if let Mode::Buffered { .. } = options.mode
             && let Err(WaitError::Poisoned(poisoned)) = self.sync()
         {
-            return Err(poisoned);
+            return Err(poisoned.into());
+        }
+        let Some(held) = held else { return Ok(()) };
+        let paused = pause.load(Ordering::Relaxed);
+        if paused > 0 {
+            pause.store(paused - 1, Ordering::Relaxed);
+            return Ok(());
         }
         let mut locked = state.lock();
+        if let Some(poisoned) = &locked.failure {
+            return Err(poisoned.clone().into());
+        }
         let spares = locked
             .writer
             .as_ref()
             .map_or(options.spares, SegmentWriter::spares);
         // A small log is to stay small: one file, and only once it will be needed soon.
         let is_soon = locked.progress.offset >= options.segment_bytes() / 2;
-        if !is_soon || spares >= options.spares.min(1) || options.mode == Mode::InMemory {
+        if !is_soon || spares >= options.spares.min(1) {
             return Ok(());
         }
         let number = locked.next_spare;
         locked.next_spare += 1;
         drop(locked);
-        let prepared = prepare_spare(vfs, dir, number, options.segment_bytes());
+        let prepared = check_place(vfs, dir, held)
+            .and_then(|()| prepare_spare(vfs, dir, number, options.segment_bytes()));
+        let spare = match prepared {
+            Ok(spare) => spare,
+            Err(error) => {
+                pause.store(SPARE_PAUSE, Ordering::Relaxed);
+                return Err(MaintainError::Spare(error));
+            }
+        };
         let (locked, mut writer) = self.take_writer()?;
         drop(locked);
-        let outcome = prepared.map(|spare| writer.add_spare(spare));
-        self.put_back(writer, outcome)
+        writer.add_spare(spare);
+        Ok(self.put_back(writer, Ok(()))?)
+    }
+
+    /// The directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.shared.dir
+    }
+
+    /// The door.
+    pub(super) fn vfs(&self) -> &V {
+        &self.shared.vfs
+    }
+
+    /// What the lock protects.
+    pub(super) fn state(&self) -> &V::Monitor<State<V>> {
+        &self.shared.state
     }
 
     /// How it was opened.
-    pub(super) fn mode(&self) -> Mode {
+    pub(crate) fn policy(&self) -> Policy {
+        self.shared.options.policy
+    }
+
+    /// Checks that the log still is where it was opened.
+    pub(crate) fn check_place(&self) -> Result<(), IoError> {
+        let Shared { vfs, dir, held, .. } = &*self.shared;
+        let Some(held) = held else { return Ok(()) };
+        check_place(vfs, dir, held)
+    }
+
+    /// How it was opened.
+    pub(crate) fn mode(&self) -> Mode {
         self.shared.options.mode
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::error::MaintainError;
 use super::log::Wal;
 use super::options::Mode;
 use crate::vfs::Vfs;
@@ -15,7 +16,7 @@ use crate::vfs::Vfs;
 /// How often a log is looked after where its mode does not say.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Looks after a log until it is dropped.
+/// Looks after a log until it is dropped, which makes durable what a buffered log has accepted.
 #[derive(Debug)]
 pub struct Maintainer {
     stop: Arc<AtomicBool>,
@@ -37,10 +38,14 @@ impl Maintainer {
         };
         let work = move || {
             while !stopped.load(Ordering::Acquire) {
-                if wal.maintain().is_err() {
+                if let Err(MaintainError::Poisoned(_)) = wal.maintain() {
                     return;
                 }
                 std::thread::park_timeout(interval);
+            }
+            // What was accepted since is kept as well. Where that fails, whoever waits is told.
+            if let Mode::Buffered { .. } = wal.mode() {
+                let _ = wal.sync();
             }
         };
         let thread = std::thread::Builder::new()

@@ -20,13 +20,16 @@
 //!
 //! Deliberately absent: compression, and a retry of anything that failed.
 
+mod below;
 mod cursor;
 mod error;
+mod frame_search;
 mod group;
 mod log;
 mod lsn;
 mod maintainer;
 mod options;
+mod origin;
 mod pending;
 mod pin;
 mod points;
@@ -39,13 +42,16 @@ mod segment_view;
 mod segment_writer;
 
 pub use self::error::{
-    AppendError, Corruption, CorruptionKind, OpenError, Poisoned, ReadError, WaitError,
+    AppendError, Corruption, CorruptionKind, MaintainError, OpenError, Poisoned, ReadError,
+    WaitError,
 };
 pub use self::log::{Appended, Wal, Watermarks};
 pub use self::lsn::Lsn;
 pub use self::maintainer::Maintainer;
 pub use self::options::{Mode, Options, Policy};
+pub use self::origin::{Fit, Floor, ORIGIN_BYTES, Origin};
 pub use self::reader::{Entries, Entry, Tail, Watermark};
+pub(crate) use self::recover::set_file_aside;
 pub use self::recover::{Recovered, TornTail};
 pub use self::repair::{Gap, RepairError, RepairReport, SegmentReport, inspect, repair};
 pub use self::segment::{

@@ -18,19 +18,22 @@
 //!
 //! Recovery invents nothing, drops nothing that was durable, and run twice does nothing more.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::below;
 use super::error::{Corruption, CorruptionKind, OpenError};
 use super::lsn::Lsn;
 use super::options::{Options, Policy};
+use super::origin::Floor;
 use super::pin::Pin;
 use super::points::Points;
 use super::segment::{FileKind, Header, draft_path, file_kind};
-use super::segment_scanner::{self, Stop, Verified};
+use super::segment_scanner::{self, Position, Stop, Verified};
 use super::segment_view::SegmentView;
 use super::segment_writer::{SealedSegment, Taken, put_in_place};
 use crate::frame::{Prepared, SegmentEnd};
@@ -57,6 +60,10 @@ pub struct Recovered {
     /// The torn tail that was cut, where there was one. In a file that was used before, what
     /// follows the last frame is no frame either, and is called a torn tail too.
     pub cut: Option<TornTail>,
+    /// Damage that was set aside: below the floor, where it costs nothing and says that the disk
+    /// rots; or with [`Policy::PointInTime`], where the log now ends before it. The files are kept
+    /// under the name `*.lost`.
+    pub set_aside: Vec<Corruption>,
 }
 
 /// A torn tail.
@@ -82,14 +89,14 @@ pub(super) struct RecoveredLog {
 
 /// A segment's file and what its scan found.
 pub(super) struct Found {
-    path: PathBuf,
-    bytes: Bytes,
+    pub(super) path: PathBuf,
+    pub(super) bytes: Bytes,
     /// What the segment says about itself.
     pub(super) header: Header,
     /// What the scan over it found.
     pub(super) verified: Verified,
     /// Where its records are.
-    points: Points,
+    pub(super) points: Points,
 }
 
 /// Verifies a directory and seals its last segment.
@@ -97,12 +104,22 @@ pub(super) fn recover<V: Vfs>(
     vfs: &V,
     dir: &Path,
     options: &Options,
+    floor: Option<&Floor>,
 ) -> Result<RecoveredLog, OpenError> {
     let begun_us = vfs.now_us();
     let files = list_files(vfs, dir, options)?;
-    let found = verify_all(vfs, &files.segments, options.threads);
+    let mut found = verify_all(vfs, &files.segments, options.threads);
     let mut kept = Kept::default();
-    for (index, found) in found.into_iter().enumerate() {
+    let mut begin = 0;
+    if let Some(floor) = floor {
+        let cleared = below::clear(vfs, dir, options, floor, &files.segments, &mut found)?;
+        begin = cleared.begin;
+        kept.report.set_aside = cleared.damage;
+        if cleared.is_all {
+            kept.restart(vfs, floor, &files);
+        }
+    }
+    for (index, found) in found.into_iter().enumerate().skip(begin) {
         let is_last = index + 1 == files.segments.len();
         let (named, path) = &files.segments[index];
         let judged = found.and_then(|segment| {
@@ -121,6 +138,16 @@ pub(super) fn recover<V: Vfs>(
             Err(error) => return Err(error),
         }
     }
+    if let Some(floor) = floor.filter(|floor| kept.ends_before(floor)) {
+        if options.policy != Policy::PointInTime {
+            let (dir, end) = (dir.to_owned(), kept.report.end);
+            let floor = floor.lsn;
+            return Err(OpenError::TooShort { dir, end, floor });
+        }
+        let left = list_files(vfs, dir, options)?.segments;
+        set_aside(vfs, dir, left.iter().rev())?;
+        kept.restart(vfs, floor, &files);
+    }
     let mut recovered = kept.seal(vfs, dir, files, options)?;
     recovered.report.took = Duration::from_micros(vfs.now_us().saturating_sub(begun_us));
     Ok(recovered)
@@ -136,6 +163,10 @@ struct Kept {
     last: Option<Found>,
     /// Whether records that were there are not kept, so that their numbers are given out again.
     is_rewound: bool,
+    /// Segments after the damage, to be set aside once the good part before it is sealed.
+    after: Vec<(u64, PathBuf)>,
+    /// Where the log begins again above a floor, with no segment left.
+    restart: Option<Header>,
 }
 
 impl Kept {
@@ -173,18 +204,56 @@ impl Kept {
         rest: &[(u64, PathBuf)],
     ) -> Result<(), OpenError> {
         self.is_rewound = true;
-        let (CorruptionKind::Frame(reason), offset) = (corruption.reason, corruption.offset) else {
-            return set_aside(vfs, dir, rest).map_err(OpenError::from);
-        };
-        set_aside(vfs, dir, &rest[1..])?;
+        self.report.set_aside.push(corruption.clone());
+        let has_good_part = matches!(
+            corruption.reason,
+            CorruptionKind::Frame(_) | CorruptionKind::Shortened { .. }
+        );
+        if !has_good_part {
+            self.after = rest.to_vec();
+            return Ok(());
+        }
+        self.after = rest[1..].to_vec();
+        keep_lost(vfs, dir, path)?;
         let segment = verify_file(vfs, path)?;
-        let cut = TornTail {
+        let cut = segment.verified.stop.map(|reason| TornTail {
             path: path.to_owned(),
-            offset,
+            offset: segment.verified.at as u64,
             reason,
-        };
-        self.keep(segment, Some(cut), vfs.now_us());
+        });
+        self.keep(segment, cut, vfs.now_us());
         Ok(())
+    }
+
+    /// Whether the log ends before `floor` although nothing was cut off since that was noted.
+    fn ends_before(&self, floor: &Floor) -> bool {
+        let is_same = self.promised.is_none_or(|next| {
+            next.log_id == floor.origin.log_id && next.epoch <= floor.origin.epoch
+        });
+        is_same && self.restart.is_none() && self.report.end < floor.lsn
+    }
+
+    /// Begins again at `floor`, above all segments that there were.
+    fn restart<V: Vfs>(&mut self, vfs: &V, floor: &Floor, files: &Files) {
+        let origin = floor.origin;
+        let last = files.segments.last().map_or(0, |(number, _)| *number);
+        let before = Header {
+            number: last.max(origin.segment),
+            salt: origin.salt,
+            log_id: origin.log_id,
+            epoch: self.promised.map_or(0, |next| next.epoch).max(origin.epoch) + 1,
+            ..Header::default()
+        };
+        self.segments.clear();
+        self.after.clear();
+        self.last = None;
+        self.report = Recovered {
+            first: floor.lsn,
+            end: floor.lsn,
+            set_aside: std::mem::take(&mut self.report.set_aside),
+            ..Recovered::default()
+        };
+        self.restart = Some(before.next(floor.lsn.0, origin.chain, vfs.now_us()));
     }
 
     /// Seals the last segment, or leaves its place to the next where it holds nothing.
@@ -196,6 +265,7 @@ impl Kept {
         options: &Options,
     ) -> Result<RecoveredLog, OpenError> {
         let next = match &self.last {
+            None if self.restart.is_some() => self.restart.unwrap_or_default(),
             None => Header::first(vfs.now_us(), vfs.random(), options.segment_size()),
             Some(last) if last.verified.last.lsn == last.header.base_lsn => {
                 self.segments.pop();
@@ -216,6 +286,8 @@ impl Kept {
                 Header { epoch, ..next }
             }
         };
+        // Only now: until the good part is sealed, a crash must find the damage again.
+        set_aside(vfs, dir, self.after.iter().rev())?;
         let next = Header {
             segment_bytes: options.segment_size(),
             ..next
@@ -231,20 +303,58 @@ impl Kept {
     }
 }
 
-/// Renames segments out of the way, newest first, so that what is left is never without its end.
-fn set_aside<V: Vfs>(vfs: &V, dir: &Path, segments: &[(u64, PathBuf)]) -> Result<(), IoError> {
-    for (_, path) in segments.iter().rev() {
-        let taken = vfs.list(dir).doing("list", dir)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // A segment of the same name may have been set aside before.
-        let names = std::iter::once(format!("{name}.lost"));
-        let mut names = names.chain((1..).map(|number: u64| format!("{name}.lost.{number}")));
-        let free = names.find(|name| !taken.contains(name));
-        let lost = dir.join(free.unwrap_or_default());
-        vfs.rename(path, &lost).doing("rename", path)?;
+/// Renames segments out of the way, one durably after the other: the newest first where they are
+/// a log's end, the oldest first where they are its beginning, so that what is left has no gap.
+pub(super) fn set_aside<'a, V: Vfs>(
+    vfs: &V,
+    dir: &Path,
+    segments: impl Iterator<Item = &'a (u64, PathBuf)>,
+) -> Result<(), IoError> {
+    for (_, path) in segments {
+        let lost = lost_path(vfs, dir, path)?;
+        vfs.rename_new(path, &lost).doing("rename", path)?;
         vfs.sync_dir(dir).doing("sync", dir)?;
     }
     Ok(())
+}
+
+/// Keeps a copy of a damaged file that is about to be replaced. A copy that is there already, from
+/// an attempt that was interrupted, is enough.
+pub(super) fn keep_lost<V: Vfs>(vfs: &V, dir: &Path, path: &Path) -> Result<(), IoError> {
+    let bytes = load_file(vfs, path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    for other in vfs.list(dir).doing("list", dir)? {
+        let other = dir.join(other);
+        let is_lost = other.to_string_lossy().contains(&format!("{name}.lost"));
+        if is_lost && load_file(vfs, &other)? == bytes {
+            return Ok(());
+        }
+    }
+    let draft = path.with_extension("tmp");
+    let file = vfs.create(&draft).doing("create", &draft)?;
+    file.write_at(&bytes, 0).doing("write", &draft)?;
+    file.sync_data().doing("sync", &draft)?;
+    let lost = lost_path(vfs, dir, path)?;
+    vfs.rename_new(&draft, &lost).doing("rename", &draft)?;
+    vfs.sync_dir(dir).doing("sync", dir)
+}
+
+/// A free name for what is set aside. A file of the same name may have been set aside before.
+fn lost_path<V: Vfs>(vfs: &V, dir: &Path, path: &Path) -> Result<PathBuf, IoError> {
+    let taken = vfs.list(dir).doing("list", dir)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let names = std::iter::once(format!("{name}.lost"));
+    let mut names = names.chain((1..).map(|number: u64| format!("{name}.lost.{number}")));
+    let free = names.find(|name| !taken.contains(name));
+    Ok(dir.join(free.unwrap_or_default()))
+}
+
+/// Sets a file of another kind aside.
+pub(crate) fn set_file_aside<V: Vfs>(vfs: &V, dir: &Path, path: &Path) -> Result<PathBuf, IoError> {
+    let lost = lost_path(vfs, dir, path)?;
+    vfs.rename_new(path, &lost).doing("rename", path)?;
+    vfs.sync_dir(dir).doing("sync", dir)?;
+    Ok(lost)
 }
 
 /// The files of a log.
@@ -267,7 +377,13 @@ fn list_files<V: Vfs>(vfs: &V, dir: &Path, options: &Options) -> Result<Files, I
     for name in vfs.list(dir).doing("list", dir)? {
         let path = dir.join(&name);
         match file_kind(&name) {
-            FileKind::Segment(number) => files.segments.push((number, path)),
+            FileKind::Segment(number) => {
+                check_plain(vfs, &path)?;
+                files.segments.push((number, path));
+            }
+            // Whatever else has such a name is not the log's.
+            FileKind::Spare(_) | FileKind::Draft
+                if !vfs.is_plain(&path).doing("look at", &path)? => {}
             FileKind::Spare(number) => {
                 files.next_spare = files.next_spare.max(number.saturating_add(1));
                 let file = vfs.open(&path).doing("open", &path)?;
@@ -283,6 +399,16 @@ fn list_files<V: Vfs>(vfs: &V, dir: &Path, options: &Options) -> Result<Files, I
         }
     }
     Ok(files)
+}
+
+/// A segment must be a file of its own. What a link points to may be changed, renamed or removed
+/// behind the log's back; passing over it would open the log without its records.
+pub(super) fn check_plain<V: Vfs>(vfs: &V, path: &Path) -> Result<(), IoError> {
+    if vfs.is_plain(path).doing("look at", path)? {
+        return Ok(());
+    }
+    let what = "it is a link or a directory, and a segment is a file; put the file itself here";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, what)).doing("use", path)
 }
 
 /// Maps and verifies every file. Threads take the next file in turn.
@@ -323,7 +449,12 @@ fn verify_all<V: Vfs>(
 }
 
 fn verify_file<V: Vfs>(vfs: &V, path: &Path) -> Result<Found, OpenError> {
-    verify_bytes(path, vfs.map(path).doing("map", path)?)
+    verify_bytes(path, load_file(vfs, path)?)
+}
+
+/// The whole of a file. A medium that cannot deliver it is an error, not a signal.
+pub(super) fn load_file<V: Vfs>(vfs: &V, path: &Path) -> Result<Bytes, IoError> {
+    vfs.load(path).doing("read", path)
 }
 
 /// Verifies a whole segment.
@@ -392,6 +523,11 @@ pub(super) fn judge(
     let at = verified.at;
     let offset = verified.last.at as u64;
     let whole = matches!(stop, Stop::Malformed(_) | Stop::Unknown { .. });
+    let (expected, found) = (header.file_bytes(verified.synced), bytes.len() as u64);
+    if !whole && is_last && found < expected {
+        let reason = CorruptionKind::Shortened { expected, found };
+        return Err(corruption(path, found, reason).into());
+    }
     if whole || !is_last || segment_scanner::durable_beyond(bytes, header.salt, at).is_some() {
         return Err(corruption(path, at as u64, CorruptionKind::Frame(stop)).into());
     }
@@ -422,9 +558,16 @@ fn seal_copy<V: Vfs>(vfs: &V, dir: &Path, segment: &Found, next_epoch: u32) -> R
     let draft = draft_path(dir, header.number);
     let file = vfs.create(&draft).doing("create", &draft)?;
     file.write_at(&bytes[..last.at], 0).doing("write", &draft)?;
-    let records = last.lsn - header.base_lsn;
+    let end = segment_end(header, &last, next_epoch);
+    file.write_at(&end, last.at as u64).doing("write", &draft)?;
+    file.sync_data().doing("sync", &draft)?;
+    put_in_place(vfs, dir, &draft, header.number, Taken::Replace)
+}
+
+/// The last frame of a segment whose frames end at `last`.
+pub(super) fn segment_end(header: &Header, last: &Position, next_epoch: u32) -> Vec<u8> {
     let end = SegmentEnd {
-        records,
+        records: last.lsn - header.base_lsn,
         end_lsn: last.lsn,
         chain: last.chain,
         next_epoch,
@@ -434,10 +577,7 @@ fn seal_copy<V: Vfs>(vfs: &V, dir: &Path, segment: &Found, next_epoch: u32) -> R
     if let Some(prepared) = Prepared::new(SegmentEnd::record(&end)) {
         prepared.write_to(&mut frame, header.salt);
     }
-    file.write_at(&frame, last.at as u64)
-        .doing("write", &draft)?;
-    file.sync_data().doing("sync", &draft)?;
-    put_in_place(vfs, dir, &draft, header.number, Taken::Replace)
+    frame
 }
 
 fn corruption(path: &Path, offset: u64, reason: CorruptionKind) -> Corruption {

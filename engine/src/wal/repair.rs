@@ -3,26 +3,23 @@
 //! Both only read the log they are given; repair writes what it finds to a **new** log, and says
 //! what it left out. Files are read, not mapped, so a log may be looked at while it is in use.
 //!
-//! Repair believes a frame whose checksum holds, wherever it stands. After damage it searches byte
-//! by byte for the next one. Records keep their order and are numbered anew, from 0: snapshots of the
+//! Repair believes a frame whose checksum holds, wherever it stands. After damage it searches for
+//! the next one at every byte. Records keep their order and are numbered anew, from 0: snapshots of the
 //! damaged log do not go with the repaired one, and the report says what they held.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::{AppendError, OpenError, Poisoned};
+use super::frame_search::FrameSearch;
 use super::log::Wal;
 use super::lsn::Lsn;
 use super::options::{Options, Policy};
-use super::recover::{check_order, judge, verify_bytes};
+use super::recover::{check_order, check_plain, judge, verify_bytes};
 use super::segment::{BadHeader, FileKind, HEADER_BYTES, Header, file_kind};
 use super::segment_scanner::Stop;
-use crate::frame::{BatchItems, Frame, Kind, Next, OVERHEAD, Transaction, TxCommit, decode};
+use crate::frame::{BatchItems, Frame, Kind, Next, Transaction, TxCommit, decode};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
-
-/// The largest frame that is searched for after damage. Larger ones are found only where the
-/// frames before them are intact: a random length would else make the search very long.
-const SEARCH_BYTES_MAX: usize = 1 << 20;
 
 /// What one segment looks like.
 #[derive(Debug)]
@@ -217,6 +214,7 @@ struct Salvage<'a, V: Vfs> {
 impl<V: Vfs> Salvage<'_, V> {
     fn run(&self, report: &mut RepairReport) -> Result<(), AppendError> {
         let mut at = HEADER_BYTES;
+        let mut search = None;
         let mut open: Option<(usize, Transaction)> = None;
         loop {
             let damage = match decode(self.segment.get(at..).unwrap_or_default(), self.salt) {
@@ -229,7 +227,8 @@ impl<V: Vfs> Salvage<'_, V> {
                 Next::Damaged(damage) => damage.to_string(),
                 Next::End => "the frames end, and go on later".to_owned(),
             };
-            let Some(next) = self.find(at + 1) else {
+            let search = search.get_or_insert_with(|| FrameSearch::new(self.segment, self.salt));
+            let Some(next) = search.find(at + 1) else {
                 if !self.segment[at.min(self.segment.len())..]
                     .iter()
                     .all(|byte| *byte == 0)
@@ -315,18 +314,6 @@ impl<V: Vfs> Salvage<'_, V> {
         Ok(())
     }
 
-    /// The next offset from `from` on at which an intact frame stands.
-    fn find(&self, from: usize) -> Option<usize> {
-        (from..self.segment.len()).find(|at| {
-            let Some((len, _)) = self.segment[*at..].split_first_chunk::<4>() else {
-                return false;
-            };
-            let plausible = OVERHEAD - 4..SEARCH_BYTES_MAX;
-            plausible.contains(&(u32::from_le_bytes(*len) as usize))
-                && matches!(decode(&self.segment[*at..], self.salt), Next::Frame(_))
-        })
-    }
-
     /// Leaves out a transaction without a commit.
     fn abandon(&self, open: Option<(usize, Transaction)>, end: usize, report: &mut RepairReport) {
         if let Some((begin, transaction)) = open {
@@ -355,11 +342,15 @@ fn segment_files<V: Vfs>(vfs: &V, dir: &Path) -> Result<Vec<(u64, PathBuf)>, IoE
         FileKind::Segment(number) => Some((number, dir.join(name))),
         _ => None,
     });
-    Ok(segments.collect())
+    let segments: Vec<_> = segments.collect();
+    for (_, path) in &segments {
+        check_plain(vfs, path)?;
+    }
+    Ok(segments)
 }
 
 fn read_file<V: Vfs>(vfs: &V, path: &Path) -> Result<Vec<u8>, IoError> {
-    let file = vfs.open(path).doing("open", path)?;
+    let file = vfs.open_read(path).doing("open", path)?;
     let size = file.size().doing("measure", path)?;
     let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
     let mut at = 0;

@@ -11,7 +11,8 @@ pub const SEGMENT_BYTES_MIN: u32 = 4 << 10;
 /// The version of the segment format.
 pub const SEGMENT_VERSION: u16 = 2;
 
-/// How much of a segment's file is there, as zeros, from the beginning.
+/// How much of a segment's file is there, as zeros, from the beginning: enough to tell a first
+/// commit that was torn from a file that was shortened, and little enough to cost nothing.
 const FIRST_BYTES: u64 = 64 << 10;
 
 /// By how much a large file grows.

@@ -76,7 +76,8 @@ pub(super) struct SegmentScanner<'a> {
     segment: &'a [u8],
     salt: u32,
     epoch: u32,
-    base_lsn: u64,
+    /// Where the walk began there, and not in the middle.
+    base_lsn: Option<u64>,
     position: Position,
     /// Within a transaction: where it begins, and how many records it promises.
     transaction: Option<(Position, u64)>,
@@ -94,7 +95,10 @@ impl<'a> SegmentScanner<'a> {
             chain: header.prev_chain,
             frames: 0,
         };
-        Self::at_position(segment, header, position)
+        Self {
+            base_lsn: Some(header.base_lsn),
+            ..Self::at_position(segment, header, position)
+        }
     }
 
     /// Goes on at a place between two frames that is known from elsewhere.
@@ -103,7 +107,7 @@ impl<'a> SegmentScanner<'a> {
             segment,
             salt: header.salt,
             epoch: header.epoch,
-            base_lsn: header.base_lsn,
+            base_lsn: None,
             position,
             transaction: None,
             points: Points::default(),
@@ -138,7 +142,7 @@ impl<'a> SegmentScanner<'a> {
             Kind::TX_COMMIT => self.transaction = None,
             _ => {}
         }
-        let before = self.position.lsn - self.base_lsn;
+        let before = self.position.lsn - self.base_lsn.unwrap_or(self.position.lsn);
         self.points.note(before, begin.at as u64, frame.size);
         // A header's numbers are below 2⁶² and a count below 2³², so this cannot overflow.
         let lsn = self.position.lsn + records;
@@ -216,7 +220,7 @@ impl<'a> SegmentScanner<'a> {
                 let lsn = self.position.lsn;
                 let chain = self.position.chain;
                 let truth = SegmentEnd {
-                    records: lsn - self.base_lsn,
+                    records: self.base_lsn.map_or(end.records, |base| lsn - base),
                     end_lsn: lsn,
                     chain,
                     next_epoch: end.next_epoch.max(self.epoch),

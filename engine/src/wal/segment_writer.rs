@@ -12,12 +12,13 @@
 //! A segment that has a successor is therefore durable to its last byte, and a file that bears a
 //! segment's name has a whole header.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::pending::Chunk;
 use super::pin::Pin;
-use super::segment::{HEADER_BYTES, Header, draft_path, segment_path, spare_path};
+use super::segment::{HEADER_BYTES, Header, draft_path, lock_path, segment_path, spare_path};
 use super::segment_view::SegmentView;
 use crate::injected_bug::{Bug, injected};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
@@ -26,6 +27,7 @@ use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 pub(super) struct SegmentWriter<V: Vfs> {
     vfs: V,
     dir: PathBuf,
+    lock: Arc<V::Lock>,
     segment_bytes: u64,
     file: Arc<V::File>,
     /// The file of the segment that `progress` is about.
@@ -103,6 +105,7 @@ impl<V: Vfs> SegmentWriter<V> {
     pub(super) fn begin(
         vfs: &V,
         dir: &Path,
+        lock: &Arc<V::Lock>,
         header: Header,
         segment_bytes: u64,
         mut spares: Vec<PathBuf>,
@@ -113,6 +116,7 @@ impl<V: Vfs> SegmentWriter<V> {
         Ok(Self {
             vfs: vfs.clone(),
             dir: dir.to_owned(),
+            lock: Arc::clone(lock),
             segment_bytes,
             active_file: Arc::clone(&file),
             file,
@@ -130,8 +134,10 @@ impl<V: Vfs> SegmentWriter<V> {
         for chunk in chunks {
             if chunk.header.number != self.header.number {
                 let spare = self.spares.pop();
+                check_place(&self.vfs, &self.dir, &self.lock)?;
                 let begun =
                     begin_segment(&self.vfs, &self.dir, &chunk.header, spare, Taken::IsAnError)?;
+                check_place(&self.vfs, &self.dir, &self.lock)?;
                 (self.file, self.filled) = (Arc::new(begun.0), begun.1);
                 self.path = segment_path(&self.dir, chunk.header.number);
                 self.header = chunk.header;
@@ -226,6 +232,7 @@ impl<V: Vfs> SegmentWriter<V> {
         spares_max: usize,
         first_number: u64,
     ) -> Result<(), IoError> {
+        check_place(&self.vfs, &self.dir, &self.lock)?;
         for (number, segment) in (first_number..).zip(segments) {
             let path = segment_path(&self.dir, segment.header.number);
             let file = self.vfs.open(&path).doing("open", &path)?;
@@ -272,6 +279,17 @@ fn begin_segment<V: Vfs>(
     Ok((file, filled))
 }
 
+/// Checks that `dir` still is the directory that was locked. Open files go with a directory that
+/// is renamed; names that are used afterwards would be another log's.
+pub(super) fn check_place<V: Vfs>(vfs: &V, dir: &Path, lock: &V::Lock) -> Result<(), IoError> {
+    let path = lock_path(dir);
+    if vfs.is_held(lock, &path).doing("look at", &path)? {
+        return Ok(());
+    }
+    let what = "it was renamed or replaced while the log was open; open the log at its new place";
+    Err(io::Error::other(what)).doing("go on in", dir)
+}
+
 /// Prepares a file that a segment can later be begun in without waiting for the disk.
 pub(super) fn prepare_spare<V: Vfs>(
     vfs: &V,
@@ -281,10 +299,16 @@ pub(super) fn prepare_spare<V: Vfs>(
 ) -> Result<PathBuf, IoError> {
     let spare = spare_path(dir, number);
     let file = vfs.create(&spare).doing("create", &spare)?;
-    file.fill(0, segment_bytes).doing("preallocate", &spare)?;
-    file.sync_data().doing("sync", &spare)?;
-    vfs.sync_dir(dir).doing("sync", dir)?;
-    Ok(spare)
+    let filled = file.fill(0, segment_bytes).doing("preallocate", &spare);
+    let synced = filled.and_then(|()| file.sync_data().doing("sync", &spare));
+    match synced.and_then(|()| vfs.sync_dir(dir).doing("sync", dir)) {
+        Ok(()) => Ok(spare),
+        Err(error) => {
+            // What it took of the disk is given back. If that fails, the next opening does it.
+            let _ = vfs.remove(&spare);
+            Err(error)
+        }
+    }
 }
 
 /// What to do where a segment's name is taken.

@@ -122,7 +122,9 @@ fn a_transaction_without_its_commit_never_happened() {
 
     let end = good.iter().rposition(|byte| *byte != 0).unwrap() + 1;
     let torn = Memory::default();
-    torn.write(path, good[..end - 1].to_vec());
+    let mut bytes = good[..end - 1].to_vec();
+    bytes.resize(SEGMENT, 0);
+    torn.write(path, bytes);
     let (wal, recovered) = Wal::open(torn, &log_dir(), options()).unwrap();
     holds(&wal, 5);
     assert!(recovered.cut.is_some());
@@ -149,6 +151,59 @@ fn a_housekeeper_makes_buffered_records_durable_and_prepares_files() {
     }
     drop(maintainer);
     wal.close().unwrap();
+}
+
+#[test]
+fn dropping_a_maintainer_makes_buffered_records_durable() {
+    let mode = Mode::Buffered {
+        interval: Duration::from_secs(3600),
+        max_bytes: u64::MAX,
+    };
+    let (wal, _) = Wal::open(Memory::default(), &log_dir(), Options { mode, ..options() }).unwrap();
+    let maintainer = Maintainer::start(wal.clone()).unwrap();
+    let end = wal.append(record(b"the last word")).unwrap().end;
+    drop(maintainer);
+    assert!(wal.watermarks().durable >= end);
+}
+
+#[test]
+fn no_room_for_a_spare_file_closes_no_log() {
+    for (call, failure) in [
+        (1, Failure::Refused),
+        (2, Failure::Partial),
+        (3, Failure::Refused),
+        (4, Failure::Refused),
+    ] {
+        let sim = Sim::default();
+        let wal = open(&sim, &log_dir());
+        // A spare is prepared once half of the segment is full.
+        append(&wal, 0, 40);
+        sim.plan(Plan::FailAt(call, failure));
+        let told = wal.maintain().unwrap_err();
+        assert!(
+            matches!(told, MaintainError::Spare(_)),
+            "call {call}: {told}"
+        );
+        sim.plan(Plan::Fair);
+        let spares = || {
+            let names = sim.list(&log_dir()).unwrap();
+            names.iter().filter(|name| name.ends_with(".spare")).count()
+        };
+        assert_eq!(spares(), 0, "what it took is given back");
+        // It is tried again, and not at once: each attempt takes room that is needed elsewhere.
+        wal.maintain().unwrap();
+        assert_eq!(spares(), 0);
+        append(&wal, 40, 60);
+        let mut prepared = false;
+        for number in 60..200 {
+            append(&wal, number, number + 1);
+            wal.maintain().unwrap();
+            prepared |= spares() > 0;
+        }
+        assert!(prepared, "call {call}");
+        append(&wal, 200, 300);
+        holds(&wal, 300);
+    }
 }
 
 #[test]

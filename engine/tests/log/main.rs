@@ -21,8 +21,8 @@ use engine::frame::{Batch, Kind, OVERHEAD, Record, Transaction};
 use engine::kv::{Change, Store};
 use engine::vfs::{Disk, Failure, Memory, Plan, Sim, Vfs};
 use engine::wal::{
-    AppendError, BadHeader, CorruptionKind, HEADER_BYTES, Header, Lsn, Maintainer, Mode, OpenError,
-    Options, Policy, ReadError, WaitError, Wal, Watermark,
+    AppendError, BadHeader, CorruptionKind, HEADER_BYTES, Header, Lsn, MaintainError, Maintainer,
+    Mode, OpenError, Options, Policy, ReadError, WaitError, Wal, Watermark,
 };
 
 use record::{KIND, record};

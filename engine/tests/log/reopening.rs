@@ -56,7 +56,9 @@ fn a_torn_tail_is_cut_wherever_it_tears() {
     for len in HEADER_BYTES..=ends[7] {
         for filler in [&[][..], &[0; 100], &[0xff; 100]] {
             let vfs = Memory::default();
-            vfs.write(path, [&good[..len], filler].concat());
+            let mut bytes = [&good[..len], filler].concat();
+            bytes.resize(SEGMENT, 0);
+            vfs.write(path, bytes);
             let (wal, recovered) = Wal::open(vfs, &log_dir(), options()).unwrap();
             let whole = ends.iter().filter(|end| **end <= len).count();
             holds(&wal, whole as u64);
@@ -64,6 +66,124 @@ fn a_torn_tail_is_cut_wherever_it_tears() {
             let unwritten = filler.iter().all(|byte| *byte == 0);
             assert_eq!(recovered.cut.is_none(), clean && unwritten, "cut at {len}");
         }
+    }
+}
+
+#[test]
+fn file_whose_end_was_cut_off_is_no_torn_tail() {
+    let pristine = left_behind(20);
+    let path = &segments(&pristine)[0];
+    let good = pristine.read(path).unwrap();
+    for len in HEADER_BYTES..good.len() {
+        let vfs = Memory::default();
+        vfs.write(path, good[..len].to_vec());
+        let (found, expected) = (len as u64, SEGMENT as u64);
+        match Wal::open(vfs.clone(), &log_dir(), options()).unwrap_err() {
+            OpenError::Corrupt(corruption) => {
+                let reason = CorruptionKind::Shortened { expected, found };
+                assert_eq!((&corruption.path, corruption.reason), (path, reason));
+            }
+            other => panic!("{other}"),
+        }
+        let point_in_time = Options {
+            policy: Policy::PointInTime,
+            ..options()
+        };
+        let (wal, recovered) = Wal::open(vfs.clone(), &log_dir(), point_in_time).unwrap();
+        assert!(recovered.cut.is_some());
+        holds(&wal, recovered.end.0);
+        assert_eq!(files_ending(&vfs, ".lost"), 1, "the original is kept");
+    }
+}
+
+#[test]
+fn link_or_directory_in_a_segments_place_is_an_error() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("log");
+    let wal = open(&Disk, &dir);
+    append(&wal, 0, 300);
+    drop(wal);
+    let path = dir.join("00000000000000000001.wal");
+    let elsewhere = temporary.path().join("elsewhere");
+    std::fs::rename(&path, &elsewhere).unwrap();
+    let refused = |what: &str| {
+        let refused = Wal::open(Disk, &dir, options()).unwrap_err();
+        let OpenError::Io(error) = refused else {
+            panic!("{what}: {refused}");
+        };
+        assert_eq!(error.path, path, "{what}");
+        assert!(
+            error
+                .source
+                .to_string()
+                .contains("put the file itself here")
+        );
+        assert!(engine::wal::inspect(&Disk, &dir).is_err(), "{what}");
+    };
+    std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+    refused("a link");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    refused("a directory");
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(&elsewhere, &path).unwrap();
+    std::fs::create_dir(dir.join("00000000000000000009.tmp")).unwrap();
+    holds(&open(&Disk, &dir), 300);
+}
+
+#[test]
+fn log_whose_directory_was_renamed_writes_into_no_other() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (old, new) = (temporary.path().join("old"), temporary.path().join("new"));
+    let first = open(&Disk, &old);
+    append(&first, 0, 10);
+    std::fs::rename(&old, &new).unwrap();
+    let second = open(&Disk, &old);
+    append(&second, 0, 5);
+    let mut kept = 10;
+    let error = loop {
+        let appended = first.append(record(&payload(kept))).unwrap();
+        match first.commit(appended.end) {
+            Ok(()) => kept += 1,
+            Err(WaitError::Poisoned(poisoned)) => break poisoned.cause,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(error.path, old);
+    assert!(error.source.to_string().contains("renamed"), "{error}");
+    assert!(first.maintain().is_err());
+    append(&second, 5, 200);
+    drop((first, second));
+    holds(&open(&Disk, &old), 200);
+    // The record that met the end of the segment was written, and never acknowledged.
+    let (wal, _) = Wal::open(Disk, &new, options()).unwrap();
+    let count = wal.watermarks().durable.0;
+    assert!(count == kept || count == kept + 1, "{count} of {kept}");
+    holds(&wal, count);
+}
+
+#[test]
+fn power_loss_after_closes_leaves_a_log_that_opens() {
+    for fate in 0..200 {
+        let sim = Sim::default();
+        let wal = open(&sim, &log_dir());
+        let mut next = 0;
+        for _ in 0..3 {
+            append(&wal, next, next + 2);
+            next += 2;
+            wal.clone().close().unwrap();
+            wal.clone().close().unwrap();
+            let end = wal.append(record(&payload(next))).unwrap().end;
+            next += 1;
+            wal.wait_written(end).unwrap();
+        }
+        let durable = wal.watermarks().durable;
+        let (wal, recovered) = Wal::open(sim.crash(fate), &log_dir(), options()).unwrap();
+        assert!(
+            durable <= recovered.end && recovered.end <= Lsn(next),
+            "{fate}"
+        );
+        holds(&wal, recovered.end.0);
     }
 }
 

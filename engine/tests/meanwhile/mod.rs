@@ -93,8 +93,25 @@ impl<V: Vfs> Vfs for Meanwhile<V> {
         })
     }
 
+    fn open_read(&self, path: &Path) -> io::Result<Self::File> {
+        let watched = self.watch_path(path);
+        Ok(MeanwhileFile {
+            file: self.inner.open_read(path)?,
+            vfs: self.clone(),
+            watched,
+        })
+    }
+
+    fn is_plain(&self, path: &Path) -> io::Result<bool> {
+        self.inner.is_plain(path)
+    }
+
     fn map(&self, path: &Path) -> io::Result<Bytes> {
         self.inner.map(path)
+    }
+
+    fn load(&self, path: &Path) -> io::Result<Bytes> {
+        self.inner.load(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -126,6 +143,10 @@ impl<V: Vfs> Vfs for Meanwhile<V> {
 
     fn lock(&self, path: &Path) -> io::Result<Option<Self::Lock>> {
         self.inner.lock(path)
+    }
+
+    fn is_held(&self, lock: &Self::Lock, path: &Path) -> io::Result<bool> {
+        self.inner.is_held(lock, path)
     }
 
     fn now_us(&self) -> u64 {
