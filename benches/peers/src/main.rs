@@ -148,7 +148,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         },
         ["round", log, committers] => {
             let dir = tempfile::tempdir_in(base)?;
-            round(log.parse()?, dir.path(), committers.parse()?).map(drop)
+            let time = round(log.parse()?, dir.path(), committers.parse()?)?;
+            println!("{}", per_second(time));
+            Ok(())
         }
         ["commits"] => compare_all(&base),
         ["reads"] => reads::show(&base),

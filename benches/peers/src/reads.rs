@@ -92,7 +92,7 @@ pub fn show(base: &Path) -> Result<(), Box<dyn Error>> {
         println!("  {count} records of {len} B, {per_batch} to a frame");
         let file = File::open(dir.path().join("00000000000000000000.wal"))?;
         let mut buffer = [0; 4096];
-        distribution("pread of 4 KiB", (BYTES >> 12) as u64, |place| {
+        distribution("pread of 4 KiB", wal.counters().bytes >> 12, |place| {
             let read = file.read_exact_at(&mut buffer, place << 12);
             assert!(read.is_ok(), "the file is that long");
         });

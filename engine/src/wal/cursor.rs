@@ -101,10 +101,10 @@ impl<F: VfsFile> Cursor<F> {
         }
     }
 
-    /// The next record; `None` at the end of what was written.
-    pub(super) fn next(&mut self) -> Result<Option<Entry>, Broken> {
+    /// The next record that is not below `from`; `None` at the end of what was written.
+    pub(super) fn next(&mut self, from: u64) -> Result<Option<Entry>, Broken> {
         loop {
-            if let Some(entry) = self.next_item()? {
+            if let Some(entry) = self.next_item(from)? {
                 return Ok(Some(entry));
             }
             let rest = self.bytes.get(self.at..).unwrap_or_default();
@@ -135,10 +135,19 @@ impl<F: VfsFile> Cursor<F> {
                         return Err(self.corrupt(Stop::Malformed("the batch is too short")));
                     };
                     let end = start + frame.record.payload.len();
-                    self.batch = Some((start + 4, end, items.left()));
+                    let left = items.left();
                     self.at += frame.size;
+                    if self.lsn + u64::from(left) <= from {
+                        self.lsn += u64::from(left);
+                    } else {
+                        self.batch = Some((start + 4, end, left));
+                    }
                 }
                 kind if kind.is_reserved() => self.at += frame.size,
+                _ if self.lsn < from => {
+                    self.lsn += 1;
+                    self.at += frame.size;
+                }
                 kind => {
                     let version = frame.record.version;
                     let payload = self.bytes.slice(start..start + frame.record.payload.len());
@@ -149,26 +158,34 @@ impl<F: VfsFile> Cursor<F> {
         }
     }
 
-    fn next_item(&mut self) -> Result<Option<Entry>, Broken> {
-        let Some((start, end, left)) = self.batch else {
+    fn next_item(&mut self, from: u64) -> Result<Option<Entry>, Broken> {
+        let Some((mut start, end, mut left)) = self.batch else {
             return Ok(None);
         };
         let mut items = BatchItems::resume(&self.bytes[start..end], left);
-        let record = match items.next() {
-            None => {
-                self.batch = None;
-                return Ok(None);
+        loop {
+            let record = match items.next() {
+                None => {
+                    self.batch = None;
+                    return Ok(None);
+                }
+                Some(Some(record)) => record,
+                Some(None) => {
+                    return Err(self.corrupt(Stop::Malformed("an item does not fit its batch")));
+                }
+            };
+            let payload = start + frame::ITEM_HEAD;
+            start = payload + record.payload.len();
+            left -= 1;
+            if self.lsn < from {
+                self.lsn += 1;
+                continue;
             }
-            Some(Some(record)) => record,
-            Some(None) => {
-                return Err(self.corrupt(Stop::Malformed("an item does not fit its batch")));
-            }
-        };
-        let next = start + frame::ITEM_HEAD + record.payload.len();
-        let payload = self.bytes.slice(next - record.payload.len()..next);
-        let (kind, version) = (record.kind, record.version);
-        self.batch = Some((next, end, left - 1));
-        Ok(Some(self.entry(kind, version, payload)))
+            let (kind, version) = (record.kind, record.version);
+            self.batch = Some((start, end, left));
+            let payload = self.bytes.slice(payload..start);
+            return Ok(Some(self.entry(kind, version, payload)));
+        }
     }
 
     fn entry(&mut self, kind: Kind, version: u8, payload: Bytes) -> Entry {

@@ -12,8 +12,9 @@
 //! Two things make a sync carry many commits:
 //!
 //! - Committers that a sync releases come back at about the same time. The last of them leads the
-//!   next one; the first of them waits no longer for that than a share of what a sync takes.
+//!   next one, or the first that comes later than a share of what a sync takes.
 //!   Otherwise half of them would always just miss the sync that the other half waits for.
+//!   Nobody is waited for where syncs are fast, or the processors too busy for it.
 //! - Everybody sleeps on a [`Turn`] of his own and is woken without the log's lock. Woken on one
 //!   condition, sleepers would pass the lock on from one to the next, each as late as the busy
 //!   processors let it run.
@@ -44,8 +45,15 @@ use crate::frame::SyncMark;
 use crate::injected_bug::{Bug, injected};
 use crate::vfs::{IoError, Monitor, Vfs};
 
-/// A leader waits for the cohort released last no longer than this share of a mean sync.
+/// The cohort released last is waited for no longer than this share of a mean sync.
 const GATHER_SHARE: u64 = 4;
+
+/// A shorter wait is not worth it: to fall asleep and to be woken takes as long.
+const GATHER_US_MIN: u64 = 50;
+
+/// For how many syncs nobody is waited for where the processors are too busy to wake in time who
+/// waits: then whoever runs gets more done than all together.
+const BUSY_SYNCS: u32 = 64;
 
 /// A sync that took longer counts as this long, so that one bad moment is soon forgotten.
 const SYNC_US_MAX: u64 = 50_000;
@@ -82,8 +90,12 @@ pub(super) struct Waiting<V: Vfs> {
     gathering: Option<Turn<V>>,
     /// How many committers were released by the last sync and have not come back.
     returning: usize,
+    /// Until when they are waited for.
+    until_us: u64,
     /// What a sync takes, as a moving average.
     sync_us: u64,
+    /// For how many syncs nobody is waited for.
+    busy: u32,
 }
 
 impl<V: Vfs> Default for Waiting<V> {
@@ -94,7 +106,9 @@ impl<V: Vfs> Default for Waiting<V> {
             sleepers_first: false,
             gathering: None,
             returning: 0,
+            until_us: 0,
             sync_us: 0,
+            busy: 0,
         }
     }
 }
@@ -129,31 +143,42 @@ impl<V: Vfs> Waiting<V> {
         self.returning = self.returning.saturating_sub(1);
     }
 
-    /// How long the cohort may be waited for; `None` where it is complete.
-    fn patience(&self) -> Option<Duration> {
-        let us = self.sync_us / GATHER_SHARE;
-        (self.returning > 0 && us > 0).then(|| Duration::from_micros(us))
+    /// How long the cohort may still be waited for; `None` where it is complete, or late.
+    ///
+    /// Whoever comes asks anew: a thread that sleeps until then may be scheduled much later.
+    fn patience(&self, now_us: impl FnOnce() -> u64) -> Option<Duration> {
+        if self.returning == 0 || self.busy > 0 {
+            return None;
+        }
+        let left_us = self.until_us.saturating_sub(now_us());
+        let us = left_us.min(self.sync_us / GATHER_SHARE);
+        (us >= GATHER_US_MIN).then(|| Duration::from_micros(us))
     }
 
-    /// One who was to lead if the cohort is not complete in time was not woken until then.
-    fn give_up(&mut self, turn: &Turn<V>) {
+    /// One who was to lead if the cohort is not complete in time was not woken until then, but
+    /// by the clock, at `now_us`.
+    fn give_up(&mut self, turn: &Turn<V>, now_us: u64) {
         self.sleepers.retain(|(_, other)| !Arc::ptr_eq(other, turn));
-        if self
+        let gathering = self
             .gathering
-            .take_if(|other| Arc::ptr_eq(other, turn))
-            .is_some()
-        {
+            .take_if(|gathering| Arc::ptr_eq(gathering, turn));
+        if gathering.is_some() {
             self.returning = 0;
+            if now_us > self.until_us + self.sync_us / GATHER_SHARE {
+                self.busy = BUSY_SYNCS;
+            }
         }
     }
 
-    fn note_sync(&mut self, us: u64) {
-        let us = us.min(SYNC_US_MAX);
+    fn note_sync(&mut self, begun_us: u64, ended_us: u64) {
+        let us = ended_us.saturating_sub(begun_us).min(SYNC_US_MAX);
         self.sync_us = if self.sync_us == 0 {
             us
         } else {
             (self.sync_us * 7 + us) / 8
         };
+        self.until_us = ended_us + self.sync_us / GATHER_SHARE;
+        self.busy = self.busy.saturating_sub(1);
     }
 
     /// After the writer has done something: those who are done, and one who takes over.
@@ -209,11 +234,15 @@ enum Next<V: Vfs> {
 
 impl<V: Vfs> State<V> {
     /// Takes the writer where it is free and this thread is to have it, or a place to sleep.
-    fn next(&mut self, goal: Goal) -> Next<V> {
+    fn next(&mut self, goal: Goal, now_us: impl FnOnce() -> u64) -> Next<V> {
         let waiting = &mut self.waiting;
         let is_turn = waiting.claims.is_empty() || waiting.sleepers_first;
         let is_free = self.writer.is_some() && is_turn;
-        let patience = waiting.patience().filter(|_| is_free && goal.durable);
+        let patience = if is_free && goal.durable {
+            waiting.patience(now_us)
+        } else {
+            None
+        };
         if patience.is_none()
             && is_free
             && let Some(writer) = self.writer.take()
@@ -289,7 +318,7 @@ impl<V: Vfs> Wal<V> {
         if let Some(poisoned) = &state.failure {
             return Err(poisoned.clone());
         }
-        let (turn, patience) = match state.next(goal) {
+        let (turn, patience) = match state.next(goal, || self.shared.vfs.now_us()) {
             Next::Lead(writer) => return self.lead(state, writer, goal.durable).map(Some),
             Next::Sleep(turn, patience) => (turn, patience),
         };
@@ -300,7 +329,7 @@ impl<V: Vfs> Wal<V> {
         }
         let mut state = self.shared.state.lock();
         if signal == Signal::Asleep {
-            state.waiting.give_up(&turn);
+            state.waiting.give_up(&turn, self.shared.vfs.now_us());
         }
         Ok(Some(state))
     }
@@ -345,8 +374,7 @@ impl<V: Vfs> Wal<V> {
         if let Some(begun_us) = begun_us
             && state.progress.durable > before
         {
-            let took_us = vfs.now_us().saturating_sub(begun_us);
-            state.waiting.note_sync(took_us);
+            state.waiting.note_sync(begun_us, vfs.now_us());
             mark(&mut state);
         }
         state.writer = Some(writer);

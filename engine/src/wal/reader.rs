@@ -179,14 +179,11 @@ impl<V: Vfs> Wal<V> {
     }
 
     fn find(&self, mut cursor: Cursor<V::File>, lsn: Lsn) -> Result<Option<Entry>, ReadError> {
-        loop {
-            match cursor.next() {
-                Ok(Some(entry)) if entry.lsn < lsn => {}
-                Ok(Some(entry)) => return Ok(Some(entry)),
-                // It was written.
-                Ok(None) => return Err(self.broken(&cursor, cursor.corrupt(Stop::Empty))),
-                Err(error) => return Err(self.broken(&cursor, error)),
-            }
+        match cursor.next(lsn.0) {
+            Ok(Some(entry)) => Ok(Some(entry)),
+            // It was written.
+            Ok(None) => Err(self.broken(&cursor, cursor.corrupt(Stop::Empty))),
+            Err(error) => Err(self.broken(&cursor, error)),
         }
     }
 
@@ -344,9 +341,8 @@ impl<V: Vfs> Entries<V> {
             }
             if let Some(cursor) = &mut self.cursor {
                 let segment = cursor.place().segment;
-                let next = cursor.next();
+                let next = cursor.next(self.from);
                 match next.map_err(|error| broken(&self.dir, segment, error))? {
-                    Some(entry) if entry.lsn.0 < self.from => continue,
                     Some(entry) => {
                         self.from = entry.lsn.0 + 1;
                         return Ok(Some(entry));
