@@ -254,6 +254,12 @@ Plants say where a cost may be added to the project's code:
         #[arg(long, value_name = "OWNER/NAME@COMMIT")]
         action: Option<String>,
     },
+    /// Rewrite policy and baselines of a former format
+    #[command(after_help = "Example:\n  icgate migrate && git diff baselines")]
+    Migrate {
+        #[command(flatten)]
+        project: Project,
+    },
     /// Print completions for a shell
     #[command(
         after_help = "Example:\n  icgate completions bash > ~/.local/share/bash-completion/completions/icgate"

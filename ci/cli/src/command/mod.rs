@@ -13,6 +13,7 @@ pub(crate) mod judge;
 mod list;
 mod measure;
 mod merge;
+mod migrate;
 #[cfg(feature = "github")]
 mod publish;
 mod report;
@@ -127,6 +128,7 @@ pub(crate) fn main() -> ExitCode {
             explaining,
         } => explain::explain(project, against, explaining),
         Command::Doctor { project } => doctor::doctor(project),
+        Command::Migrate { project } => migrate::migrate(project),
         Command::Init { project, action } => init::init(project, action.as_deref()),
         Command::Completions { shell } => {
             print_completions(*shell);

@@ -13,6 +13,7 @@ mod foreign;
 mod history;
 mod init;
 mod interruption;
+mod migrate;
 mod outputs;
 mod project;
 mod repository;

@@ -29,3 +29,5 @@ pub mod run;
 pub mod baseline;
 
 pub mod policy;
+
+pub mod migrate;
