@@ -3,7 +3,7 @@
 # Every target installs the tools that it needs, except `doctor`, which only lists what is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gate test test-github timeline planted check deny report update-baseline bench \
+.PHONY: help setup gate test test-github timeline injected check deny report update-baseline bench \
 	bench-engine torture matrix tsan fuzz peers verify doctor speed scale determinism selftest parser-speed \
 	report-speed pictures
 
@@ -27,10 +27,11 @@ test-github: setup ## run the workflows with act against a fake GitHub
 	@.ci/test-github
 
 timeline: setup ## measure the time from push to verdict, with a cold and a warm build
-	@.ci/timeline
+	@cargo build --quiet --package icgate-core --example inject
+	@.ci/timeline $(or $(CARGO_TARGET_DIR),target)/debug/examples/inject
 
-planted: setup ## inject known regressions into the engine, and count the correct causes
-	cargo test --package icgate --test planted $(if $(ARGS),-- $(ARGS))
+injected: setup ## inject known regressions into the engine, and count the correct causes
+	cargo test --package icgate --test injected $(if $(ARGS),-- $(ARGS))
 
 check: setup ## formatting, lints, documentation, layout of the workspace, licences
 	cargo fmt --all --check
@@ -95,7 +96,7 @@ determinism: setup $(ICGATE) ## check for equal counts at another path, as anoth
 	@RUNS=$(RUNS) .ci/determinism $(ICGATE)
 
 selftest: setup $(ICGATE) ## test the gate on this machine, and write the README's table
-	$(ICGATE) selftest --plants ci/plants.toml --write README.md
+	$(ICGATE) selftest --injections ci/injections --write README.md
 
 parser-speed: setup $(ICGATE) ## time to read a large profile, compared with callgrind_annotate and the file system
 	@cargo build --release --quiet --package icgate --example parse_profile
@@ -109,7 +110,8 @@ report-speed: setup $(ICGATE) ## `icgate history` over 1,000 commits, and a page
 pictures: setup $(ICGATE) ## make docs/pictures: the comment and the page of an injected regression
 	@.ci/setup browser
 	@cargo build --quiet --package icgate --example pictures
-	@.ci/pictures $(ICGATE) $(or $(CARGO_TARGET_DIR),target)/debug/examples/pictures
+	@cargo build --quiet --package icgate-core --example inject
+	@.ci/pictures $(ICGATE) $(or $(CARGO_TARGET_DIR),target)/debug/examples/pictures $(or $(CARGO_TARGET_DIR),target)/debug/examples/inject
 
 # Phony, because cargo knows whether there is anything to do. Not quiet, because a build takes long.
 .PHONY: $(ICGATE)

@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         functions: number(35)? as usize,
         lines: number(3)?,
     };
-    let environment = environment();
+    let environment = Environment::example();
     let platform = directory.join("baselines").join(environment.platform());
     fs::create_dir_all(&platform)?;
     fs::create_dir_all(directory.join("src"))?;
@@ -136,20 +136,4 @@ fn measurement(
         noise: 0,
         lines,
     })
-}
-
-fn environment() -> Environment {
-    Environment {
-        target: "x86_64-unknown-linux-gnu".to_owned(),
-        rustc: "1.95.0".to_owned(),
-        valgrind: "3.19.0".to_owned(),
-        libc: "static".to_owned(),
-        cpu: "synthetic".to_owned(),
-        memory_functions: "__memcpy_sse2_unaligned".to_owned(),
-        tunables: String::new(),
-        machine: String::new(),
-        caches: String::new(),
-        build: "crt-static".to_owned(),
-        harness: "none".to_owned(),
-    }
 }

@@ -1,29 +1,29 @@
 //! The command line: types only.
 
+use std::fmt::Write as _;
+
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use icgate_core::model::exit_code::ExitCode;
 use icgate_core::model::shard::Shard;
 
 /// A gate in CI that fails a pull request when a hot path executes more instructions.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(version, max_term_width = 100, after_help = exit_codes())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    pass
-  1    regression, or drift beyond its limit
-  2    usage or configuration
-  3    measuring failed
-  4    not comparable
-  5    a baseline is out of step
-  6    GitHub could not be told (the verdict stands)
-  130  interrupted
-
-Of several, the first of 3, 4, 1, 5 counts.";
+/// All exit codes, as `--help` ends.
+fn exit_codes() -> String {
+    let mut text = "Exit codes:\n".to_owned();
+    for code in ExitCode::ALL {
+        let _ = writeln!(text, "  {:<4} {}", code.code(), code.meaning());
+    }
+    text.push_str("\nIf several apply, the first of 3, 4, 1, 5 counts.");
+    text
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -111,17 +111,24 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = FailOn::Any)]
         fail_on: FailOn,
     },
-    /// Tell GitHub what a run of a pull request gave: a check run and one comment
+    /// Publish the result of a pull request to GitHub: a check run and one comment
     #[cfg(feature = "github")]
     #[command(
         after_help = "Example:\n  icgate publish \"$RUNNER_TEMP/shards\"\n\nExit code 0 says that it is \
-        published, whatever the verdict; 6 that GitHub could not be told. To be run in a workflow \
+        published, whatever the verdict; 6 that icgate could not publish to GitHub. Run it in a workflow \
         with `on: workflow_run`, in a checkout of the default branch; GITHUB_TOKEN comes from the \
         environment."
     )]
     Publish {
         #[command(flatten)]
         publishing: Publishing,
+    },
+    /// Update a pull request on GitHub (not in this build)
+    #[cfg(not(feature = "github"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Publish {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        arguments: Vec<std::ffi::OsString>,
     },
     /// Measure, and write what was measured into the baselines
     #[command(after_help = "Example:\n  icgate update --reason 'checksums are verified on read'")]
@@ -198,21 +205,22 @@ pub(crate) enum Command {
     /// Prove the gate on this machine: what must pass does, what must fail does, by its cause
     #[command(after_help = "\
 Example:
-  icgate selftest --plants ci/plants.toml --write README.md
+  icgate selftest --injections ci/injections --write README.md
 
-Plants say where a cost may be added to the project's code:
-  [[plant]]
-  file = \"src/store.rs\"          # seen from the workspace
-  after = \"pub fn rebuild(\"      # text of the only line that has it
-  before_body = true             # not behind that line, but behind the `{` that follows
-  benchmark = \"kv/rebuild/n1000\" # for which the cost is reckoned
-  function = \"store::rebuild\"    # which the report has to name")]
+Each file of the folder injects a cost into the project's code:
+  [[edit]]
+  file = \"src/store.rs\"             # seen from the workspace
+  find = \"    let n = 0;\\n\"          # text that the file has once
+  replace = \"{cost}\\n    let n = 0;\\n\"
+  [calibrate]
+  benchmark = \"kv/rebuild/n1000\"    # the cost is a share of its instructions
+  function = \"store::rebuild\"       # the report has to name it")]
     Selftest {
         #[command(flatten)]
         project: Project,
-        /// Where costs may be planted; without it, none are
-        #[arg(long, value_name = "FILE")]
-        plants: Option<Utf8PathBuf>,
+        /// A folder of injections; without it, no cost is injected
+        #[arg(long, value_name = "DIRECTORY")]
+        injections: Option<Utf8PathBuf>,
         /// A document that the table is written into, between its marks
         #[arg(long, value_name = "FILE")]
         write: Option<Utf8PathBuf>,
@@ -251,7 +259,7 @@ Plants say where a cost may be added to the project's code:
         #[command(flatten)]
         project: Project,
         /// Where icgate's action is: its repository and a commit of it
-        #[arg(long, value_name = "OWNER/NAME@COMMIT")]
+        #[arg(long, value_name = "OWNER/NAME@COMMIT", value_parser = pinned_action)]
         action: Option<String>,
     },
     /// Rewrite policy and baselines of a former format
@@ -268,6 +276,24 @@ Plants say where a cost may be added to the project's code:
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// An action as a workflow pins it: by the whole hash of a commit, since a tag can be moved.
+fn pinned_action(text: &str) -> Result<String, String> {
+    let is_name = |part: &str| {
+        let is_plain = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
+        !part.is_empty() && part.chars().all(is_plain)
+    };
+    let pinned = text.split_once('@').is_some_and(|(repository, commit)| {
+        let named = repository.split_once('/');
+        named.is_some_and(|(owner, name)| is_name(owner) && is_name(name))
+            && commit.len() == 40
+            && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    match pinned {
+        true => Ok(text.to_owned()),
+        false => Err("write owner/name@ and the 40 hex digits of a commit".to_owned()),
+    }
 }
 
 /// Which project and which of its benches.
@@ -340,7 +366,7 @@ pub(crate) struct Against {
     /// Revision whose policy and baselines judge [default: where this branch left its target]
     #[arg(long, value_name = "REVISION")]
     pub(crate) base: Option<String>,
-    /// A run of base, measured in the same measurement environment, to tell what was on base already
+    /// A run of base, measured in the same measurement environment, to separate what base already had
     #[arg(long, value_name = "RUN")]
     pub(crate) base_run: Option<Utf8PathBuf>,
 }
@@ -421,7 +447,7 @@ pub(crate) enum HistoryFormat {
     Html,
 }
 
-/// What to tell GitHub, and how.
+/// What to publish, and how.
 #[cfg(feature = "github")]
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Publishing {
@@ -449,7 +475,7 @@ pub(crate) struct Publishing {
     /// The name of the check run; none if empty
     #[arg(long, value_name = "NAME", default_value = "icgate report")]
     pub(crate) check_name: String,
-    /// Tells several gates of one repository apart: [a-z0-9-]{1,32}
+    /// Distinguishes several gates of one repository: [a-z0-9-]{1,32}
     #[arg(long, value_name = "KEY", default_value = "gate")]
     pub(crate) key: icgate_core::publish::marker::Key,
     /// The account that comments; of another App it is `its-name[bot]`

@@ -25,6 +25,7 @@ mod io;
 mod measure;
 mod paths;
 mod process;
+mod verdict;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;

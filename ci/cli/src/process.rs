@@ -12,11 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
 
+use icgate_core::model::exit_code::ExitCode;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-
-/// The exit code after an interruption: 128 + SIGINT, as shells report it.
-pub(crate) const EXIT_CODE: i32 = 130;
 
 /// What an interruption has to end and to remove.
 #[derive(Debug, Default)]
@@ -47,7 +45,7 @@ pub(crate) fn install() {
         // Clears the progress line and shows the cursor, whatever was drawn last.
         eprint!("\r\x1b[2K\x1b[?25h");
         eprintln!("icgate: interrupted; no file is half-written");
-        std::process::exit(EXIT_CODE);
+        std::process::exit(ExitCode::Interrupted.code().into());
     });
 }
 

@@ -4,10 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
+use icgate_core::model::exit_code::ExitCode;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -73,7 +74,10 @@ fn packages_depend_inwards_only() {
         }
     }
     let allowed = BTreeSet::from([("benches", "engine"), ("icgate", "icgate-core")]);
-    assert_eq!(arrows, allowed, "see ARCHITECTURE.md, \"Arrows\"");
+    assert_eq!(
+        arrows, allowed,
+        "packages depend inwards only: see ARCHITECTURE.md"
+    );
 }
 
 #[test]
@@ -101,36 +105,212 @@ fn the_gate_has_no_effects() {
     }
 }
 
-/// The modules of the gate in the order in which `lib.rs` declares them.
-fn gate_modules() -> Vec<String> {
-    let text = read(&root().join("ci/gate/src/lib.rs"));
-    let module = |line: &str| Some(line.strip_prefix("pub mod ")?.strip_suffix(';')?.to_owned());
-    text.lines().filter_map(module).collect()
+/// The rooms of each crate, in the order in which data flows through them.
+const ROOMS: [(&str, &[&str]); 3] = [
+    (
+        "engine/src",
+        &[
+            "random",
+            "injected_bug",
+            "vfs",
+            "frame",
+            "wal",
+            "pair",
+            "snapshot",
+            "kv",
+            "torture",
+        ],
+    ),
+    (
+        "ci/gate/src",
+        &[
+            "model",
+            "profile",
+            "compare",
+            "judge",
+            "attribute",
+            "report",
+            "render",
+            "publish",
+        ],
+    ),
+    (
+        "ci/cli/src",
+        &[
+            "args",
+            "error",
+            "paths",
+            "process",
+            "io",
+            "harness",
+            "environment",
+            "cache",
+            "cargo",
+            "git",
+            "measure",
+            "verdict",
+            "github",
+            "command",
+        ],
+    ),
+];
+
+/// The first part of each `crate::` path, of a group each.
+fn imports(code: &str) -> Vec<&str> {
+    let first = |it: &str| {
+        let end = it.find(|c: char| !c.is_alphanumeric() && c != '_');
+        end.unwrap_or(it.len())
+    };
+    let mut found = Vec::new();
+    for path in code.split("crate::").skip(1) {
+        let group = path.strip_prefix('{').and_then(|it| it.split('}').next());
+        let names = group.unwrap_or(path).split(',').map(str::trim);
+        let count = if group.is_some() { usize::MAX } else { 1 };
+        let names = names.filter(|it| !it.is_empty()).take(count);
+        found.extend(names.map(|it| &it[..first(it)]));
+    }
+    found
 }
 
 #[test]
-fn each_stage_of_the_gate_imports_only_what_stands_before_it() {
-    let modules = gate_modules();
-    assert!(modules.len() == 8, "{modules:?}");
-    let gate = root().join("ci/gate/src");
-    for path in sources("ci/gate/src") {
-        let relative = path.strip_prefix(&gate).unwrap().with_extension("");
-        let own = relative.iter().next().unwrap().to_str().unwrap().to_owned();
-        let Some(place) = modules.iter().position(|module| *module == own) else {
-            continue;
-        };
-        let code = code(&path);
-        for later in &modules[place + 1..] {
-            let import = format!("crate::{later}");
-            let found = code.match_indices(&import).any(|(at, _)| {
-                let after = code[at + import.len()..].chars().next();
-                !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
-            });
-            assert!(
-                !found,
-                "{own} imports {later}, which stands after it in ci/gate/src/lib.rs"
-            );
+fn each_room_imports_only_those_before_it() {
+    for (folder, rooms) in ROOMS {
+        let place = |name: &str| rooms.iter().position(|room| *room == name);
+        for path in sources(folder) {
+            let file = path.display();
+            let relative = path.strip_prefix(root().join(folder)).unwrap();
+            let own = relative.with_extension("");
+            let own = own.iter().next().unwrap().to_str().unwrap();
+            if matches!(own, "lib" | "main") {
+                continue;
+            }
+            let Some(room) = place(own) else {
+                panic!(
+                    "{file}: `{own}` has no place in ROOMS of ci/cli/tests/tidy.rs; give it one"
+                );
+            };
+            for import in imports(&code(&path)) {
+                let before = place(import).is_some_and(|other| other <= room);
+                assert!(
+                    before,
+                    "{file} imports `{import}`, which is not before `{own}`: rooms import only \
+                     those before them (see ARCHITECTURE.md; the order is {})",
+                    rooms.join(", ")
+                );
+            }
         }
+    }
+}
+
+/// A module's path in its crate; empty for `main.rs` and `lib.rs`.
+fn module(relative: &Path) -> Vec<String> {
+    let parts = relative.with_extension("");
+    let parts = parts.iter().map(|it| it.to_str().unwrap().to_owned());
+    let mut parts: Vec<String> = parts.collect();
+    if parts
+        .last()
+        .is_some_and(|it| matches!(it.as_str(), "mod" | "main" | "lib"))
+    {
+        parts.pop();
+    }
+    parts
+}
+
+/// The modules that a module's code names: by `crate::`, `super::`, `self::`, or as its own child.
+fn named(own: &[String], code: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut rest = code;
+    while let Some(at) = rest.find("::") {
+        let start = rest[..at]
+            .rfind(|c: char| !is_word(c))
+            .map_or(0, |it| it + 1);
+        let end = rest[start..].find(|c: char| !is_word(c) && c != ':');
+        let (path, after) = rest[start..].split_at(end.unwrap_or(rest.len() - start));
+        rest = after;
+        let mut parts: Vec<&str> = path.split("::").filter(|it| !it.is_empty()).collect();
+        let mut base = own.to_vec();
+        match parts.first() {
+            Some(&"crate") => base.clear(),
+            Some(&"super") => {}
+            Some(&"self") | None => {}
+            Some(_) => {
+                found.push([&base[..], &[parts[0].to_owned()]].concat());
+                continue;
+            }
+        }
+        while parts.first() == Some(&"super") {
+            base.pop();
+            parts.remove(0);
+        }
+        parts.retain(|it| !matches!(*it, "crate" | "self"));
+        base.extend(parts.into_iter().map(str::to_owned));
+        // Of `use a::{b, c}`, each part.
+        let group = after.strip_prefix('{').and_then(|it| it.split('}').next());
+        for part in group.unwrap_or_default().split(',') {
+            let first = part.trim().split("::").next().unwrap_or_default();
+            found.push([&base[..], &[first.to_owned()]].concat());
+        }
+        found.push(base);
+    }
+    found
+}
+
+#[test]
+fn no_files_of_the_command_line_import_each_other_in_a_circle() {
+    for folder in ["ci/cli/src", "ci/github-fake/src"] {
+        let mut codes = BTreeMap::new();
+        for path in sources(folder) {
+            let relative = path.strip_prefix(root().join(folder)).unwrap().to_owned();
+            if !relative.iter().any(|it| it == "tests" || it == "tests.rs") {
+                codes.insert(module(&relative), code(&path).replace("mod ", ""));
+            }
+        }
+        codes.remove(&Vec::new());
+        let mut arrows: BTreeMap<&[String], BTreeSet<&[String]>> = BTreeMap::new();
+        for (own, code) in &codes {
+            for name in named(own, code) {
+                let known = (1..=name.len())
+                    .rev()
+                    .find_map(|len| codes.get_key_value(&name[..len]));
+                if let Some((other, _)) = known.filter(|(other, _)| *other != own) {
+                    arrows.entry(own).or_default().insert(other);
+                }
+            }
+        }
+        // What imports nothing that is left, or what nothing that is left imports, is in no circle.
+        let mut left: BTreeSet<&[String]> = codes.keys().map(Vec::as_slice).collect();
+        loop {
+            let imports =
+                |a: &[String], b: &[String]| arrows.get(a).is_some_and(|it| it.contains(b));
+            let circular = |own: &&[String]| {
+                left.iter().any(|other| imports(own, other))
+                    && left.iter().any(|other| imports(other, own))
+            };
+            let remaining: BTreeSet<&[String]> = left.iter().copied().filter(circular).collect();
+            if remaining.len() == left.len() {
+                break;
+            }
+            left = remaining;
+        }
+        let left: Vec<String> = left.iter().map(|it| it.join("/")).collect();
+        assert!(
+            left.is_empty(),
+            "{folder}: these files are in circles of imports, or between two: {} (see ARCHITECTURE.md)",
+            left.join(", ")
+        );
+    }
+}
+
+#[test]
+fn help_and_readme_list_every_exit_code() {
+    let readme = read(&root().join("README.md"));
+    for code in ExitCode::ALL {
+        let row = format!("| {} | {}", code.code(), code.meaning());
+        assert!(
+            readme.contains(&row),
+            "README.md, \"Exit codes\" lacks: {row}"
+        );
     }
 }
 

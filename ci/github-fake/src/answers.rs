@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::world::{CheckRun, Comment, GateRun, Issue, Pull};
+use crate::resource::{CheckRun, Comment, GateRun, Issue, Pull};
 
 fn example(kind: &str) -> Value {
     static EXAMPLES: OnceLock<BTreeMap<String, Value>> = OnceLock::new();

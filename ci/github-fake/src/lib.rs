@@ -7,11 +7,13 @@
 
 mod answers;
 mod fault;
+mod resource;
 mod schema;
 mod server;
 mod world;
 mod write;
 
 pub use fault::{Fault, Kind, Meanwhile};
+pub use resource::{CheckRun, Comment, GateRun, Issue, Pull};
 pub use server::Fake;
-pub use world::{CheckRun, Comment, GateRun, Issue, Logged, Pull, World};
+pub use world::{Logged, World};

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::answers;
+use crate::resource::{CheckRun, Comment, Issue};
 use crate::schema::violations;
-use crate::world::{Answer, Asked, CheckRun, Comment, Issue, World};
+use crate::world::{Answer, Asked, World};
 
 impl World {
     pub(crate) fn write(&mut self, asked: &Asked<'_>, parts: &[&str]) -> Answer {

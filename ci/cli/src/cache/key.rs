@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use blake3::Hasher;
 use icgate_core::model::environment::Environment;
 
-use super::{add, environment_digest};
-
 /// Of the files beside a bench, this much is read to tell whether they changed.
 const FILES_BYTES_MAX: u64 = 256 << 20;
 /// And this many.
@@ -141,6 +139,22 @@ fn is_source(inside: &Path) -> bool {
     source || prose || manifest || name.starts_with('.')
 }
 
+/// A digest of a measurement environment.
+pub(super) fn environment_digest(environment: &Environment) -> String {
+    let mut hasher = Hasher::new();
+    for (name, value) in environment.fields() {
+        add(&mut hasher, name.as_bytes());
+        add(&mut hasher, value.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Adds a part after its length, so that no two lists of parts read alike.
+fn add(hasher: &mut Hasher, part: &[u8]) {
+    hasher.update(&(part.len() as u64).to_le_bytes());
+    hasher.update(part);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,17 +198,8 @@ mod tests {
         let word = |text: &str| vec![text.to_owned()];
         let variable = |value: &str| BTreeMap::from([("A".to_owned(), value.to_owned())]);
         let environment = |rustc: &str| Environment {
-            target: String::new(),
             rustc: rustc.to_owned(),
-            valgrind: String::new(),
-            libc: String::new(),
-            cpu: String::new(),
-            memory_functions: String::new(),
-            tunables: String::new(),
-            machine: String::new(),
-            caches: String::new(),
-            build: String::new(),
-            harness: String::new(),
+            ..Environment::example()
         };
         let key = |rustc, executable: &Path, option, argument, value| {
             let mut keys = Keys::new(&environment(rustc)).unwrap();

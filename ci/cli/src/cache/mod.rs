@@ -19,7 +19,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use blake3::Hasher;
 use icgate_core::model::environment::Environment;
 use icgate_core::model::run::{Measurement, Run};
 
@@ -70,7 +69,7 @@ impl Cache {
         write(&self.measurement_path(key), &text)
     }
 
-    /// The run of all benchmarks of `commit` in `chamber`.
+    /// The run of all benchmarks of `commit` in `environment`.
     pub(crate) fn run(&self, commit: &str, environment: &Environment) -> Found<Run> {
         let path = self.run_path(commit, environment);
         read(&path, |text| {
@@ -130,7 +129,7 @@ impl Cache {
     }
 
     fn run_path(&self, commit: &str, environment: &Environment) -> PathBuf {
-        let environment = environment_digest(environment);
+        let environment = key::environment_digest(environment);
         let name = format!("{commit}.{}", &environment[..ENVIRONMENT_CHARS]);
         self.directory.join("runs").join(name)
     }
@@ -161,21 +160,6 @@ fn read<T>(path: &Path, parse: impl FnOnce(&str) -> Option<T>) -> Found<T> {
 fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     let digest = blake3::hash(text.as_bytes()).to_hex();
     store::write_unsynced(path, &format!("{digest}\n{text}"))
-}
-
-fn environment_digest(environment: &Environment) -> String {
-    let mut hasher = Hasher::new();
-    for (name, value) in environment.fields() {
-        add(&mut hasher, name.as_bytes());
-        add(&mut hasher, value.as_bytes());
-    }
-    hasher.finalize().to_hex().to_string()
-}
-
-/// Adds a part after its length, so that no two lists of parts read alike.
-fn add(hasher: &mut Hasher, part: &[u8]) {
-    hasher.update(&(part.len() as u64).to_le_bytes());
-    hasher.update(part);
 }
 
 #[cfg(test)]

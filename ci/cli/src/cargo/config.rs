@@ -15,7 +15,7 @@ use std::str::FromStr as _;
 use cargo_metadata::cargo_platform::{Cfg, Platform};
 use toml::{Table, Value};
 
-use crate::cargo::cargo_home;
+use super::home::cargo_home;
 use crate::environment::Toolchain;
 use crate::error::BuildError;
 use crate::process;

@@ -6,6 +6,7 @@
 //! `CARGO_PROFILE_…`) are taken out, so that every user builds the same executable.
 
 mod config;
+mod home;
 mod inputs;
 pub(crate) mod rustc_wrapper;
 mod targets;
@@ -89,7 +90,7 @@ impl Project {
         if let Some(workspace) = &selection.workspace {
             return Self::unread(selection, workspace);
         }
-        let manifest = manifest(selection);
+        let manifest = targets::manifest(selection);
         let mut command = MetadataCommand::new();
         command.no_deps();
         if let Some(path) = &selection.manifest_path {
@@ -214,7 +215,7 @@ impl Project {
         linkage: Linkage,
         pins: Option<&Pins>,
     ) -> Result<Build, BuildError> {
-        let targets = self.targets()?;
+        let targets = targets::select(&self.metadata, &self.selection)?;
         if let Some(build) = self.build_linked(&targets, toolchain, (linkage, pins), None)? {
             return Ok(build);
         }
@@ -397,7 +398,7 @@ impl Project {
             flags.extend(toolchain.static_libc.as_ref().map(CLibrary::build_mark));
         }
         // The later of two mappings wins, so the workspace comes last: it may lie in cargo's home.
-        if let Some(home) = cargo_home() {
+        if let Some(home) = home::cargo_home() {
             flags.push(format!(
                 "--remap-path-prefix={}={CARGO_PREFIX}",
                 home.display()
@@ -407,19 +408,6 @@ impl Project {
         flags.push(format!("--remap-path-prefix={root}={WORKSPACE_PREFIX}"));
         flags
     }
-}
-
-fn manifest(selection: &Selection) -> String {
-    selection
-        .manifest_path
-        .as_ref()
-        .map_or_else(|| "Cargo.toml".to_owned(), ToString::to_string)
-}
-
-/// Where cargo keeps the sources of dependencies.
-pub(crate) fn cargo_home() -> Option<PathBuf> {
-    let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    set.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
 }
 
 /// The executables of `targets`.

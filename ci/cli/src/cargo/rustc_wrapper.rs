@@ -25,13 +25,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use crate::environment::PINS_PLACEHOLDER;
 use crate::io::output;
 
 /// The name under which this part is called.
 pub(crate) const NAME: &str = "icgate-rustc-wrapper";
-
-/// What the compiler's flags say in the place of the pins' object file; a digest follows.
-pub(crate) const PINS_PLACEHOLDER: &str = "-Clink-arg=icgate-pins-";
 
 /// The workspace's real path.
 const ROOT: &str = "ICGATE_WORKSPACE_ROOT";
@@ -113,7 +111,7 @@ fn moved(path: &Path, root: &Path) -> Option<OsString> {
     Some(moved)
 }
 
-/// Copies an executable into `chamber`, from where it finds the workspace by a link there.
+/// Copies an executable into `environment`, from where it finds the workspace by a link there.
 pub(crate) fn install(executable: &Path, to: &Path, environment: &Path) -> io::Result<()> {
     let mut bytes = std::fs::read(executable)?;
     lead(
@@ -125,7 +123,7 @@ pub(crate) fn install(executable: &Path, to: &Path, environment: &Path) -> io::R
     std::fs::set_permissions(to, Permissions::from_mode(0o755))
 }
 
-/// Makes the workspace at `root` findable from `chamber`.
+/// Makes the workspace at `root` findable from `environment`.
 pub(crate) fn link(environment: &Path, root: &Path) -> io::Result<()> {
     symlink(root, environment.join(LINK))
 }

@@ -7,8 +7,7 @@ use icgate_core::compare::side_by_side::side_by_side;
 use icgate_core::model::environment::platform;
 
 use super::confirm::measure_again;
-use super::judge::JudgeContext;
-use super::{print_failures, print_remedies};
+use super::failures::{print_failures, print_remedies};
 use crate::args::{Against, Measuring, Output, Project as Selection};
 use crate::cache::Cache;
 use crate::cargo::Project;
@@ -18,6 +17,7 @@ use crate::io::output;
 use crate::io::store;
 use crate::measure::Session;
 use crate::measure::base_run;
+use crate::verdict::JudgeContext;
 
 pub(crate) fn ab(
     revision: &str,

@@ -4,7 +4,6 @@
 use camino::Utf8Path;
 use icgate_core::model::environment::platform;
 
-use super::judge::JudgeContext;
 use crate::args::{Against, Project as Selection};
 use crate::cargo::Project;
 use crate::environment::{EnvironmentDirectory, Valgrind, fingerprint, run_probe, toolchain};
@@ -12,6 +11,7 @@ use crate::error::CliError;
 use crate::io::{output, store};
 use crate::measure::stored;
 use crate::measure::{base_run, clean_commit};
+use crate::verdict::JudgeContext;
 
 pub(crate) fn build(
     selection: &Selection,

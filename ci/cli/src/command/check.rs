@@ -4,8 +4,8 @@ use icgate_core::model::environment::platform;
 use icgate_core::model::shard::Shard;
 
 use super::confirm::measure_again;
-use super::judge::{JudgeContext, PART};
-use super::{exit_code, print_remedies};
+use super::exit_code::exit_code;
+use super::failures::print_remedies;
 use crate::args::{Against, FailOn, Measuring, Output, Project as Selection, Sharding, Stored};
 use crate::cache::Cache;
 use crate::cargo::Project;
@@ -15,6 +15,7 @@ use crate::io::output;
 use crate::io::store;
 use crate::measure::Session;
 use crate::measure::stored::StoredExecutables;
+use crate::verdict::{JudgeContext, PART};
 
 /// Where the executables come from.
 enum Source {

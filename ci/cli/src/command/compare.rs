@@ -2,12 +2,12 @@
 
 use camino::Utf8Path;
 
-use super::judge::JudgeContext;
 use crate::args::{Against, Output, Project as Selection, Scope};
 use crate::cargo::Project;
 use crate::error::CliError;
 use crate::io::output;
 use crate::io::store;
+use crate::verdict::JudgeContext;
 
 pub(crate) fn compare(
     path: &Utf8Path,

@@ -8,10 +8,10 @@ use icgate_core::model::bench_id::BenchId;
 use icgate_core::model::run::Run;
 use icgate_core::report::Report;
 
-use super::judge::JudgeContext;
 use crate::error::CliError;
 use crate::io::output;
 use crate::measure::{Disturbance, Session};
+use crate::verdict::JudgeContext;
 
 /// Functions named for a benchmark that moves by itself.
 const FUNCTIONS_MAX: usize = 3;

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::process::Command;
 
+use miette::Diagnostic;
+
 use crate::args::Project as Selection;
 use crate::cargo::Project;
 use crate::environment::{
     EnvironmentDirectory, Linkage, Probe, Valgrind, build_pins, build_probe,
     disable_address_randomisation, fingerprint, run_probe, toolchain,
 };
-use crate::error::{BuildError, CliError, EnvironmentError};
+use crate::error::{CliError, fix};
 use crate::harness;
 use crate::io::output;
 use crate::process;
@@ -44,25 +46,12 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
         _ => None,
     };
     let findings = [
-        needed(
-            "project",
-            &project,
-            |it| it.root().display().to_string(),
-            BuildError::fix,
-        ),
-        needed("rustc", &toolchain, |it| it.rustc.clone(), BuildError::fix),
-        needed(
-            "valgrind",
-            &valgrind,
-            |it| it.version.clone(),
-            EnvironmentError::fix,
-        ),
-        needed(
-            "environment",
-            &environment,
-            |it| it.path().display().to_string(),
-            EnvironmentError::fix,
-        ),
+        needed("project", &project, |it| it.root().display().to_string()),
+        needed("rustc", &toolchain, |it| it.rustc.clone()),
+        needed("valgrind", &valgrind, |it| it.version.clone()),
+        needed("environment", &environment, |it| {
+            it.path().display().to_string()
+        }),
         program("cc", &["--version"], "apt-get install gcc", true),
         program("git", &["--version"], "apt-get install git", false),
         Finding {
@@ -78,12 +67,7 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
             needed: false,
         },
         match &probed {
-            Some(probed) => needed(
-                "probe",
-                probed,
-                |it| linkage(it.linkage).to_owned(),
-                EnvironmentError::fix,
-            ),
+            Some(probed) => needed("probe", probed, |it| linkage(it.linkage).to_owned()),
             None => Finding {
                 what: "probe",
                 found: Err("first fix what is above".to_owned()),
@@ -116,7 +100,7 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
     {
         let build = project.build_description(probed.linkage);
         let harness = harness::embedded();
-        output::say(format_args!("\nchamber"));
+        output::say(format_args!("\nenvironment"));
         for (name, value) in fingerprint(toolchain, valgrind, probed, build, harness).fields() {
             output::say(format_args!("  {name:<16} {value}"));
         }
@@ -145,11 +129,10 @@ fn tunables(probe: &Probe) -> Finding {
 }
 
 /// A finding of something that has its own error.
-fn needed<T, E: std::fmt::Display>(
+fn needed<T, E: Diagnostic + 'static>(
     what: &'static str,
     found: &Result<T, E>,
     show: impl FnOnce(&T) -> String,
-    fix: impl FnOnce(&E) -> Option<String>,
 ) -> Finding {
     let found = found.as_ref().map(show).map_err(|error| {
         let fix = fix(error).map_or_else(String::new, |fix| format!("; fix: {fix}"));

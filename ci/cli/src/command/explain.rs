@@ -14,8 +14,7 @@ use icgate_core::model::run::Run;
 use icgate_core::render::explain as render;
 use icgate_core::report::explain::nearest;
 
-use super::judge::JudgeContext;
-use super::print_failures;
+use super::failures::print_failures;
 use crate::args::{Against, Explaining, Measuring, Project as Selection, TextOrJson};
 use crate::cache::Cache;
 use crate::cargo::Project;
@@ -25,6 +24,7 @@ use crate::git::Repository;
 use crate::io::output;
 use crate::io::store;
 use crate::measure::Session;
+use crate::verdict::JudgeContext;
 
 pub(crate) fn explain(
     selection: &Selection,

@@ -1,21 +1,19 @@
 //! `icgate history`: how accepted counts moved, from git.
 
 use icgate_core::model::environment::platform as platform_of;
+use icgate_core::model::exit_code::ExitCode;
 use icgate_core::render::history::{HistoryView, as_csv, json, markdown, text};
 use icgate_core::render::html::render_history;
 
 use crate::args::{HistoryFormat, Project as ProjectArguments};
 use crate::cargo::Project;
 use crate::environment::toolchain;
-use crate::error::{CliError, GitError};
+use crate::error::{CliError, GitError, MeasureError};
 use crate::git::Repository;
 use crate::git::history::{self, Budget};
 use crate::io::output;
 use crate::io::store;
 use crate::measure::patterns as patterns_of;
-
-/// Exit code where a benchmark has drifted beyond its limit.
-const DRIFTED: u8 = 1;
 
 pub(crate) fn history(
     selection: &ProjectArguments,
@@ -31,6 +29,7 @@ pub(crate) fn history(
     let platform = platform_of(&toolchain(project.root())?.target);
     let read = history::read(&repository, &directory, &platform, since, Budget::WHOLE)?;
     let select = patterns_of(patterns)?;
+    let has_any = read.history.trends().next().is_some();
     let mut view = HistoryView::new(
         &read.history,
         |id| select.as_ref().is_none_or(|it| it.is_match(id.as_str())),
@@ -39,6 +38,10 @@ pub(crate) fn history(
     );
     view.commits = read.commits;
     view.warnings = read.warnings;
+    if view.rows.is_empty() && has_any {
+        let patterns = patterns.join(" ");
+        return Err(MeasureError::NoMatch { patterns }.into());
+    }
     if view.rows.is_empty() {
         view.warnings
             .push(format!("no baseline of {platform} was found"));
@@ -50,5 +53,9 @@ pub(crate) fn history(
         HistoryFormat::Markdown => markdown(&view),
         HistoryFormat::Html => render_history(&view),
     });
-    Ok(if view.exceeded() > 0 { DRIFTED } else { 0 })
+    Ok(if view.exceeded() > 0 {
+        ExitCode::Regression.code()
+    } else {
+        ExitCode::Pass.code()
+    })
 }

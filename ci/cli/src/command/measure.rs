@@ -2,7 +2,7 @@
 
 use icgate_core::model::environment::platform;
 
-use super::print_failures;
+use super::failures::print_failures;
 use crate::args::{Measuring, OutputDirectory, Project as Selection, Sharding};
 use crate::cargo::Project;
 use crate::environment::toolchain;

@@ -2,17 +2,18 @@
 
 use camino::Utf8PathBuf;
 use icgate_core::compare::merge::merge as merge_shards;
+use icgate_core::model::exit_code::ExitCode;
 use icgate_core::model::run::Run;
 use icgate_core::publish::body;
 
-use super::exit_code;
-use super::judge::JudgeContext;
-use super::runs::{BroughtBase, LoadedRun, Unjudged, read_runs};
+use super::exit_code::exit_code;
 use crate::args::{Against, FailOn, Format, Output, Project as Selection, Scope};
 use crate::cargo::Project;
-use crate::error::{CliError, MEASURING};
+use crate::error::{CliError, fix};
 use crate::io::output;
 use crate::io::store;
+use crate::verdict::JudgeContext;
+use crate::verdict::runs::{BroughtBase, LoadedRun, Unjudged, read_runs};
 
 /// The run of base that came with the shards.
 enum Base<'a> {
@@ -54,7 +55,7 @@ pub(crate) fn merge(
             judge(&project, merged, (scope, against), (output, fail_on))?
         }
     };
-    if measured != "success" && code != MEASURING {
+    if measured != "success" && code != ExitCode::NotMeasured.code() {
         let jobs = Unjudged {
             why: "the measuring jobs did not all succeed".to_owned(),
             fix: "see why, and run them again".to_owned(),
@@ -81,7 +82,7 @@ fn judge(
         Err(error) => {
             let unjudged = Unjudged {
                 why: error.to_string(),
-                fix: error.fix(),
+                fix: fix(&error).unwrap_or_default(),
             };
             return without_verdict(&unjudged, output.format);
         }
@@ -107,5 +108,5 @@ fn without_verdict(unjudged: &Unjudged, format: Format) -> Result<u8, CliError> 
     } else {
         output::complain(text.trim_end());
     }
-    Ok(MEASURING)
+    Ok(ExitCode::NotMeasured.code())
 }

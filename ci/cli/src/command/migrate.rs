@@ -2,13 +2,13 @@
 //!
 //! Everything is read and rewritten in memory first: if one file is refused, none is changed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use icgate_core::model::migrate;
 
 use crate::args::Project as Selection;
 use crate::cargo::Project;
-use crate::error::{CliError, StoreError};
+use crate::error::CliError;
 use crate::io::output;
 use crate::io::store;
 
@@ -22,8 +22,11 @@ pub(crate) fn migrate(selection: &Selection) -> Result<u8, CliError> {
     {
         migrated.push((policy, text));
     }
-    for platform in entries(&directory)?.iter().filter(|path| path.is_dir()) {
-        for suite in entries(platform)?
+    for platform in store::entries(&directory)?
+        .iter()
+        .filter(|path| path.is_dir())
+    {
+        for suite in store::entries(platform)?
             .into_iter()
             .filter(|it| store::is_suite(it))
         {
@@ -42,17 +45,4 @@ pub(crate) fn migrate(selection: &Selection) -> Result<u8, CliError> {
         output::say(format_args!("nothing to migrate in {directory}"));
     }
     Ok(0)
-}
-
-/// What a directory holds, by name.
-fn entries(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let failed = |source| StoreError::Read {
-        path: directory.to_owned(),
-        source,
-    };
-    let entries = std::fs::read_dir(directory).map_err(failed)?;
-    let paths = entries.map(|entry| entry.map(|it| it.path()).map_err(failed));
-    let mut paths = paths.collect::<Result<Vec<PathBuf>, StoreError>>()?;
-    paths.sort();
-    Ok(paths)
 }

@@ -6,10 +6,11 @@ mod check;
 mod compare;
 mod confirm;
 mod doctor;
+mod exit_code;
 mod explain;
+mod failures;
 mod history;
 mod init;
-pub(crate) mod judge;
 mod list;
 mod measure;
 mod merge;
@@ -17,22 +18,16 @@ mod migrate;
 #[cfg(feature = "github")]
 mod publish;
 mod report;
-mod runs;
 mod selftest;
 mod update;
 mod verify;
 
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use icgate_core::report::Report;
 
-use crate::args::{Cli, Command, FailOn};
-use crate::error::{CliError, MEASURING};
-use crate::io::output;
-use crate::measure::Failure;
+use crate::args::{Cli, Command};
 use crate::process;
 
 /// Reads the command line and does what it says.
@@ -82,6 +77,8 @@ pub(crate) fn main() -> ExitCode {
         } => merge::merge(runs, scope, project, against, output, (measured, *fail_on)),
         #[cfg(feature = "github")]
         Command::Publish { publishing } => publish::publish(publishing),
+        #[cfg(not(feature = "github"))]
+        Command::Publish { .. } => Err(crate::error::CliError::NoPublish),
         Command::Update {
             project,
             measuring,
@@ -101,9 +98,9 @@ pub(crate) fn main() -> ExitCode {
         } => ab::ab(revision, project, measuring, output),
         Command::Selftest {
             project,
-            plants,
+            injections,
             write,
-        } => selftest::selftest(project, plants.as_deref(), write.as_deref()),
+        } => selftest::selftest(project, injections.as_deref(), write.as_deref()),
         Command::Verify {
             project,
             measuring,
@@ -136,8 +133,8 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     ExitCode::from(code.unwrap_or_else(|error| {
-        print_error(&error);
-        error.exit_code()
+        failures::print_error(&error);
+        error.exit_code().code()
     }))
 }
 
@@ -148,48 +145,4 @@ fn print_completions(shell: clap_complete::Shell) {
     clap_complete::generate(shell, &mut command, "icgate", &mut text);
     // Whoever closes the pipe has read enough.
     let _ = std::io::stdout().write_all(&text);
-}
-
-fn print_error(error: &CliError) {
-    output::complain(format_args!("icgate: {error}"));
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        // Most messages quote their cause already.
-        let text = source.to_string();
-        if !error.to_string().contains(&text) {
-            output::complain(format_args!("  because {text}"));
-        }
-        cause = source.source();
-    }
-    if let Some(fix) = error.fix() {
-        output::complain(format_args!("fix: {fix}"));
-    }
-}
-
-/// Prints what could not be measured, and gives the exit code for it.
-fn print_failures(failures: &[Failure]) -> Option<u8> {
-    for Failure { id, error } in failures {
-        output::complain(format_args!("icgate: cannot measure `{id}`: {error}"));
-    }
-    print_remedies(failures);
-    (!failures.is_empty()).then_some(MEASURING)
-}
-
-/// Prints what to do about benchmarks that could not be measured, each remedy once.
-fn print_remedies(failures: &[Failure]) {
-    let remedies: BTreeSet<String> = failures
-        .iter()
-        .filter_map(|failure| failure.error.fix())
-        .collect();
-    for fix in remedies {
-        output::complain(format_args!("fix: {fix}"));
-    }
-}
-
-/// The exit code of a report, where some of what it may say only warns.
-const fn exit_code(report: &Report, fail_on: FailOn) -> u8 {
-    match (fail_on, report.exit_code) {
-        (FailOn::Error, 1 | 5) | (FailOn::NotMeasured, 1 | 4 | 5) => 0,
-        (_, code) => code,
-    }
 }

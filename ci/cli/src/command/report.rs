@@ -3,13 +3,13 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::judge::JudgeContext;
 use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
 use crate::cache::Cache;
 use crate::cargo::Project;
 use crate::error::CliError;
 use crate::io::output;
 use crate::io::store;
+use crate::verdict::JudgeContext;
 
 pub(crate) fn report(
     run: Option<&Utf8Path>,

@@ -1,7 +1,7 @@
 //! `icgate update`: writes what was measured into the baselines. What `make update-baseline` runs.
 //!
 //! A worsening beyond the limit needs a reason, which stays in the baseline beside the count.
-//! New and changed benchmarks are measured a second time in a disturbed chamber: the difference is
+//! New and changed benchmarks are measured a second time in a disturbed environment: the difference is
 //! their noise. Nothing is written unless everything could be measured.
 
 use camino::Utf8PathBuf;
@@ -14,9 +14,7 @@ use icgate_core::model::metric::{Metric, Metrics};
 use icgate_core::model::policy::Limit;
 use icgate_core::model::run::{Measurement, Run};
 
-use super::judge::JudgeContext;
-use super::print_failures;
-use super::runs::{LoadedRun, read_runs};
+use super::failures::print_failures;
 use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
 use crate::cargo::Project;
 use crate::environment::toolchain;
@@ -24,6 +22,8 @@ use crate::error::{CliError, StoreError, UpdateError};
 use crate::io::output;
 use crate::io::store;
 use crate::measure::{Disturbance, Session};
+use crate::verdict::JudgeContext;
+use crate::verdict::runs::{LoadedRun, read_runs};
 
 pub(crate) fn update(
     selection: &Selection,
@@ -98,7 +98,7 @@ fn say(written: &[String]) {
         output::say(format_args!("{path}"));
     }
     if written.is_empty() {
-        output::say(format_args!("the baselines say already what was measured"));
+        output::say(format_args!("baselines are already up to date"));
     }
 }
 
@@ -132,7 +132,7 @@ impl Update<'_> {
         (suite.environment == self.run.environment).then_some(known)
     }
 
-    /// What base accepts for a benchmark, if that was recorded in this chamber: in a new one,
+    /// What base accepts for a benchmark, if that was recorded in this environment: in a new one,
     /// counts differ for reasons that are nobody's to give.
     fn base(&self, id: &BenchId) -> Option<&Accepted> {
         let suite = self.bench.base.suite(id.suite())?;
@@ -405,21 +405,10 @@ mod tests {
     use super::*;
 
     fn environment(valgrind: &str) -> Environment {
-        let fields = [
-            "target",
-            "rustc",
-            "libc",
-            "cpu",
-            "memory_functions",
-            "tunables",
-            "machine",
-            "caches",
-        ];
-        let mut json = serde_json::json!({"valgrind": valgrind, "build": "", "harness": ""});
-        for field in fields {
-            json[field] = "".into();
+        Environment {
+            valgrind: valgrind.to_owned(),
+            ..Environment::example()
         }
-        serde_json::from_value(json).unwrap()
     }
 
     fn measured(instructions: u64, reads: u64) -> Measurement {

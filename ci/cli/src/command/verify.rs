@@ -7,7 +7,7 @@ use icgate_core::model::environment::platform;
 use icgate_core::model::metric::Metric;
 use icgate_core::model::policy::Policy;
 
-use super::print_failures;
+use super::failures::print_failures;
 use crate::args::{Measuring, Project as Selection};
 use crate::cargo::Project;
 use crate::environment::toolchain;
@@ -62,7 +62,7 @@ pub(crate) fn verify(
             .unwrap_or(Policy::DEFAULT_LIMIT);
         if limit.is_exceeded(noise.range.0, noise.range.1) {
             output::say(format_args!(
-                "                more than its limit of {} bears",
+                "                exceeds its limit of {}",
                 limit.share
             ));
             code = Outcome::BaselineOutOfDate.exit_code();

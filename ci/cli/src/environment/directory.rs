@@ -12,7 +12,9 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Sandbox;
+use nix::sys::statvfs::{FsFlags, statvfs};
+
+use super::sandbox::Sandbox;
 use crate::error::EnvironmentError;
 use crate::{paths, process};
 
@@ -37,8 +39,17 @@ pub(crate) struct EnvironmentDirectory {
 
 impl EnvironmentDirectory {
     /// Takes the first directory that is free.
+    ///
+    /// Whether anything can be executed there is checked now: a build takes minutes, and fails only
+    /// afterwards without a word.
     pub(crate) fn take() -> Result<Self, EnvironmentError> {
-        Self::take_in(Path::new("/tmp"))
+        let parent = Path::new("/tmp");
+        let flags = statvfs(parent).map(|it| it.flags());
+        if flags.is_ok_and(|flags| flags.contains(FsFlags::ST_NOEXEC)) {
+            let path = parent.to_owned();
+            return Err(EnvironmentError::NoExec { path });
+        }
+        Self::take_in(parent)
     }
 
     fn take_in(parent: &Path) -> Result<Self, EnvironmentError> {

@@ -12,11 +12,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cargo::rustc_wrapper::PINS_PLACEHOLDER;
-use crate::environment::Toolchain;
+use super::toolchain::Toolchain;
 use crate::error::EnvironmentError;
 use crate::io::store;
 use crate::process;
+
+/// What the compiler's flags say in the place of the pins' object file; a digest follows.
+pub(crate) const PINS_PLACEHOLDER: &str = "-Clink-arg=icgate-pins-";
 
 const SOURCE: &str = include_str!("../../probe/pins.rs");
 

@@ -10,10 +10,11 @@ use std::process::Command;
 use icgate_core::profile::callgrind;
 use serde::{Deserialize, Serialize};
 
-use crate::environment::{
-    CACHES, CALLGRIND_OPTIONS, EnvironmentDirectory, Pins, StackOffset, TUNABLES, Toolchain,
-    Valgrind, stack,
-};
+use super::directory::EnvironmentDirectory;
+use super::pins::Pins;
+use super::stack::{self, StackOffset};
+use super::toolchain::Toolchain;
+use super::valgrind::{CACHES, CALLGRIND_OPTIONS, TUNABLES, Valgrind};
 use crate::error::EnvironmentError;
 use crate::{paths, process};
 

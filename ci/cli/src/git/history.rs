@@ -5,7 +5,7 @@
 //! request got there. A version of a file that occurs twice is read once.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read as _, Seek as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -256,10 +256,7 @@ fn contents(
         return Ok(HashMap::new());
     }
     // From a file: git answers before it has read everything, and a pipe would fill up.
-    let mut list = tempfile::tempfile().map_err(start)?;
-    list.write_all(objects.join("\n").as_bytes())
-        .and_then(|()| list.rewind())
-        .map_err(start)?;
+    let list = super::temporary(&objects.join("\n"))?;
     let mut command = repository.command(&["cat-file", "--batch"]);
     command.stdin(list);
     let (read, status) = process::read_stdout(&mut command, |stdout| {

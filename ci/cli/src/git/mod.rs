@@ -7,6 +7,7 @@ mod changed;
 pub(crate) mod history;
 pub(crate) mod worktree;
 
+use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -294,10 +295,7 @@ impl Repository {
         let objects = paths.iter().map(|path| format!("{}:{path}", base.commit));
         let objects = objects.collect::<Vec<_>>().join("\n");
         // From a file: git answers before it has read everything, and a pipe would fill up.
-        let mut list = tempfile::tempfile().map_err(start)?;
-        list.write_all(objects.as_bytes())
-            .and_then(|()| list.rewind())
-            .map_err(start)?;
+        let list = temporary(&objects)?;
         let mut command = self.command(&["cat-file", "--batch"]);
         command.stdin(list);
         let mut answer = String::new();
@@ -433,6 +431,19 @@ fn blobs(mut answer: &str) -> Result<Vec<&str>, GitError> {
 /// A commit's hash as people write it.
 pub(crate) fn short(base: &Base) -> &str {
     base.commit.get(..10).unwrap_or(&base.commit)
+}
+
+/// A file for git to read `text` from, gone once it is closed.
+fn temporary(text: &str) -> Result<File, GitError> {
+    let written = tempfile::tempfile().and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.rewind()?;
+        Ok(file)
+    });
+    written.map_err(|source| GitError::Temporary {
+        directory: std::env::temp_dir(),
+        source,
+    })
 }
 
 #[cfg(test)]

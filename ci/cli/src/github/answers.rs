@@ -6,7 +6,7 @@ use icgate_core::publish::comment::Post;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::error::GithubError;
+use crate::error::GithubError;
 
 /// Something that is there, with the address where people see it.
 pub(super) type Seen<T> = (T, Option<String>);

@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime};
 use http::header::{ACCEPT, HeaderMap, LINK, LOCATION, RETRY_AFTER};
 use http::{Method, Uri};
 use http_body_util::{BodyExt as _, Limited};
+use icgate_core::publish::pull_request::Triggering;
 use icgate_core::publish::retry::{Answer, Repeat, Step, step};
 use octocrab::Octocrab;
 use serde_json::Value;
 
-use super::error::GithubError;
+use crate::error::GithubError;
 
 /// The most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
@@ -80,6 +81,11 @@ impl Endpoint {
             timeout,
         })
     }
+}
+
+/// The path of something in the repository of the pull request's base.
+pub(super) fn repository_path(triggering: &Triggering, rest: &str) -> String {
+    format!("/repos/{}{rest}", triggering.base.as_str())
 }
 
 pub(crate) fn variable(name: &str) -> Option<String> {
@@ -364,7 +370,7 @@ impl Client {
         })
         .ok_or_else(|| GithubError::Answer {
             request: request.name(),
-            what: "it says that it moved, and to where nobody may follow".to_owned(),
+            what: "it redirects to another host, which icgate does not follow".to_owned(),
         })
     }
 

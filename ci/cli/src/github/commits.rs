@@ -14,12 +14,11 @@
 //! do not say.
 
 use icgate_core::publish::marker::Sha;
-use icgate_core::publish::pull_request::{Pull, encoded};
+use icgate_core::publish::pull_request::{Pull, Triggering, encoded};
 
 use super::answers::{Commit, read};
-use super::client::Request;
-use super::context::PullRequestContext;
-use super::error::GithubError;
+use super::client::{Client, Request, repository_path};
+use crate::error::GithubError;
 use crate::error::{CiError, CliError};
 use crate::git::{Base, Repository};
 
@@ -37,7 +36,13 @@ pub(super) struct Commits {
     pub(super) is_vouched: bool,
 }
 
-impl PullRequestContext<'_> {
+/// Asks which commits a run was measured at.
+pub(super) struct CommitFinder<'a> {
+    pub(super) client: &'a Client,
+    pub(super) triggering: &'a Triggering,
+}
+
+impl CommitFinder<'_> {
     pub(super) fn commits(
         &self,
         repository: &Repository,
@@ -74,7 +79,8 @@ impl PullRequestContext<'_> {
 
     /// The first parent of a merge of the head that was run.
     fn base_of(&self, merge: &str) -> Result<Option<String>, GithubError> {
-        let path = self.path(&format!("/commits/{}", encoded(merge)));
+        let path = format!("/commits/{}", encoded(merge));
+        let path = repository_path(self.triggering, &path);
         let reply = match self.client.ask(&Request::get(&path)) {
             Err(error) if matches!(error.status(), Some(404 | 422)) => return Ok(None),
             reply => reply?,

@@ -14,13 +14,13 @@ use icgate_core::publish::pull_request::{Pull, Triggering, encoded};
 use serde::Deserialize;
 
 use super::answers::{Entry, read};
-use super::client::{Client, Request};
-use super::commits::{Commits, foreign};
-use super::error::GithubError;
-use crate::command::judge::JudgeContext;
+use super::client::{Client, Request, repository_path};
+use super::commits::{CommitFinder, Commits, foreign};
+use crate::error::GithubError;
 use crate::error::{CliError, GitError};
 use crate::git::{self, Repository};
 use crate::io::store;
+use crate::verdict::JudgeContext;
 
 /// The most bytes of a baseline file, and the most of them.
 const SUITE_BYTES_MAX: u64 = 8 << 20;
@@ -66,7 +66,11 @@ impl PullRequestContext<'_> {
     ) -> Result<Judge, CliError> {
         let mut warnings = Vec::new();
         let repository = repository(self.root, &self.baselines)?;
-        let commits = self.commits(&repository, pull, measured, &mut warnings)?;
+        let finder = CommitFinder {
+            client: self.client,
+            triggering: self.triggering,
+        };
+        let commits = finder.commits(&repository, pull, measured, &mut warnings)?;
         let own = store::read_baselines(&self.baselines, platform)?;
         let base = repository.baselines(&commits.base, &self.baselines, platform, &own)?;
         let committed = self.committed(&repository, &commits, platform, &base)?;
@@ -218,8 +222,8 @@ impl PullRequestContext<'_> {
         )
     }
 
-    pub(super) fn path(&self, rest: &str) -> String {
-        format!("/repos/{}{rest}", self.triggering.base.as_str())
+    fn path(&self, rest: &str) -> String {
+        repository_path(self.triggering, rest)
     }
 }
 

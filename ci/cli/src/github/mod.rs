@@ -16,12 +16,10 @@ mod answers;
 mod client;
 mod commits;
 mod context;
-mod error;
 mod publisher;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use client::{Client, variable};
 pub(crate) use context::{Judge, PullRequestContext};
-pub(crate) use error::GithubError;
 pub(crate) use publisher::{PostTarget, Published, Publisher};

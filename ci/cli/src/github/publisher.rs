@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::answers::{self, CheckRuns, Comment, Issue, Seen, read};
 use super::client::{Client, Request};
-use super::error::GithubError;
+use crate::error::GithubError;
 
 /// How often one looks and writes before one gives up: enough for a deleted comment, a lost reply
 /// and another publisher one after another.

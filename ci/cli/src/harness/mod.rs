@@ -13,6 +13,7 @@
 //! serve no other version than their own.
 
 pub(crate) mod cargo_shim;
+pub(crate) mod replay;
 mod runner;
 pub(crate) mod valgrind_shim;
 

@@ -19,8 +19,8 @@ use std::process::{Command, ExitCode};
 use icgate_core::profile::harness::ToolCommand;
 use serde::{Deserialize, Serialize};
 
+use super::replay;
 use crate::io::output;
-use crate::measure::replay;
 use crate::paths::parent;
 
 /// The name under which this part is called.

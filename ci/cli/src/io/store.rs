@@ -62,6 +62,10 @@ pub(crate) fn platforms(directory: &Path) -> Vec<String> {
 
 /// Reads a run.
 pub(crate) fn read_run(path: &Utf8Path) -> Result<Run, CliError> {
+    if path.is_dir() || !path.exists() {
+        let path = path.into();
+        return Err(StoreError::NoRun { path }.into());
+    }
     let file = fs::File::open(path).map(BufReader::new).ok();
     if let Some(run) = file.and_then(Run::from_lines) {
         return Ok(run);
@@ -154,6 +158,19 @@ pub(crate) fn read_baselines(directory: &Path, platform: &str) -> Result<Baselin
         .map(|path| parse_baseline(path, &read(path)?))
         .collect();
     Ok(Baselines::new(suites?))
+}
+
+/// What a directory holds, by name.
+pub(crate) fn entries(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let failed = |source| StoreError::Read {
+        path: directory.to_owned(),
+        source,
+    };
+    let entries = fs::read_dir(directory).map_err(failed)?;
+    let paths = entries.map(|entry| entry.map(|it| it.path()).map_err(failed));
+    let mut paths = paths.collect::<Result<Vec<PathBuf>, StoreError>>()?;
+    paths.sort();
+    Ok(paths)
 }
 
 /// A digest of all that the tree accepts: its policy, and the baselines that were read from it.

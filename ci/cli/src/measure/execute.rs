@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use icgate_core::model::bench_id::BenchId;
 use icgate_core::model::metric::{Metric, Metrics, add_estimated_cycles};
 use icgate_core::model::run::{FunctionLines, LINES_MAX, Measurement};
 use icgate_core::profile::callgrind::Profile;
@@ -25,7 +26,6 @@ use crate::environment::{
     Valgrind,
 };
 use crate::error::{CliError, MeasureError};
-use crate::measure::Failure;
 use crate::measure::inline_stacks::{Executable, ExecutableStacks};
 use crate::measure::progress::Progress;
 use crate::measure::record::Planned;
@@ -75,6 +75,13 @@ impl Disturbance {
             },
         }
     }
+}
+
+/// A benchmark that could not be measured.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) id: BenchId,
+    pub(crate) error: MeasureError,
 }
 
 /// How to execute.
@@ -326,7 +333,7 @@ fn read_executables(commands: &[&Planned]) -> Result<Executables, MeasureError> 
     let mut executables = Executables::new();
     for planned in commands {
         if let Entry::Vacant(entry) = executables.entry(planned.executable) {
-            entry.insert(Executable::map(&planned.path).map_err(Box::new)?);
+            entry.insert(Executable::map(&planned.path)?);
         }
     }
     Ok(executables)
@@ -362,9 +369,7 @@ impl<'e> Resolver<'e> {
 
     fn load(&self, planned: &Planned, path: &Path) -> Result<ExecutableStacks<'e>, MeasureError> {
         let executable = &self.executables[&planned.executable];
-        let stacks = executable
-            .inline_stacks(path.display().to_string())
-            .map_err(Box::new)?;
+        let stacks = executable.inline_stacks(path.display().to_string())?;
         if stacks.has_debug_info() {
             Ok(stacks)
         } else {

@@ -11,14 +11,14 @@
 
 use std::cell::OnceCell;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use addr2line::{Context, FrameIter};
 use gimli::{EndianSlice, RunTimeEndian, Section as _, SectionId};
 use icgate_core::profile::source::{Frame, InlineStacks};
 use object::{Object, ObjectSection, ObjectSymbol};
-use thiserror::Error;
+
+use crate::error::InlineStacksError;
 
 /// An executable, mapped. [`ExecutableStacks`] borrows from it.
 #[derive(Debug)]
@@ -42,39 +42,6 @@ struct ElfSymbol<'b> {
     start: u64,
     end: u64,
     name: &'b str,
-}
-
-/// Why an executable has no inline stacks.
-#[derive(Debug, Error)]
-pub(crate) enum InlineStacksError {
-    /// The file cannot be read.
-    #[error("cannot read the executable `{}`; fix: build it again with `cargo bench --no-run`", path.display())]
-    Read {
-        /// The executable.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The file is not an executable.
-    #[error("`{}` is not an executable that can be read; fix: build it again with `cargo bench --no-run`", path.display())]
-    Executable {
-        /// The executable.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: object::Error,
-    },
-    /// The debug information is broken.
-    #[error(
-        "cannot read the debug information of `{}`; fix: build it again with `debug = \"limited\"` \
-         in `[profile.bench]`",
-        path.display()
-    )]
-    DebugInfo {
-        /// The executable.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: gimli::Error,
-    },
 }
 
 impl Executable {
@@ -113,7 +80,7 @@ impl Executable {
         let file =
             object::File::parse(&*self.bytes).map_err(|source| InlineStacksError::Executable {
                 path: path(),
-                source,
+                source: source.into(),
             })?;
         let endian = if file.is_little_endian() {
             RunTimeEndian::Little
@@ -133,14 +100,14 @@ impl Executable {
         let dwarf =
             gimli::Dwarf::load(section).map_err(|source| InlineStacksError::Executable {
                 path: path(),
-                source,
+                source: source.into(),
             })?;
         let has_debug_info =
             !dwarf.debug_info.reader().is_empty() && !dwarf.debug_line.reader().is_empty();
         let context =
             Context::from_dwarf(dwarf).map_err(|source| InlineStacksError::DebugInfo {
                 path: path(),
-                source,
+                source: source.into(),
             })?;
         let object_name = object_name.into();
         Ok(ExecutableStacks {
@@ -320,10 +287,7 @@ mod tests {
         let error = Executable::map(Path::new("/nonexistent/exe")).unwrap_err();
         assert!(matches!(error, InlineStacksError::Read { .. }));
         let text = error.to_string();
-        assert!(
-            text.contains("/nonexistent/exe") && text.contains("fix: "),
-            "{text}"
-        );
+        assert!(text.contains("/nonexistent/exe"), "{text}");
 
         let text_file = holding(b"#!/bin/sh\n");
         let error = text_file.inline_stacks("exe").err().unwrap();

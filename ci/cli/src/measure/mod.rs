@@ -10,12 +10,11 @@
 
 pub(crate) mod base_run;
 mod execute;
-pub(crate) mod inline_stacks;
+mod inline_stacks;
 mod part;
 mod progress;
 mod recall;
 mod record;
-pub(crate) mod replay;
 pub(crate) mod stored;
 
 use std::collections::BTreeMap;
@@ -43,8 +42,8 @@ use crate::harness;
 use crate::io::store;
 
 use crate::io::output;
-pub(crate) use execute::Disturbance;
 use execute::ExecOptions;
+pub(crate) use execute::{Disturbance, Failure};
 use progress::Progress;
 use record::{Plan, Planned};
 use stored::StoredExecutables;
@@ -57,13 +56,6 @@ pub(crate) struct Measured {
     pub(crate) failures: Vec<Failure>,
     /// What the reader should know.
     pub(crate) warnings: Vec<String>,
-}
-
-/// A benchmark that could not be measured.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) id: BenchId,
-    pub(crate) error: MeasureError,
 }
 
 /// A project made ready: built, recorded, and with its measurement environment open.
@@ -435,14 +427,4 @@ pub(crate) fn patterns(texts: &[String]) -> Result<Option<GlobSet>, MeasureError
 
 fn processors() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
-/// Copies an executable to the place from which it runs.
-fn install(
-    executable: &BenchExecutable,
-    environment: &EnvironmentDirectory,
-) -> Result<(), MeasureError> {
-    let to = record::installed(executable, environment);
-    rustc_wrapper::install(&executable.path, &to, environment.path())
-        .map_err(|source| MeasureError::File { path: to, source })
 }

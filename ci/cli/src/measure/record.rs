@@ -12,13 +12,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use icgate_core::model::bench_id::BenchId;
 use icgate_core::profile::harness::{Harness, HarnessVersion, ToolCommand, group_names};
 
-use crate::cargo::BenchExecutable;
+use crate::cargo::{BenchExecutable, rustc_wrapper};
 use crate::environment::EnvironmentDirectory;
 use crate::error::{BuildError, CliError, MeasureError};
 use crate::harness;
 use crate::harness::valgrind_shim::{COMMANDS_FILE, RecordedCommand};
-use crate::harness::{cargo_shim, valgrind_shim};
-use crate::measure::replay;
+use crate::harness::{cargo_shim, replay, valgrind_shim};
 use crate::{paths, process};
 
 /// Tells the harness's leftovers of our environment from what it declares: a harness that does
@@ -91,7 +90,7 @@ pub(crate) fn record(
                         .get(number)
                         .map(|executable| (number, executable))
                 } {
-                    let recorded = super::install(executable, environment)
+                    let recorded = install(executable, environment)
                         .map_err(CliError::from)
                         .and_then(|()| record_one(executable, number, environment));
                     results
@@ -353,6 +352,16 @@ fn declared(seen: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// Copies an executable to the place from which it runs.
+fn install(
+    executable: &BenchExecutable,
+    environment: &EnvironmentDirectory,
+) -> Result<(), MeasureError> {
+    let to = installed(executable, environment);
+    rustc_wrapper::install(&executable.path, &to, environment.path())
+        .map_err(|source| MeasureError::File { path: to, source })
 }
 
 #[cfg(test)]

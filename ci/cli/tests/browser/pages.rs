@@ -223,15 +223,6 @@ fn history(ids: &[String], environment: &Environment, names: Names) -> History {
 fn environment(names: Names) -> Environment {
     Environment {
         target: format!("x86_64-unknown-linux-gnu{}", names.infix),
-        rustc: "1.95.0".to_owned(),
-        valgrind: "3.19.0".to_owned(),
-        libc: "static, GLIBC 2.36".to_owned(),
-        cpu: "GenuineIntel 6-60-3".to_owned(),
-        memory_functions: "__memcpy_sse2_unaligned".to_owned(),
-        tunables: "glibc.malloc.arena_max=1".to_owned(),
-        machine: "processors 1".to_owned(),
-        caches: "I1=32768,8,64".to_owned(),
-        build: "crt-static".to_owned(),
-        harness: "iai-callgrind 0.16.1".to_owned(),
+        ..Environment::example()
     }
 }

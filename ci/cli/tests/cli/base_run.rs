@@ -23,11 +23,13 @@ name = "steady"
 harness = false
 "#;
 
-/// Where the self-test may plant a cost.
-const PLANTS: &str = r#"[[plant]]
+/// A cost that the self-test injects.
+const INJECTION: &str = r#"[[edit]]
 file = "src/lib.rs"
-after = "pub fn checksum"
-before_body = true
+find = "pub fn checksum(data: &[u8]) -> u32 {\n"
+replace = "pub fn checksum(data: &[u8]) -> u32 {\n{cost}\n"
+
+[calibrate]
 benchmark = "steady/checksum/n1000"
 function = "sample::checksum"
 "#;
@@ -45,11 +47,11 @@ fn project() -> Repository {
     repository
 }
 
-/// The function in which costs are planted.
+/// The function into which costs are injected.
 const CHECKSUM: &str = "pub fn checksum(data: &[u8]) -> u32 {\n";
 
 /// Its beginning with loops of so many rounds.
-fn planted(loops: &[u32]) -> String {
+fn injected(loops: &[u32]) -> String {
     let one = |rounds| format!("    for round in 0..{rounds} {{ std::hint::black_box(round); }}\n");
     loops
         .iter()
@@ -72,7 +74,7 @@ const ID: &str = "steady/checksum/n1000";
 
 /// Side by side, by hand.
 fn side_by_side(repository: &Repository) {
-    repository.edit("src/lib.rs", CHECKSUM, &planted(&[500]));
+    repository.edit("src/lib.rs", CHECKSUM, &injected(&[500]));
     let changed = repository.icgate(&["ab", "HEAD", ID]);
     changed.says(
         1,
@@ -113,7 +115,7 @@ fn another_environment(repository: &Repository) {
     repository.commit("baselines of another machine");
     let moved = repository.icgate(&["check"]);
     moved.says(0, &["environment: valgrind", "3 unchanged"]);
-    repository.edit("src/lib.rs", CHECKSUM, &planted(&[500]));
+    repository.edit("src/lib.rs", CHECKSUM, &injected(&[500]));
     let changed = repository.icgate(&["check", ID]);
     changed.says(1, &["regressed", "by the toolchain 0 %, by this change +"]);
     // What is judged later is judged beside the same base.
@@ -156,12 +158,12 @@ fn shards_in_another_environment(repository: &Repository) {
 
 /// What base has left behind is not the next author's to answer for.
 fn what_was_on_base(repository: &Repository) {
-    repository.edit("src/lib.rs", CHECKSUM, &planted(&[38]));
+    repository.edit("src/lib.rs", CHECKSUM, &injected(&[38]));
     repository.commit("a little worse");
     let base = repository.git(&["rev-parse", "HEAD"]);
     repository.icgate(&["measure"]).says(0, &[]);
     // A second loop, as dear as the first.
-    repository.edit("src/lib.rs", &planted(&[38]), &planted(&[38, 38]));
+    repository.edit("src/lib.rs", &injected(&[38]), &injected(&[38, 38]));
     let blamed = repository.icgate(&["check", "--base", base.trim(), ID]);
     blamed.says(
         0,
@@ -199,11 +201,11 @@ fn what_was_on_base(repository: &Repository) {
 fn selftest(repository: &Repository) {
     let marks = "<!-- begin of the self-test's table -->\n<!-- end of the self-test's table -->\n";
     repository.write("README.md", &format!("before\n{marks}after\n"));
-    repository.write("plants.toml", PLANTS);
+    repository.write("injections/checksum.toml", INJECTION);
     let proof = [
         "selftest",
-        "--plants",
-        "plants.toml",
+        "--injections",
+        "injections",
         "--write",
         "README.md",
     ];
@@ -225,11 +227,15 @@ fn selftest(repository: &Repository) {
         "{readme}"
     );
     repository.write(
-        "plants.toml",
-        &PLANTS.replace("pub fn checksum", "pub fn nothing"),
+        "injections/checksum.toml",
+        &INJECTION.replace("find = \"pub fn checksum", "find = \"pub fn nothing"),
     );
     repository.icgate(&proof).says(
         2,
-        &["`pub fn nothing` is not there", "fix: bring the plants"],
+        &[
+            "`src/lib.rs` has this text 0 times instead of once",
+            "pub fn nothing",
+            "fix: write the injection's `find`",
+        ],
     );
 }

@@ -80,7 +80,7 @@ fn a_benchmark_without_baseline_is_unlisted_and_update_lists_it() {
         .says(0, &["judged 3 of 3: 3 unchanged"]);
     sample
         .run("update", "steady", &[])
-        .says(0, &["the baselines say already what was measured"]);
+        .says(0, &["baselines are already up to date"]);
 }
 
 #[test]

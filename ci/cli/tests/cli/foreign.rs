@@ -134,7 +134,7 @@ fn a_runner_that_is_missing_is_named_with_the_line_that_installs_it() {
     project.run("list", &["--bench", "older"]).says(
         2,
         &[
-            "icgate: bench target `older` is built for iai-callgrind 0.15.2",
+            "icgate: bench target `older` needs iai-callgrind 0.15.2",
             "icgate itself serves 0.16.1",
             "fix: cargo install iai-callgrind-runner --version 0.15.2\n",
         ],

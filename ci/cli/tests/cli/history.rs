@@ -274,13 +274,13 @@ fn without_git_the_tree_does_not_judge_itself() {
     answer.says(2, &["cannot start git", "fix: install git"]);
     std::fs::remove_dir_all(repository.path().join(".git")).unwrap();
     let asked = repository.compare(&["--base", "main"], |_| {});
-    asked.says(2, &["base `main` is asked for, but git has no history"]);
+    asked.says(2, &["base `main` was requested, but git has no history"]);
     let run = repository.run.to_str().unwrap();
     let given = repository.compare(&["--base-run", run], |_| {});
     given.says(
         2,
         &[
-            "is given as a run of base, but git has no history",
+            "is given as the run of base, but without git history",
             "fix: run icgate in a clone",
         ],
     );

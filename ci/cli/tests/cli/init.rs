@@ -115,3 +115,20 @@ fn completions_and_help_are_printed() {
     let help = icgate().args(["init", "--help"]).output().unwrap();
     Answer::of(help).says(0, &["Example:\n  icgate init --manifest-path"]);
 }
+
+#[test]
+fn action_that_is_not_pinned_by_commit_is_refused() {
+    let hash = "0123456789abcdef0123456789abcdef01234567";
+    for action in [
+        "foo",
+        "owner/name",
+        "owner/name@main",
+        &format!("name@{hash}"),
+        &format!("o/n/x@{hash}"),
+    ] {
+        let mut init = icgate();
+        init.args(["init", "--action", action]);
+        Answer::of(init.output().unwrap())
+            .says(2, &["write owner/name@ and the 40 hex digits of a commit"]);
+    }
+}

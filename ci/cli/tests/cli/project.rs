@@ -43,9 +43,8 @@ fn a_project_has_no_benches() {
     none.says(
         2,
         &[
-            "no bench target is selected in",
-            "sample/Cargo.toml`",
-            "fix: add a `[[bench]]`",
+            "there is no bench target `nothing_of_the_sort`",
+            "fix: the workspace has: broken, ",
         ],
     );
     let plain = sample.check("plain");
@@ -84,7 +83,7 @@ fn a_bench_does_not_compile() {
         &[
             "mismatched types",
             "icgate: a bench does not compile",
-            "fix: fix the errors",
+            "fix: fix the compile errors above",
         ],
     );
 }
@@ -111,7 +110,7 @@ fn a_user_s_own_configuration_does_not_move_a_count() {
 fn two_benchmarks_have_one_name() {
     let sample = Sample::new();
     let update = sample.run("update", "twice", &[]);
-    update.says(3, &["two benchmarks are called `twice/work`", "fix: "]);
+    update.says(3, &["two benchmarks have the id `twice/work`", "fix: "]);
     assert!(!sample.baselines().exists());
 }
 
@@ -143,7 +142,7 @@ fn a_benchmark_that_measures_nothing_is_vacuous() {
         .says(5, &["empty vacuous/nothing", "optimized away"]);
     sample
         .run("update", "vacuous", &[])
-        .says(2, &["measures next to nothing", "black_box"]);
+        .says(2, &["measures almost nothing", "black_box"]);
 }
 
 #[test]
@@ -152,4 +151,82 @@ fn unknown_arguments_are_refused_with_usage() {
     Answer::of(answer).says(2, &["unexpected argument '--limit'"]);
     let help = Answer::of(icgate().arg("--help").output().unwrap());
     help.says(0, &["Exit codes:", "1    regression", "130  interrupted"]);
+}
+
+#[test]
+fn misspelt_bench_and_package_are_answered_with_the_nearest() {
+    let sample = Sample::new();
+    sample.check("stedy").says(
+        2,
+        &[
+            "there is no bench target `stedy`",
+            "fix: did you mean `steady`? the workspace has: broken, ",
+        ],
+    );
+    sample
+        .run("check", "steady", &["--package", "sampel"])
+        .says(
+            2,
+            &[
+                "there is no package `sampel`",
+                "fix: did you mean `sample`?",
+            ],
+        );
+}
+
+#[test]
+fn missing_run_is_answered_with_the_command_that_measures_one() {
+    let sample = Sample::with_baselines();
+    let nowhere = sample.path().join("nowhere").display().to_string();
+    for verb in ["report", "compare"] {
+        sample.run(verb, "steady", &[&nowhere]).says(
+            2,
+            &[
+                "there is no run at `",
+                "nowhere`",
+                "fix: measure one: icgate check",
+            ],
+        );
+    }
+    let folder = sample.path().display().to_string();
+    sample
+        .run("compare", "steady", &[&folder])
+        .says(2, &["there is no run at `", "fix: measure one"]);
+}
+
+#[test]
+fn missing_temporary_directory_is_not_taken_for_missing_git() {
+    let repository = crate::repository::Repository::new();
+    let sample = Sample::with_baselines();
+    let package = "[package]\nname = \"p\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+    repository.write("Cargo.toml", package);
+    repository.write("src/lib.rs", "// nothing\n");
+    let suite = std::fs::read_to_string(sample.steady()).unwrap();
+    repository.write("baselines/x86_64-linux-gnu/steady.json", &suite);
+    repository.commit("baselines");
+    let mut history = icgate();
+    history.arg("history").current_dir(repository.path());
+    history.env("TMPDIR", "/nonexistent");
+    Answer::of(history.output().unwrap()).says(
+        2,
+        &[
+            "cannot write a temporary file in `/nonexistent`",
+            "fix: set TMPDIR to a directory that exists",
+        ],
+    );
+}
+
+#[test]
+#[cfg(not(feature = "github"))]
+fn publish_in_a_build_without_it_names_the_feature() {
+    let mut publish = icgate();
+    publish.args(["publish", "shards", "--drift"]);
+    Answer::of(publish.output().unwrap()).says(
+        2,
+        &[
+            "built without `publish`",
+            "fix: build it",
+            "--features github",
+        ],
+    );
 }

@@ -281,3 +281,15 @@ fn a_disk_that_fills_up_leaves_the_old_run_as_it_was() {
         .collect();
     assert_eq!(names, ["run.json"], "no half of a file is left behind");
 }
+
+#[test]
+fn folder_of_shards_is_merged_like_their_files() {
+    let sample = Sample::with_baselines();
+    let folder = sample.path().join("shards");
+    for (number, text) in texts().iter().enumerate() {
+        let shard = folder.join(number.to_string());
+        std::fs::create_dir_all(&shard).unwrap();
+        std::fs::write(shard.join("run.json"), text).unwrap();
+    }
+    merge(&sample, &[folder], &[]).says(0, &["judged 3 of 3"]);
+}

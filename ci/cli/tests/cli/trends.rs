@@ -122,3 +122,10 @@ fn without_git_there_is_no_history() {
         ],
     );
 }
+
+#[test]
+fn pattern_without_a_match_is_refused() {
+    let repository = project();
+    history(&repository, &["nope/**"])
+        .says(2, &["no benchmark matches nope/**", "fix: icgate list"]);
+}

@@ -48,9 +48,9 @@ fn a_valgrind_that_dies_takes_one_benchmark_with_it() {
     }
 }
 
-/// `command` with a file system of `kib` KiB at `place`, where the machine allows that.
-fn on_a_small_disk(command: &Command, place: &Path, kib: u32) -> Option<Answer> {
-    let mount = format!("mount -t tmpfs -o size={kib}k none '{}'", place.display());
+/// `command` with another file system at `place`, where the machine allows that.
+fn with_mount(command: &Command, place: &Path, options: &str) -> Option<Answer> {
+    let mount = format!("mount -t tmpfs -o {options} none '{}'", place.display());
     let isolated = |script: &str| {
         let mut isolated = Command::new("unshare");
         isolated.args([
@@ -87,10 +87,15 @@ fn a_disk_that_fills_up_is_named() {
     let sample = Sample::with_baselines();
     let output = sample.path().join("out");
     fs::create_dir(&output).unwrap();
-    if let Some(answer) = on_a_small_disk(&sample.command("measure", "steady"), &output, 4) {
+    if let Some(answer) = with_mount(&sample.command("measure", "steady"), &output, "size=4k") {
         answer.says(
             2,
-            &["cannot write", "out/run.json", "No space left on device"],
+            &[
+                "cannot write",
+                "out/run.json",
+                "No space left on device",
+                "fix: free space",
+            ],
         );
     }
     // The measurement environment's own: everything else has to lie elsewhere.
@@ -102,6 +107,21 @@ fn a_disk_that_fills_up_is_named() {
     fs::create_dir_all(elsewhere.join(PLATFORM)).unwrap();
     let steady = format!("{PLATFORM}/steady.json");
     fs::copy(accepted().join(&steady), elsewhere.join(&steady)).unwrap();
+    let check = check_elsewhere(&elsewhere);
+    if let Some(answer) = with_mount(&check, Path::new("/tmp"), "size=3000k") {
+        answer.says(
+            3,
+            &[
+                "/tmp/icgate.000000/probe/probe",
+                "No space left on device",
+                "fix: free space in /tmp",
+            ],
+        );
+    }
+}
+
+/// A check of `steady` whose files lie in `elsewhere` and not in /tmp.
+fn check_elsewhere(elsewhere: &Path) -> Command {
     let mut check = crate::sample::icgate();
     check.args([
         "check",
@@ -111,16 +131,30 @@ fn a_disk_that_fills_up_is_named() {
         "--manifest-path",
     ]);
     check.arg(crate::sample::manifest());
-    check.arg("--baselines").arg(&elsewhere);
+    check.arg("--baselines").arg(elsewhere);
     check.arg("--output").arg(elsewhere.join("out"));
-    if let Some(answer) = on_a_small_disk(&check, Path::new("/tmp"), 3_000) {
+    check
+}
+
+#[test]
+fn tmp_without_exec_is_refused_before_building() {
+    if Path::new(env!("CARGO_MANIFEST_DIR")).starts_with("/tmp") {
+        println!("skipped: the project itself lies in /tmp");
+        return;
+    }
+    let elsewhere = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("noexec");
+    // A target directory without a build: had cargo been started, it would be there.
+    let target = elsewhere.join("target");
+    let mut check = check_elsewhere(&elsewhere);
+    check.env("CARGO_TARGET_DIR", &target);
+    if let Some(answer) = with_mount(&check, Path::new("/tmp"), "noexec") {
         answer.says(
             3,
             &[
-                "/tmp/icgate.000000/probe/probe",
-                "No space left on device",
-                "fix: make room in /tmp",
+                "`/tmp` is mounted noexec",
+                "fix: mount -o remount,exec /tmp",
             ],
         );
+        assert!(!target.exists());
     }
 }

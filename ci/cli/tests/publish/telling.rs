@@ -150,7 +150,7 @@ fn what_cannot_be_published_changes_no_verdict_and_is_in_the_log() {
             &[
                 "icgate: fail: 1 of 2",
                 "suite/f/a",
-                "the verdict above stands",
+                "the verdict above is valid",
             ],
         );
         (scene, answer)

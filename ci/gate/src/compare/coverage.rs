@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::model::baseline::Baselines;
@@ -17,12 +18,14 @@ use crate::model::bench_id::BenchId;
 use crate::model::run::{Failed, Run};
 
 /// Why a run is of something else than what was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 pub enum CoverageError {
     /// It has nothing.
     #[error("the run has measured no benchmark")]
+    #[diagnostic(help("see why the measuring jobs found no benchmark"))]
     Nothing,
     /// It is of one platform, and base has baselines for others.
+    #[diagnostic(help("{}", measure_there(expected)))]
     #[error("base has baselines for {}, and the run is of {measured} alone", expected.join(" and "))]
     Platform {
         /// The platforms that are asked for.
@@ -32,18 +35,12 @@ pub enum CoverageError {
     },
 }
 
-impl CoverageError {
-    /// What to do about it.
-    #[must_use]
-    pub fn fix(&self) -> String {
-        match self {
-            Self::Nothing => "see why the measuring jobs found no benchmark".to_owned(),
-            Self::Platform { expected, .. } => format!(
-                "measure there; or, if several gates share these baselines, name the platform that each is for: `--platform {}`",
-                expected.first().map_or("", String::as_str)
-            ),
-        }
-    }
+fn measure_there(expected: &[String]) -> String {
+    format!(
+        "measure there; or, if several gates share these baselines, name the platform that each is \
+         for: `--platform {}`",
+        expected.first().map_or("", String::as_str)
+    )
 }
 
 /// Asks for all that base knows. What an incomplete run leaves out is named as not measured, and

@@ -6,6 +6,7 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::model::exit_code::ExitCode;
 use crate::model::policy::OnImprovement;
 
 /// How the count moved against base.
@@ -108,12 +109,13 @@ impl Outcome {
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
-            Self::Pass => 0,
-            Self::Regressed => 1,
-            Self::NotMeasured => 3,
-            Self::NotComparable => 4,
-            Self::BaselineOutOfDate => 5,
+            Self::Pass => ExitCode::Pass,
+            Self::Regressed => ExitCode::Regression,
+            Self::NotMeasured => ExitCode::NotMeasured,
+            Self::NotComparable => ExitCode::NotComparable,
+            Self::BaselineOutOfDate => ExitCode::BaselineOutOfDate,
         }
+        .code()
     }
 }
 

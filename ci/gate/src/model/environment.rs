@@ -49,6 +49,25 @@ pub struct EnvironmentDifference {
 }
 
 impl Environment {
+    /// An environment such as icgate records. Tests and examples start from it, and change the field
+    /// that they are about.
+    #[must_use]
+    pub fn example() -> Self {
+        Self {
+            target: "x86_64-unknown-linux-gnu".to_owned(),
+            rustc: "1.95.0 (59807616e), LLVM 22.1".to_owned(),
+            valgrind: "3.19.0".to_owned(),
+            libc: "static, GLIBC 2.36, 0123456789abcdef".to_owned(),
+            cpu: "GenuineIntel 6-60-3, features 0123456789abcdef".to_owned(),
+            memory_functions: "__memcpy_sse2_unaligned".to_owned(),
+            tunables: "glibc.malloc.arena_max=1".to_owned(),
+            machine: "processors 1, random 0123456789abcdef, no control group".to_owned(),
+            caches: "I1=32768,8,64 D1=32768,8,64 LL=8388608,16,64".to_owned(),
+            build: "crt-static".to_owned(),
+            harness: "iai-callgrind 0.16.1".to_owned(),
+        }
+    }
+
     /// Every field with its name, in the order in which they are written.
     #[must_use]
     pub fn fields(&self) -> [(&'static str, &str); 11] {
@@ -132,21 +151,9 @@ pub fn platform(target: &str) -> String {
 pub(crate) mod tests {
     use super::*;
 
-    /// A measurement environment for tests of other modules.
+    /// The same for tests of other modules.
     pub(crate) fn environment() -> Environment {
-        Environment {
-            target: "x86_64-unknown-linux-gnu".to_owned(),
-            rustc: "1.95.0 (59807616e), LLVM 22.1".to_owned(),
-            valgrind: "3.19.0".to_owned(),
-            libc: "static, GLIBC 2.36, 0123456789abcdef".to_owned(),
-            cpu: "GenuineIntel 6-60-3, features 0123456789abcdef".to_owned(),
-            memory_functions: "__memcpy_sse2_unaligned".to_owned(),
-            tunables: "glibc.malloc.arena_max=1".to_owned(),
-            machine: "processors 1, random 0123456789abcdef, no control group".to_owned(),
-            caches: "I1=32768,8,64 D1=32768,8,64 LL=8388608,16,64".to_owned(),
-            build: "crt-static".to_owned(),
-            harness: "iai-callgrind 0.16.1".to_owned(),
-        }
+        Environment::example()
     }
 
     #[test]

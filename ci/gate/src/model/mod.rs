@@ -14,6 +14,8 @@ pub(crate) const MIGRATE: &str = "run `icgate migrate`, and commit what it rewro
 
 pub mod bench_id;
 pub mod escape;
+pub mod exit_code;
+pub mod injection;
 pub mod interned;
 
 pub mod functions;

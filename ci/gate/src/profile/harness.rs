@@ -13,6 +13,7 @@
 
 use std::fmt;
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::model::bench_id::{BenchId, BenchIdError};
@@ -118,10 +119,11 @@ const IAI_RUN: &str = "--iai-run";
 const GUNGRAUN_RUN: &str = "--gungraun-run";
 
 /// Why a command does not say which benchmark it runs.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 pub enum CommandError {
     /// Not the shape of a harness's command.
     #[error("a command of bench `{target}` does not name its benchmark: {command}")]
+    #[diagnostic(help("use a version of the harness that icgate supports: icgate doctor"))]
     Shape {
         /// The bench target.
         target: String,
@@ -130,6 +132,7 @@ pub enum CommandError {
     },
     /// It names one, but not with a usable id.
     #[error("bench `{target}` has a benchmark whose name cannot be used")]
+    #[diagnostic(help("rename it: letters, digits and `_`"))]
     Id {
         /// The bench target.
         target: String,

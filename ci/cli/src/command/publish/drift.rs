@@ -8,13 +8,13 @@ use icgate_core::publish::drift::drift;
 use icgate_core::publish::marker::{Marker, Sha, State};
 use icgate_core::publish::pull_request::Repository;
 
-use super::told;
+use super::announce::announce;
 use crate::args::Publishing;
-use crate::command::runs::{LoadedRun, read_runs};
 use crate::error::{CiError, CliError};
 use crate::github::{Client, PostTarget, Publisher, variable};
 use crate::io::output;
 use crate::io::store;
+use crate::verdict::runs::{LoadedRun, read_runs};
 
 const TITLE: &str = "Instruction counts have drifted";
 
@@ -75,7 +75,7 @@ pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
         }
         None => publisher.close_issue(&arguments.key, ci)?,
     };
-    told("issue", issue);
+    announce("issue", issue);
     Ok(0)
 }
 

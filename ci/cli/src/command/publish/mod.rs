@@ -10,10 +10,12 @@
 //! The report is printed before anything is published. That something could not be published
 //! changes no verdict: it has an exit code of its own.
 
+mod announce;
 mod drift;
 
 use std::path::{Path, PathBuf};
 
+use icgate_core::model::exit_code::ExitCode;
 use icgate_core::model::run::Run;
 use icgate_core::publish::body::{self, RunLink, When};
 use icgate_core::publish::check_run::{self, Place};
@@ -22,13 +24,13 @@ use icgate_core::publish::marker::{Marker, State};
 use icgate_core::publish::pull_request::{Phase, Pull, Triggering};
 use icgate_core::report::Report;
 
-use super::print_error;
-use super::runs::{LoadedRun, Unjudged, read_runs};
+use super::failures::print_error;
+use crate::verdict::runs::{LoadedRun, Unjudged, read_runs};
+use announce::announce;
+
 use crate::args::{CommentWhen, Format, Publishing};
-use crate::error::{CliError, PUBLISHING};
-use crate::github::{
-    Client, GithubError, Judge, PostTarget, Published, Publisher, PullRequestContext,
-};
+use crate::error::{CliError, GithubError, fix};
+use crate::github::{Client, Judge, PostTarget, Published, Publisher, PullRequestContext};
 use crate::io::output;
 use crate::io::store;
 
@@ -40,7 +42,7 @@ pub(crate) fn publish(arguments: &Publishing) -> Result<u8, CliError> {
     let event = store::read(Path::new(&path))?;
     let triggering = Triggering::from_json(&event)?;
     if !triggering.of_pull_request {
-        output::say("icgate: the run is of no pull request; there is nobody to tell");
+        output::say("icgate: the run belongs to no pull request; nothing to publish");
         return Ok(0);
     }
     let server = crate::github::variable("GITHUB_SERVER_URL");
@@ -81,7 +83,7 @@ impl Publication<'_> {
     pub(crate) fn tell(self) -> Result<u8, CliError> {
         match self.triggering.phase {
             Phase::NotStarted => {
-                output::say("icgate: the run did not start; there is nothing to tell yet");
+                output::say("icgate: the run has not started; nothing to publish yet");
                 Ok(0)
             }
             Phase::Measuring => self.tell_state(State::Measuring),
@@ -129,11 +131,11 @@ impl Publication<'_> {
         match &self.client {
             Ok(client) => {
                 match self.check_run(client, &finding) {
-                    Ok(published) => check_url = told("check run", published),
+                    Ok(published) => check_url = announce("check run", published),
                     Err(error) => failures.push(error),
                 }
                 match self.comment(client, pull.as_ref(), &finding) {
-                    Ok(published) => comment_url = told("comment", published),
+                    Ok(published) => comment_url = announce("comment", published),
                     Err(error) => failures.push(error),
                 }
             }
@@ -145,12 +147,12 @@ impl Publication<'_> {
             return Ok(0);
         }
         output::complain(format_args!(
-            "icgate: the verdict above stands; not all of it could be published"
+            "icgate: could not publish everything to GitHub; the verdict above is valid"
         ));
         for failure in failures {
             print_error(&failure.into());
         }
-        Ok(PUBLISHING)
+        Ok(ExitCode::NotPublished.code())
     }
 
     /// Judges the run; where GitHub does not say what the pull request changes, by what is at hand.
@@ -161,7 +163,7 @@ impl Publication<'_> {
         failures: &mut Vec<GithubError>,
     ) -> Finding {
         let unjudged = |error: &CliError| {
-            let fix = error.fix();
+            let fix = fix(error);
             Finding::Unjudged(Unjudged {
                 why: error.to_string(),
                 fix: fix.unwrap_or_else(|| "see the log of the run".to_owned()),
@@ -334,16 +336,4 @@ impl Publication<'_> {
             CommentWhen::Never => When::Never,
         }
     }
-}
-
-/// Says what became of something, and gives its address if it looks like one.
-fn told(what: &str, published: Published) -> Option<String> {
-    let plain = |url: &String| url.starts_with("http") && !url.contains(char::is_control);
-    let url = published.url.filter(plain);
-    match (published.overtaken, &url) {
-        (true, _) => output::say(format_args!("{what}: a newer run has told already")),
-        (false, Some(url)) => output::say(format_args!("{what}: {url}")),
-        (false, None) => output::say(format_args!("{what}: none")),
-    }
-    url
 }

@@ -4,18 +4,19 @@
 //! worktree of the last commit ─→ baselines recorded in this measurement environment ─→ committed there
 //!    ├─ nothing changed, measured twice                       equal to the digit
 //!    ├─ a benchmark deleted, a baseline padded or worsened    refused, exit code 5
-//!    └─ costs planted in the code: +0.5 %, +2 %               pass; fail, with function and line
+//!    └─ costs injected into the code: +0.5 %, +2 %              pass; fail, with function and line
 //! ```
 //!
-//! What is planted, and where, the project says (see [`plants`]); how dear a plant is, is measured
-//! and not assumed. Nothing is left behind but unreachable commits, which git collects.
+//! The project says what is injected, and where (see [`injections`]); its cost is measured and not
+//! assumed. Nothing is left behind but unreachable commits, which git collects.
 
-mod plants;
+mod injections;
 mod rig;
 mod table;
 mod trials;
 
 use camino::Utf8Path;
+use icgate_core::model::exit_code::ExitCode;
 
 use crate::args::Project as Selection;
 use crate::cargo::Project;
@@ -24,32 +25,28 @@ use crate::git::Repository;
 use crate::io::output;
 use crate::io::store;
 
-use plants::Plants;
 use rig::Rig;
-
-/// Exit code if a trial did not go as it should.
-const FAILED: u8 = 1;
 
 pub(crate) fn selftest(
     selection: &Selection,
-    plants: Option<&Utf8Path>,
+    folder: Option<&Utf8Path>,
     write: Option<&Utf8Path>,
 ) -> Result<u8, CliError> {
     let project = Project::open(selection)?;
     let repository = Repository::find(project.root())?.ok_or_else(|| GitError::NoHistory {
         revision: "HEAD".to_owned(),
     })?;
-    let plants = match plants {
-        Some(path) => Plants::read(path)?,
-        None => Plants::default(),
+    let costs = match folder {
+        Some(folder) => injections::read(folder)?,
+        None => Vec::new(),
     };
     let rig = Rig::set_up(&project, selection, &repository)?;
     let mut held = Vec::new();
-    for trial in trials::without_plants(&rig)? {
+    for trial in trials::without_injections(&rig)? {
         output::complain(format_args!("icgate: {}: {}", trial.what, trial.found));
         held.push(trial);
     }
-    for trial in trials::with_plants(&rig, &plants)? {
+    for trial in trials::with_injections(&rig, &costs)? {
         output::complain(format_args!("icgate: {}: {}", trial.what, trial.found));
         held.push(trial);
     }
@@ -60,5 +57,10 @@ pub(crate) fn selftest(
         store::write(path.as_std_path(), &text)?;
     }
     let all = held.iter().all(|trial| trial.held);
-    Ok(if all { 0 } else { FAILED })
+    let code = if all {
+        ExitCode::Pass
+    } else {
+        ExitCode::Regression
+    };
+    Ok(code.code())
 }

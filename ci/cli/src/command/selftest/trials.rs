@@ -7,14 +7,14 @@ use icgate_core::model::functions::FunctionTable;
 use icgate_core::model::metric::Metric;
 use serde_json::Value;
 
-use super::plants::{Plant, Plants};
+use super::injections::Cost;
 use super::rig::{Answer, Rig};
 use crate::error::{CliError, SelftestError};
 use crate::io::store;
 
-/// Rounds by which a plant's cost is found out.
+/// Rounds by which an injection's cost is measured.
 const CALIBRATION: u64 = 1_000;
-/// Planted changes in parts per million: half of the usual limit, and twice.
+/// Injected changes in parts per million: half of the usual limit, and twice.
 const HALF: u64 = 5_000;
 const TWICE: u64 = 20_000;
 
@@ -33,7 +33,7 @@ pub(super) struct Trial {
 }
 
 /// Trials for which the code stays as it is.
-pub(super) fn without_plants(rig: &Rig<'_>) -> Result<Vec<Trial>, CliError> {
+pub(super) fn without_injections(rig: &Rig<'_>) -> Result<Vec<Trial>, CliError> {
     let first = rig.measure("first")?;
     let second = rig.measure("second")?;
     let counts = counts(&first);
@@ -107,76 +107,74 @@ fn worsened(rig: &Rig<'_>) -> Result<Trial, CliError> {
     ))
 }
 
-/// Costs planted in the code.
-pub(super) fn with_plants(rig: &Rig<'_>, plants: &Plants) -> Result<Vec<Trial>, CliError> {
-    let plants = &plants.plant;
-    if plants.is_empty() {
+/// Costs injected into the code.
+pub(super) fn with_injections(rig: &Rig<'_>, costs: &[Cost]) -> Result<Vec<Trial>, CliError> {
+    if costs.is_empty() {
         return Ok(Vec::new());
     }
     let originals: Result<Vec<String>, CliError> =
-        plants.iter().map(|plant| rig.read(&plant.file)).collect();
+        costs.iter().map(|cost| rig.read(cost.file())).collect();
     let originals = originals?;
-    let mut ground = Ground {
+    let mut injected = Injected {
         rig,
-        plants,
+        costs,
         originals: &originals,
         lines: Vec::new(),
     };
-    let at = |run: &Value, plant: &Plant| {
-        instructions(run, &plant.benchmark).ok_or_else(|| SelftestError::Plant {
-            file: plant.file.clone(),
-            after: plant.benchmark.clone(),
-            what: "is no benchmark".to_owned(),
-        })
+    let wrong = |cost: &Cost, what| SelftestError::Calibrate {
+        file: cost.file().to_owned(),
+        benchmark: cost.calibrate.benchmark.clone(),
+        what,
     };
-    ground.grow(&vec![0; plants.len()])?;
+    let at = |run: &Value, cost: &Cost| {
+        let count = instructions(run, &cost.calibrate.benchmark);
+        count.ok_or_else(|| wrong(cost, "is no benchmark"))
+    };
+    injected.set(&vec![0; costs.len()])?;
     let none = rig.measure("none")?;
-    ground.grow(&vec![CALIBRATION; plants.len()])?;
+    injected.set(&vec![CALIBRATION; costs.len()])?;
     let many = rig.measure("many")?;
     let base = rig.measured("first")?;
     let mut trials = Vec::new();
     for (parts, what) in [(HALF, "+0.5 %"), (TWICE, "+2 %")] {
         let mut rounds = Vec::new();
-        for plant in plants {
-            let (base, none, many) = (at(&base, plant)?, at(&none, plant)?, at(&many, plant)?);
+        for cost in costs {
+            let (base, none, many) = (at(&base, cost)?, at(&none, cost)?, at(&many, cost)?);
             let target = base + base * parts / 1_000_000;
             let each = many.checked_sub(none).filter(|it| *it > 0);
-            let each = each.ok_or_else(|| SelftestError::Plant {
-                file: plant.file.clone(),
-                after: plant.benchmark.clone(),
-                what: "does not run what is planted there".to_owned(),
-            })?;
+            let each = each.ok_or_else(|| wrong(cost, "does not run what is injected"))?;
             rounds.push(target.saturating_sub(none) * CALIBRATION / each);
         }
-        ground.grow(&rounds)?;
-        let what = format!("{what} planted in {} functions", plants.len());
-        let answer = rig.icgate(&["check", "--no-cache", "--base=HEAD"], "planted")?;
+        injected.set(&rounds)?;
+        let what = format!("{what} injected into {} functions", costs.len());
+        let answer = rig.icgate(&["check", "--no-cache", "--base=HEAD"], "injected")?;
         trials.push(if parts == HALF {
             passed(what, &answer)
         } else {
-            named(what, &answer, &ground)
+            named(what, &answer, &injected)
         });
     }
     rig.restore()?;
     Ok(trials)
 }
 
-/// The project with plants in it.
-struct Ground<'a> {
+/// The project with costs in it.
+struct Injected<'a> {
     rig: &'a Rig<'a>,
-    plants: &'a [Plant],
+    costs: &'a [Cost],
     originals: &'a [String],
-    /// On which line each stands.
-    lines: Vec<usize>,
+    /// The line of each.
+    lines: Vec<Option<usize>>,
 }
 
-impl Ground<'_> {
-    fn grow(&mut self, rounds: &[u64]) -> Result<(), CliError> {
+impl Injected<'_> {
+    /// Lets each cost take so many rounds.
+    fn set(&mut self, rounds: &[u64]) -> Result<(), CliError> {
         self.lines.clear();
-        for ((plant, original), rounds) in self.plants.iter().zip(self.originals).zip(rounds) {
-            let grown = plant.grow(original, *rounds)?;
-            self.rig.write(&plant.file, &grown.text)?;
-            self.lines.push(grown.line);
+        for ((cost, original), rounds) in self.costs.iter().zip(self.originals).zip(rounds) {
+            let edited = cost.inject(original, *rounds)?;
+            self.rig.write(cost.file(), &edited.text)?;
+            self.lines.push(edited.cost_line);
         }
         Ok(())
     }
@@ -197,7 +195,7 @@ fn passed(what: String, answer: &Answer) -> Trial {
 }
 
 /// A large cost must be stopped, in each benchmark that has it and in no other, and its cause named.
-fn named(what: String, answer: &Answer, ground: &Ground<'_>) -> Trial {
+fn named(what: String, answer: &Answer, injected: &Injected<'_>) -> Trial {
     let rows = rows(answer);
     let grown_by = |row: &Value| Some(row["head"].as_i64()? - row["base"].as_i64()?);
     let beyond = |row: &&&Value| {
@@ -213,30 +211,31 @@ fn named(what: String, answer: &Answer, ground: &Ground<'_>) -> Trial {
     let alarms = rows.iter().filter(regressed).count() - caught;
     let mut names = 0;
     let mut lines = 0;
-    for (plant, line) in ground.plants.iter().zip(&ground.lines) {
+    for (cost, line) in injected.costs.iter().zip(&injected.lines) {
         let row = grown
             .iter()
-            .find(|row| row["id"] == plant.benchmark.as_str());
+            .find(|row| row["id"] == cost.calibrate.benchmark.as_str());
         let culprit = row.map_or(&Value::Null, |row| &row["culprits"][0]);
-        names += usize::from(culprit["name"] == plant.function.as_str());
-        let here = culprit["file"] == plant.file.as_str() && culprit["line"] == *line;
+        names += usize::from(culprit["name"] == cost.calibrate.function.as_str());
+        let is_line = line.is_some_and(|line| culprit["line"] == line);
+        let here = culprit["file"] == cost.file() && is_line;
         lines += usize::from(here);
     }
-    let plants = ground.plants.len();
+    let all = injected.costs.len();
     Trial {
         what,
         expected: "fail, with function and line",
         found: format!(
-            "{caught} of {} caught, {names} of {plants} functions and {lines} of {plants} lines \
+            "{caught} of {} caught, {names} of {all} functions and {lines} of {all} lines \
              named, exit code {}",
             grown.len(),
             answer.code
         ),
         held: answer.code == 1
             && caught == grown.len()
-            && caught >= plants
+            && caught >= all
             && alarms == 0
-            && (names, lines) == (plants, plants),
+            && (names, lines) == (all, all),
         caught: (caught, grown.len()),
         alarms: (alarms, rows.len() - grown.len()),
     }

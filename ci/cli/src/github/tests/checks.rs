@@ -16,7 +16,7 @@ pub(super) fn annotated(ci: CiRun) -> CheckRun {
         ci,
         url: "https://github.com/owner/engine/actions/runs/7",
     };
-    judged(&crate::command::judge::tests::regressed(120), &place)
+    judged(&crate::verdict::tests::regressed(120), &place)
 }
 
 #[test]

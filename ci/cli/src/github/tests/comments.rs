@@ -150,7 +150,7 @@ fn a_comment_that_would_not_be_found_again_is_taken_back() {
         "{error}"
     );
     assert_eq!(
-        error.fix().unwrap(),
+        crate::error::fix(&error).unwrap(),
         "publish with `--author 'other-app[bot]'`"
     );
     assert_eq!(scene.fake.world().comments.len(), 0);

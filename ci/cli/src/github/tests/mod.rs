@@ -17,7 +17,9 @@ use icgate_core::publish::pull_request::Repository;
 use icgate_core::publish::retry::WAIT_MAX;
 
 use super::client::{Client, Clock, Endpoint};
-use super::{GithubError, PostTarget, Published, Publisher};
+use crate::error::GithubError;
+
+use super::{PostTarget, Published, Publisher};
 
 const BOT: &str = "github-actions[bot]";
 const TOKEN: &str = "ghs_not-to-be-seen";

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::model::bench_id::BenchId;
@@ -28,20 +29,25 @@ pub struct Merged {
     pub warnings: Vec<String>,
 }
 
+const AGAIN: &str = "measure all shards again, of one commit and on machines of one kind";
+
 /// Why shards do not make a run. Names are those that the runs were given with.
-#[derive(Debug, PartialEq, Eq, Error)]
+#[derive(Debug, PartialEq, Eq, Error, Diagnostic)]
 pub enum MergeError {
     /// There is nothing to merge.
     #[error("no shard was given")]
+    #[diagnostic(help("give the run.json of every shard"))]
     Nothing,
     /// A run of all benchmarks, or one that was merged before.
     #[error("run `{name}` is not a shard")]
+    #[diagnostic(help("judge it by itself: icgate compare {name}"))]
     NotAShard {
         /// The run.
         name: String,
     },
     /// Two shards differ in what all of them share.
     #[error("`{first}` and `{second}` cannot be merged: {what}")]
+    #[diagnostic(help("{AGAIN}"))]
     Mixed {
         /// One shard.
         first: String,
@@ -52,6 +58,7 @@ pub enum MergeError {
     },
     /// One shard twice, of one attempt.
     #[error("shard {shard} is there twice: `{first}` and `{second}`")]
+    #[diagnostic(help("leave one of them out"))]
     Twice {
         /// The shard.
         shard: Shard,
@@ -62,6 +69,7 @@ pub enum MergeError {
     },
     /// One benchmark in two shards.
     #[error("benchmark `{id}` was measured twice, in `{first}` and `{second}`")]
+    #[diagnostic(help("{AGAIN}"))]
     Duplicate {
         /// The benchmark.
         id: BenchId,
@@ -72,12 +80,14 @@ pub enum MergeError {
     },
     /// Shards that nobody handed in.
     #[error("{}", missing_shards(shards))]
+    #[diagnostic(help("{}", measure_missing(shards)))]
     MissingShards {
         /// Which ones.
         shards: Vec<Shard>,
     },
     /// Listed, and measured in no shard.
     #[error("no shard has measured {}", names(ids))]
+    #[diagnostic(help("see why its job could not measure it, and run that job again"))]
     MissingBenchmarks {
         /// Which ones.
         ids: Vec<BenchId>,
@@ -93,28 +103,11 @@ impl MergeError {
             Self::Nothing | Self::MissingShards { .. } | Self::MissingBenchmarks { .. }
         )
     }
+}
 
-    /// What to do about it.
-    #[must_use]
-    pub fn fix(&self) -> String {
-        match self {
-            Self::Nothing => "give the run.json of every shard".to_owned(),
-            Self::NotAShard { name } => format!("judge it by itself: icgate compare {name}"),
-            Self::Mixed { .. } | Self::Duplicate { .. } => {
-                "measure all shards again, of one commit and on machines of one kind".to_owned()
-            }
-            Self::Twice { .. } => "leave one of them out".to_owned(),
-            Self::MissingShards { shards } => {
-                let shard = shards.first().map_or_else(String::new, Shard::to_string);
-                format!(
-                    "see why its job gave no run.json, or measure it: icgate measure --shard {shard}"
-                )
-            }
-            Self::MissingBenchmarks { .. } => {
-                "see why its job could not measure it, and run that job again".to_owned()
-            }
-        }
-    }
+fn measure_missing(shards: &[Shard]) -> String {
+    let shard = shards.first().map_or_else(String::new, Shard::to_string);
+    format!("see why its job gave no run.json, or measure it: icgate measure --shard {shard}")
 }
 
 fn missing_shards(shards: &[Shard]) -> String {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! baselines/<platform>/<suite>.json
-//! { "format":2, "suite": …, "chamber": {…},
+//! { "format":2, "suite": …, "environment": {…},
 //!   "benchmarks": [
 //!     {"id": …, "metrics": {"instructions": …, …}, "noise": 0, "other": …, "functions": [
 //!       {"name": …, "file": …, "instructions": …, "calls": …},     one function a line
@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -104,11 +105,18 @@ impl Accepted {
     }
 }
 
+fn restore(name: &str) -> String {
+    format!(
+        "take it from git again (`git checkout -- {name}`), or delete it and run `make update-baseline`"
+    )
+}
+
 /// Why a text is not a baseline.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum BaselineError {
     /// Not JSON, cut short, or not of this shape.
     #[error("cannot read baseline `{name}` (line {}, column {}: {})", source.line(), source.column(), without_position(source))]
+    #[diagnostic(help("{}", restore(name)))]
     Shape {
         /// Display name of the text.
         name: String,
@@ -119,6 +127,7 @@ pub enum BaselineError {
     #[error(
         "cannot read baseline `{name}`: it has format {format}, this icgate knows up to {BASELINE_FORMAT}"
     )]
+    #[diagnostic(help("use the icgate that wrote it, or a newer one"))]
     Newer {
         /// Display name of the text.
         name: String,
@@ -129,6 +138,7 @@ pub enum BaselineError {
     #[error(
         "cannot read baseline `{name}`: it has the former format {format}, this icgate reads {BASELINE_FORMAT}"
     )]
+    #[diagnostic(help("{}", crate::model::MIGRATE))]
     Former {
         /// Display name of the text.
         name: String,
@@ -137,26 +147,13 @@ pub enum BaselineError {
     },
     /// Well-formed, but not what icgate writes.
     #[error("cannot believe baseline `{name}`: {what}")]
+    #[diagnostic(help("{}", restore(name)))]
     Inconsistent {
         /// Display name of the text.
         name: String,
         /// What is wrong, with the benchmark's id.
         what: String,
     },
-}
-
-impl BaselineError {
-    /// What to do about it.
-    #[must_use]
-    pub fn fix(&self) -> String {
-        match self {
-            Self::Newer { .. } => "use the icgate that wrote it, or a newer one".to_owned(),
-            Self::Former { .. } => crate::model::MIGRATE.to_owned(),
-            Self::Shape { name, .. } | Self::Inconsistent { name, .. } => format!(
-                "take it from git again (`git checkout -- {name}`), or delete it and run `make update-baseline`"
-            ),
-        }
-    }
 }
 
 /// `serde_json` appends the position, which the message already gives in its own place.

@@ -26,6 +26,7 @@
 use std::fmt;
 
 use globset::{Glob, GlobMatcher};
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -97,11 +98,25 @@ struct Rule {
     limit: Limit,
 }
 
+const KEYS: &str = "the keys are: format, default.{limit, min_change, improvement}, \
+    rule.{benchmarks, metric, limit, min_change}, drift.{limit, min_change}, \
+    commands.{check, update}";
+
+/// The remedy for another format.
+const fn for_format(format: u32) -> &'static str {
+    if format < POLICY_FORMAT {
+        crate::model::MIGRATE
+    } else {
+        "use the icgate that it was written for, or a newer one"
+    }
+}
+
 /// Why a text is not a policy.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum PolicyError {
     /// Not TOML, an unknown key, or a value of the wrong kind.
     #[error("cannot read policy `{name}`: {}", source.to_string().trim_end())]
+    #[diagnostic(help("{KEYS}"))]
     Shape {
         /// Display name of the text.
         name: String,
@@ -112,6 +127,7 @@ pub enum PolicyError {
     #[error(
         "cannot read policy `{name}`: it has format {format}, this icgate reads {POLICY_FORMAT}"
     )]
+    #[diagnostic(help("{}", for_format(*format)))]
     Format {
         /// Display name of the text.
         name: String,
@@ -120,6 +136,10 @@ pub enum PolicyError {
     },
     /// A limit that is not a share between 0 % and 100 %.
     #[error("policy `{name}`: `{text}` in `{place}` is not a limit")]
+    #[diagnostic(help(
+        "write a share from \"0%\" to \"100%\" with up to four decimals, such as \"1%\" or \
+                 \"0.5%\""
+    ))]
     Limit {
         /// Display name of the text.
         name: String,
@@ -130,6 +150,7 @@ pub enum PolicyError {
     },
     /// A pattern that is not a glob.
     #[error("policy `{name}`: `{place}` has a bad pattern: {source}")]
+    #[diagnostic(help("write a glob, such as \"kv/**\""))]
     Pattern {
         /// Display name of the text.
         name: String,
@@ -138,32 +159,6 @@ pub enum PolicyError {
         /// What is wrong with it.
         source: globset::Error,
     },
-}
-
-impl PolicyError {
-    /// What to do about it.
-    #[must_use]
-    pub fn fix(&self) -> String {
-        match self {
-            Self::Shape { .. } | Self::Pattern { .. } => {
-                "the keys are: format, default.{limit, min_change, improvement}, \
-                 rule.{benchmarks, metric, limit, min_change}, drift.{limit, min_change}, \
-                 commands.{check, update}"
-                    .to_owned()
-            }
-            Self::Format { format, .. } if *format < POLICY_FORMAT => {
-                crate::model::MIGRATE.to_owned()
-            }
-            Self::Format { .. } => {
-                "use the icgate that it was written for, or a newer one".to_owned()
-            }
-            Self::Limit { .. } => {
-                "write a share from \"0%\" to \"100%\" with up to four decimals, such as \"1%\" or \
-                 \"0.5%\""
-                    .to_owned()
-            }
-        }
-    }
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
+use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -151,10 +152,11 @@ pub struct FunctionLines {
 }
 
 /// Why a text is not a run.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum RunError {
     /// Not JSON, or not of this shape.
     #[error("cannot read run `{name}` (line {}, column {}: {source})", source.line(), source.column())]
+    #[diagnostic(help("measure again: `icgate measure`"))]
     Shape {
         /// Display name of the text.
         name: String,
@@ -163,6 +165,7 @@ pub enum RunError {
     },
     /// Another version's.
     #[error("cannot read run `{name}`: it has format {format}, this icgate reads {RUN_FORMAT}")]
+    #[diagnostic(help("measure again: `icgate measure`"))]
     Format {
         /// Display name of the text.
         name: String,
@@ -171,6 +174,7 @@ pub enum RunError {
     },
     /// Well-formed, but not something that was measured.
     #[error("cannot believe run `{name}`: benchmark `{id}` {what}")]
+    #[diagnostic(help("measure again: `icgate measure`"))]
     Untrue {
         /// Display name of the text.
         name: String,
@@ -181,20 +185,13 @@ pub enum RunError {
     },
     /// Well-formed, but not what a shard says of itself.
     #[error("cannot believe run `{name}`: {what}")]
+    #[diagnostic(help("measure again: `icgate measure`"))]
     Part {
         /// Display name of the text.
         name: String,
         /// What is wrong with it.
         what: &'static str,
     },
-}
-
-impl RunError {
-    /// What to do about it.
-    #[must_use]
-    pub fn fix(&self) -> String {
-        "measure again: `icgate measure`".to_owned()
-    }
 }
 
 impl Run {
