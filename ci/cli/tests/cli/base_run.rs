@@ -119,7 +119,7 @@ fn another_environment(repository: &Repository) {
     let changed = repository.icgate(&["check", ID]);
     changed.says(1, &["regressed", "by the toolchain 0 %, by this change +"]);
     // What is judged later is judged beside the same base.
-    let stored = repository.icgate(&["compare", "target/icgate/run.json"]);
+    let stored = repository.icgate(&["compare", "--part", "target/icgate/run.json"]);
     stored.says(1, &["by the toolchain 0 %, by this change +"]);
     shards_in_another_environment(repository);
     repository.git(&["checkout", "--quiet", "src/lib.rs"]);
@@ -213,7 +213,7 @@ fn selftest(repository: &Repository) {
         0,
         &[
             "| the same code, measured twice | equal counts, pass | 3 of 3 equal",
-            "| 1 missing, exit code 5 | ✓ |",
+            "| 1 benchmark missing, exit code 5 | ✓ |",
             "| 1 baseline mismatch, exit code 5 | ✓ |",
             "| 1 reason missing, exit code 5 | ✓ |",
             "1 of 1 functions and 1 of 1 lines named, exit code 1 | ✓ |",
