@@ -42,6 +42,7 @@ pub mod snapshot;
 
 pub mod kv;
 
+mod fields;
 mod injected_bug;
 #[cfg(test)]
 mod torture;

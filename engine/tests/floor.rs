@@ -131,9 +131,9 @@ fn rot_below_a_snapshot_is_a_warning_wherever_it_is() {
             let damaged = vfs.read(&path.with_extension("wal.lost")).unwrap();
             assert_eq!(damaged[at], pristine.read(path).unwrap()[at] ^ 1);
             // From here on it is an ordinary log again.
-            let mut store = recovery.store;
-            change(&wal, &mut store, "first", 400..420);
-            drop((wal, store));
+            let mut rebuilt = recovery.store;
+            change(&wal, &mut rebuilt, "first", 400..420);
+            drop((wal, rebuilt));
             let (_, recovered, recovery) = open(&vfs, Policy::TornTail).expect(&story);
             assert!(recovered.set_aside.is_empty(), "{story}");
             assert_eq!(contents(&recovery.store), model("first", 420), "{story}");

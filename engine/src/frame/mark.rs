@@ -2,6 +2,7 @@
 //! records are one transaction.
 
 use super::{Kind, Record, VERSION};
+use crate::fields::{u32_at, u64_at};
 
 /// The payload bytes of a [`SyncMark`].
 pub const MARK_PAYLOAD_BYTES: usize = 16;
@@ -79,12 +80,11 @@ impl SegmentEnd {
     #[must_use]
     pub fn decode(payload: &[u8]) -> Option<Self> {
         let payload: &[u8; END_PAYLOAD_BYTES] = payload.try_into().ok()?;
-        let [.., a, b, c, d, e, f, g, h] = *payload;
         Some(Self {
             records: u64_at(payload, 0),
             end_lsn: u64_at(payload, 8),
-            chain: u32::from_le_bytes([a, b, c, d]),
-            next_epoch: u32::from_le_bytes([e, f, g, h]),
+            chain: u32_at(payload, 16),
+            next_epoch: u32_at(payload, 20),
         })
     }
 
@@ -162,10 +162,9 @@ impl TxCommit {
     #[must_use]
     pub fn decode(payload: &[u8]) -> Option<Self> {
         let payload: &[u8; COMMIT_PAYLOAD_BYTES] = payload.try_into().ok()?;
-        let [.., a, b, c, d] = *payload;
         Some(Self {
             records: u64_at(payload, 0),
-            chain: u32::from_le_bytes([a, b, c, d]),
+            chain: u32_at(payload, 8),
         })
     }
 
@@ -178,12 +177,6 @@ impl TxCommit {
             payload,
         }
     }
-}
-
-fn u64_at(payload: &[u8], at: usize) -> u64 {
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&payload[at..at + 8]);
-    u64::from_le_bytes(bytes)
 }
 
 #[cfg(test)]

@@ -188,6 +188,10 @@ pub fn checkpoint<V: Vfs>(
 ///
 /// # Errors
 /// [`RecoverError`] where the log cannot be opened, or the two do not fit together.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the log keeps a clone, as `Wal::open` keeps what it is given"
+)]
 pub fn open<V: Vfs>(
     vfs: V,
     dir: &Path,

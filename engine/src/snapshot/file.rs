@@ -1,5 +1,6 @@
 //! A snapshot's file: header, sections, checksum, and how it gets in place.
 
+use crate::fields::u64_at;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -192,12 +193,6 @@ fn read_sections(bytes: &Bytes, end: usize, count: u8) -> Result<Vec<(u8, Bytes)
     } else {
         Err(BadSnapshot::Section(count))
     }
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    let mut field = [0; 8];
-    field.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(field)
 }
 
 /// A snapshot could not be saved, or the outdated ones not removed. The newest two that were there

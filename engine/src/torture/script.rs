@@ -47,11 +47,10 @@ pub(super) fn script(seed: u64, len: usize) -> Vec<Operation> {
         36..=37 => Operation::Sync,
         38 => Operation::Restart,
         39..=40 => Operation::Truncate,
-        41 => Operation::Maintain,
-        42 => Operation::Close,
-        43..=45 => Operation::CloseClones(1 + random.below(3)),
-        46..=47 => Operation::Nothing,
-        48 => Operation::TruncateAll,
+        41 => Operation::Close,
+        42..=44 => Operation::CloseClones(1 + random.below(3)),
+        45..=46 => Operation::Nothing,
+        47 => Operation::TruncateAll,
         _ => Operation::Maintain,
     };
     (0..len).map(operation).collect()

@@ -82,7 +82,7 @@ impl Vfs for Disk {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        for step in creation(dir, |path| path.exists()) {
+        for step in creation(dir, Path::exists) {
             match step {
                 Step::Create(path) => match fs::create_dir(path) {
                     // Somebody else creates it at the same time.

@@ -226,7 +226,20 @@ fn sleep<V: Vfs>(turn: &Turn<V>, patience: Option<Duration>) -> Signal {
     *signal
 }
 
+/// Closes the log for good, and wakes everybody.
+fn fail<V: Vfs>(mut state: Guard<'_, V>, cause: IoError) -> Poisoned {
+    let poisoned = state.failure.insert(Poisoned { cause }).clone();
+    let wake = state.waiting.all();
+    drop(state);
+    wake.now();
+    poisoned
+}
+
 /// What a thread does that waits for something.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for one call; a box would cost each commit an allocation"
+)]
 enum Next<V: Vfs> {
     Lead(SegmentWriter<V>),
     Sleep(Turn<V>, Option<Duration>),
@@ -369,7 +382,7 @@ impl<V: Vfs> Wal<V> {
             state.volatile_bytes -= volatile_bytes;
         }
         if let Err(cause) = outcome {
-            return Err(self.fail(state, cause));
+            return Err(fail::<V>(state, cause));
         }
         if let Some(begun_us) = begun_us
             && state.progress.durable > before
@@ -388,15 +401,6 @@ impl<V: Vfs> Wal<V> {
         drop(state);
         wake.now();
         Ok(monitor.lock())
-    }
-
-    /// Closes the log for good, and wakes everybody.
-    fn fail(&self, mut state: Guard<'_, V>, cause: IoError) -> Poisoned {
-        let poisoned = state.failure.insert(Poisoned { cause }).clone();
-        let wake = state.waiting.all();
-        drop(state);
-        wake.now();
-        poisoned
     }
 
     /// Waits until it is one's turn to have the writer, and takes it.
@@ -440,7 +444,7 @@ impl<V: Vfs> Wal<V> {
     ) -> Result<(), Poisoned> {
         let mut state = self.shared.state.lock();
         if let Err(cause) = outcome {
-            return Err(self.fail(state, cause));
+            return Err(fail::<V>(state, cause));
         }
         state.writer = Some(writer);
         state.waiting.sleepers_first = true;

@@ -233,7 +233,7 @@ fn walk<V: Vfs>(
             Kind::SEGMENT_END => break,
             Kind::SYNC_MARK => {}
             Kind::BATCH => {
-                next += u64::from(u32::from_le_bytes(window.get(at + frame::HEAD as u64)?))
+                next += u64::from(u32::from_le_bytes(window.get(at + frame::HEAD as u64)?));
             }
             Kind::TX_BEGIN => in_transaction = true,
             Kind::TX_COMMIT => in_transaction = false,

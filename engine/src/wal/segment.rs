@@ -1,5 +1,6 @@
 //! The header of a segment and the names of files; `FORMAT.md` §2.
 
+use crate::fields::{u32_at, u64_at};
 use std::path::{Path, PathBuf};
 
 /// The bytes of a segment's header, which its first frame follows.
@@ -185,18 +186,6 @@ impl Header {
         };
         bytes.min(whole)
     }
-}
-
-fn u32_at(bytes: &[u8; HEADER_BYTES], at: usize) -> u32 {
-    let mut field = [0; 4];
-    field.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(field)
-}
-
-fn u64_at(bytes: &[u8; HEADER_BYTES], at: usize) -> u64 {
-    let mut field = [0; 8];
-    field.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(field)
 }
 
 /// Folds a frame's checksum into the chain over a segment, which thereby depends on every frame

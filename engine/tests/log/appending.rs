@@ -156,7 +156,7 @@ fn a_housekeeper_makes_buffered_records_durable_and_prepares_files() {
 #[test]
 fn dropping_a_maintainer_makes_buffered_records_durable() {
     let mode = Mode::Buffered {
-        interval: Duration::from_secs(3600),
+        interval: Duration::from_hours(1),
         max_bytes: u64::MAX,
     };
     let (wal, _) = Wal::open(Memory::default(), &log_dir(), Options { mode, ..options() }).unwrap();
@@ -187,7 +187,7 @@ fn no_room_for_a_spare_file_closes_no_log() {
         sim.plan(Plan::Fair);
         let spares = || {
             let names = sim.list(&log_dir()).unwrap();
-            names.iter().filter(|name| name.ends_with(".spare")).count()
+            names.iter().filter(|name| name.contains(".spare")).count()
         };
         assert_eq!(spares(), 0, "what it took is given back");
         // It is tried again, and not at once: each attempt takes room that is needed elsewhere.
