@@ -9,6 +9,7 @@ use crate::publish::marker::{Sha, State};
 use crate::render::markdown;
 use crate::render::markup::code;
 use crate::report::Report;
+use crate::report::source_link::SourceTree;
 
 /// When a pull request gets a comment. One that is there is kept up to date in any case but
 /// [`Never`](Self::Never).
@@ -32,6 +33,13 @@ pub struct RunLink {
 }
 
 impl RunLink {
+    /// The commit, for links to its lines.
+    #[must_use]
+    pub fn tree(&self) -> Option<SourceTree> {
+        let (repository, _) = self.url.split_once("/actions/runs/")?;
+        SourceTree::new(repository, self.sha.as_str())
+    }
+
     /// As a small line of Markdown.
     #[must_use]
     pub fn line(&self) -> String {
@@ -168,6 +176,13 @@ mod tests {
         let command = format!("`/update-baseline {} why", "0a".repeat(20));
         assert!(text(&sample()).contains(&command));
         assert!(!text(&quiet()).contains("/update-baseline"));
+    }
+
+    #[test]
+    fn a_run_links_to_the_lines_of_its_commit() {
+        let line = link().tree().unwrap().line("src/lib.rs", 7).unwrap();
+        let blob = format!("https://github.com/o/r/blob/{}", "0a".repeat(20));
+        assert_eq!(line, format!("{blob}/src/lib.rs#L7"));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::publish::body::without_verdict;
 use crate::publish::marker::{Key, Sha};
 use crate::render::github::message;
 use crate::render::{markdown, messages};
+use crate::report::source_link::is_path;
 use crate::report::{Report, Row};
 
 /// Annotations of one request.
@@ -30,7 +31,6 @@ const ANNOTATIONS_MAX: usize = 4 * BATCH;
 const TITLE_CHARS_MAX: usize = 255;
 const SUMMARY_CHARS_MAX: usize = 65_535;
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
-const PATH_BYTES_MAX: usize = 1_000;
 const LINE_MAX: u32 = 10_000_000;
 
 /// What a check run says at its end.
@@ -179,13 +179,6 @@ fn annotation(report: &Report, row: &Row) -> Option<Annotation> {
         title: cut(&title, TITLE_CHARS_MAX),
         message: cut(&message(row), MESSAGE_BYTES_MAX / 4),
     })
-}
-
-/// Whether a text is a path inside a repository, in the one spelling that it has there.
-fn is_path(path: &str) -> bool {
-    let part = |part: &str| !part.is_empty() && part != "." && part != "..";
-    let plain = |it: char| !it.is_control() && it != '\\' && it != ':';
-    path.len() <= PATH_BYTES_MAX && path.split('/').all(part) && path.chars().all(plain)
 }
 
 /// At most `chars_max` characters.
@@ -442,7 +435,7 @@ mod tests {
         report.rows.truncate(1);
         report.rows[0].culprits[0].line = Some(u32::MAX);
         assert!(!with_place(|place| judged(&report, place)).is_annotated());
-        assert!(!is_path(&"x".repeat(PATH_BYTES_MAX + 1)));
+        assert!(!is_path(&"x".repeat(1_001)));
         assert!(is_path("engine/src/frame.rs"));
     }
 

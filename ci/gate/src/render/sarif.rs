@@ -1,13 +1,12 @@
 //! A report as SARIF 2.1.0 (OASIS), which code scanning services read: a result for each benchmark
 //! that needs someone, at its culprit's line.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use crate::judge::{BaselineState, Outcome, Verdict};
 use crate::render::messages;
 use crate::render::number::{grouped, percent};
+use crate::report::source_link::percent_encoded;
 use crate::report::{Report, Row};
 
 /// Services refuse larger files; the worst come first.
@@ -108,7 +107,7 @@ fn result(report: &Report, row: &Row, rules: &[Verdict]) -> Value {
         .map(|it| {
             let path = format!("{}{}", report.prefix, it.file);
             json!({"physicalLocation": {
-                "artifactLocation": {"uri": uri(&path)},
+                "artifactLocation": {"uri": percent_encoded(&path)},
                 "region": {"startLine": it.line.map_or(1, |line| line.max(1))},
             }})
         })
@@ -125,23 +124,6 @@ fn result(report: &Report, row: &Row, rules: &[Verdict]) -> Value {
     })
 }
 
-/// A path as a relative reference: everything but unreserved characters and `/` in percent form
-/// (RFC 3986, section 2).
-fn uri(path: &str) -> String {
-    let mut uri = String::new();
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                uri.push(char::from(byte));
-            }
-            _ => {
-                let _ = write!(uri, "%{byte:02X}");
-            }
-        }
-    }
-    uri
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,11 +132,5 @@ mod tests {
     #[test]
     fn red_results() {
         insta::assert_snapshot!(render(&sample()));
-    }
-
-    #[test]
-    fn a_path_is_a_reference_and_nothing_else() {
-        assert_eq!(uri("engine/src/lib.rs"), "engine/src/lib.rs");
-        assert_eq!(uri("a b:c?d#é"), "a%20b%3Ac%3Fd%23%C3%A9");
     }
 }

@@ -61,6 +61,37 @@ pub(super) fn of(rows: &[Row]) -> Option<MainCause> {
     })
 }
 
+/// Failing benchmarks that one function and line moved.
+#[derive(Debug, Clone)]
+pub struct CauseGroup<'a> {
+    /// The cause, as the first of the rows has it.
+    pub culprit: &'a Culprit,
+    /// At least two, in the report's order: the worst first.
+    pub rows: Vec<&'a Row>,
+}
+
+/// The groups of rows with the same first culprit, in the order of their first rows.
+pub(super) fn groups(rows: &[Row]) -> Vec<CauseGroup<'_>> {
+    let key = |it: &'_ Culprit| (it.name.clone(), it.caller.clone(), it.file.clone(), it.line);
+    let mut at = BTreeMap::new();
+    let mut groups: Vec<CauseGroup<'_>> = Vec::new();
+    for row in rows.iter().filter(|it| it.fails() && it.has_moved()) {
+        let Some(culprit) = row.culprits.first() else {
+            continue;
+        };
+        let index = *at.entry(key(culprit)).or_insert(groups.len());
+        match groups.get_mut(index) {
+            Some(group) => group.rows.push(row),
+            None => groups.push(CauseGroup {
+                culprit,
+                rows: vec![row],
+            }),
+        }
+    }
+    groups.retain(|it| it.rows.len() > 1);
+    groups
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +136,24 @@ mod tests {
         rows[0].outcome = Outcome::Regressed;
         rows[0].culprits.clear();
         assert_eq!(of(&rows), None);
+    }
+
+    #[test]
+    fn rows_with_the_same_first_culprit_are_a_group() {
+        let all = rows(&[("a", 9), ("b", 8), ("a", 7), ("c", 6), ("b", 5)]);
+        let groups = groups(&all);
+        let of = |group: &CauseGroup<'_>| (group.culprit.name.to_string(), group.rows.len());
+        let found: Vec<_> = groups.iter().map(of).collect();
+        assert_eq!(found, [("a".to_owned(), 2), ("b".to_owned(), 2)]);
+        assert_eq!(groups[0].rows[1].culprits[0].instructions, 7);
+    }
+
+    #[test]
+    fn what_passes_or_did_not_move_is_in_no_group() {
+        let mut all = rows(&[("a", 9), ("a", 8), ("a", 7)]);
+        all[1].outcome = Outcome::Pass;
+        all[2].change = Some(0);
+        assert!(groups(&all).is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod cause;
 pub mod detail;
 pub mod explain;
 pub mod history;
+pub mod source_link;
 
 use std::collections::BTreeMap;
 
@@ -26,8 +27,9 @@ use crate::model::metric::{Metric, Metrics};
 use crate::model::policy::{Commands, PartsPerMillion, Policy, share_of};
 use crate::model::run::{Failed, Run};
 use crate::report::history::{History, Trend};
+use crate::report::source_link::SourceTree;
 
-pub use cause::MainCause;
+pub use cause::{CauseGroup, MainCause};
 
 /// The version of `report.json` that this code writes.
 pub const REPORT_FORMAT: u32 = 2;
@@ -72,6 +74,9 @@ pub struct Report {
     pub commands: Commands,
     /// Where the workspace lies in its repository (`some/folder/`), as annotations need it.
     pub prefix: String,
+    /// Head's commit, for links to its lines, if it is known where that is to be seen.
+    #[serde(skip)]
+    pub source: Option<SourceTree>,
 }
 
 /// One benchmark of a report.
@@ -146,6 +151,12 @@ impl Row {
         self.outcome != Outcome::Pass
     }
 
+    /// Whether its count is another than base's.
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        self.change.is_some_and(|change| change != 0)
+    }
+
     /// Whether it costs more than base does, and the new baseline accepts that.
     #[must_use]
     pub fn is_accepted_cost(&self) -> bool {
@@ -218,6 +229,7 @@ pub fn report(
         commands: policy.commands().clone(),
         failed: run.failed.clone(),
         prefix: String::new(),
+        source: None,
     }
 }
 
@@ -292,6 +304,19 @@ impl Report {
             .iter()
             .filter(|row| row.verdict == verdict)
             .count()
+    }
+
+    /// The causes that several failing benchmarks have in common, the one of the worst first.
+    #[must_use]
+    pub fn causes(&self) -> Vec<CauseGroup<'_>> {
+        cause::groups(&self.rows)
+    }
+
+    /// A link to where a culprit is, if head's commit can be seen somewhere.
+    #[must_use]
+    pub fn link(&self, culprit: &Culprit) -> Option<String> {
+        let path = format!("{}{}", self.prefix, culprit.file);
+        self.source.as_ref()?.line(&path, culprit.line?)
     }
 
     /// How many baselines are in this state.

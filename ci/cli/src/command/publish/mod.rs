@@ -122,10 +122,13 @@ impl Publication<'_> {
             failures.push(error);
             None
         });
-        let finding = match run {
+        let mut finding = match run {
             Ok(numbers) => self.judge(numbers, pull.as_ref(), &mut failures),
             Err(unjudged) => Finding::Unjudged(unjudged),
         };
+        if let Finding::Judged(report) = &mut finding {
+            report.source = self.link.tree();
+        }
         self.print(&finding)?;
         let (mut check_url, mut comment_url) = (None, None);
         match &self.client {

@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::{chart, flamegraph, split};
-use crate::attribute::FunctionChange;
+use crate::attribute::{Culprit, FunctionChange};
 use crate::judge::{Outcome, Verdict};
 use crate::model::bench_id::BenchId;
 use crate::model::escape::escaped;
@@ -55,7 +55,7 @@ pub(super) fn detail_row(index: usize, panels: &Markup) -> Markup {
 }
 
 /// The summary row. The group stays open: [`details`] ends it, and so may whatever follows it.
-pub(super) fn summary(row: &Row, index: usize) -> Markup {
+pub(super) fn summary(report: &Report, row: &Row, index: usize) -> Markup {
     html! {
         (PreEscaped(format!("<tbody id=\"benchmark-{index}\" class=\"{}\">", class(row))))
         tr class="summary" {
@@ -70,27 +70,38 @@ pub(super) fn summary(row: &Row, index: usize) -> Markup {
             td class="trend" {
                 @if let Some(trend) = &row.trend { (chart::small(trend, row.head)) }
             }
-            td class="cause" { (cause(row)) }
+            td class="cause" { (cause(report, row)) }
         }
     }
 }
 
-fn cause(row: &Row) -> Markup {
-    let culprit = row.culprits.first().filter(|_| has_moved(row));
+/// A function, and where to look at it.
+pub(super) fn culprit(report: &Report, culprit: &Culprit) -> Markup {
+    html! {
+        code { (messages::function(&culprit.name, culprit.caller.as_deref())) }
+        " " (place(report, culprit))
+    }
+}
+
+/// `file:line`, as a link if head's commit can be seen somewhere.
+fn place(report: &Report, culprit: &Culprit) -> Markup {
+    let place = messages::place(culprit);
+    html! {
+        @match report.link(culprit) {
+            Some(link) => a class="place" href=(link) rel="noreferrer" { (place) },
+            None => span class="place" { (place) },
+        }
+    }
+}
+
+fn cause(report: &Report, row: &Row) -> Markup {
+    let culprit = row.culprits.first().filter(|_| row.has_moved());
     html! {
         @if let Some(meaning) = messages::meaning(row) { div { (meaning) } }
         @if let Some(culprit) = culprit {
-            div {
-                code { (messages::function(&culprit.name, culprit.caller.as_deref())) }
-                @let place = messages::place(culprit);
-                @if !place.is_empty() { " " span class="place" { (place) } }
-            }
+            div { (self::culprit(report, culprit)) }
         }
     }
-}
-
-fn has_moved(row: &Row) -> bool {
-    row.change.is_some_and(|it| it != 0)
 }
 
 /// The row with the details.
@@ -115,7 +126,7 @@ pub(super) fn details(report: &Report, row: &Row, detail: Option<&Detail>, index
 
 /// Why it moved, in whole sentences.
 fn why(report: &Report, row: &Row) -> Markup {
-    if !has_moved(row) {
+    if !row.has_moved() {
         return html! {};
     }
     html! {
@@ -126,9 +137,8 @@ fn why(report: &Report, row: &Row) -> Markup {
                 @for culprit in &row.culprits {
                     li {
                         code { (messages::culprit(row, culprit)) }
-                        @let place = messages::place(culprit);
-                        @if !place.is_empty() {
-                            " at " span class="place" { (escaped(&report.prefix)) (place) }
+                        @if !messages::place(culprit).is_empty() {
+                            " at " span class="place" { (report.prefix) } (place(report, culprit))
                             @if culprit.in_diff { " (changed here)" }
                         }
                     }

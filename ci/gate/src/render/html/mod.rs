@@ -26,8 +26,14 @@ pub use self::history::render as render_history;
 use crate::judge::Outcome;
 use crate::model::escape::escaped;
 use crate::render::messages;
-use crate::report::Report;
+use crate::render::number::percent;
 use crate::report::detail::Details;
+use crate::report::{Report, Row};
+
+/// Causes that are listed above the table.
+const CAUSES_MAX: usize = 10;
+/// Benchmarks listed under each.
+const CAUSED_MAX: usize = 20;
 
 /// The report as a page.
 #[must_use]
@@ -39,6 +45,7 @@ fn render_within(report: &Report, details: &Details, bytes_max: usize) -> String
     let report = &report.escaped();
     let title = format!("icgate: {}", messages::headline(report));
     let main = html! {
+        (causes(report))
         (benchmarks(report, details, bytes_max))
         (surroundings(report))
     };
@@ -86,6 +93,37 @@ fn verdict(report: &Report) -> Markup {
     }
 }
 
+/// Each cause that several failing benchmarks have in common, and what it moved.
+fn causes(report: &Report) -> Markup {
+    let groups = report.causes();
+    let index = |row: &Row| report.rows.iter().position(|it| it.id == row.id);
+    html! {
+        @if !groups.is_empty() {
+            section id="causes" aria-labelledby="causes-title" {
+                h2 id="causes-title" { "Causes" }
+                @for group in groups.iter().take(CAUSES_MAX) {
+                    p class="main-cause" {
+                        (benchmark::culprit(report, group.culprit))
+                        " moves " (messages::plural(group.rows.len(), "benchmark")) ":"
+                    }
+                    ul class="why" {
+                        @for row in group.rows.iter().take(CAUSED_MAX) {
+                            li {
+                                a href=(format!("#benchmark-{}", index(row).unwrap_or(0))) { (row.id) }
+                                " " (messages::verdict(row))
+                                @if let Some(change) = row.change { " " (percent(change)) }
+                            }
+                        }
+                        @if let Some(more @ 1..) = group.rows.len().checked_sub(CAUSED_MAX) {
+                            li { "and " (more) " more, in the table below" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn benchmarks(report: &Report, details: &Details, bytes_max: usize) -> Markup {
     let columns = [
         ("benchmark", "text", "id"),
@@ -106,7 +144,7 @@ fn benchmarks(report: &Report, details: &Details, bytes_max: usize) -> Markup {
         }
     }
     let entries = report.rows.iter().enumerate().map(|(index, row)| Entry {
-        summary: benchmark::summary(row, index).into_string(),
+        summary: benchmark::summary(report, row, index).into_string(),
         detail: benchmark::details(report, row, details.benchmarks.get(&row.id), index)
             .into_string(),
     });

@@ -3,6 +3,7 @@ use super::*;
 use crate::attribute::reach::Reach;
 use crate::report::BaseRunChange;
 use crate::report::detail::tests::sample;
+use crate::report::source_link::SourceTree;
 
 /// The texts between `start` and `end`.
 fn between<'a>(page: &'a str, start: &str, end: &str) -> Vec<&'a str> {
@@ -128,4 +129,27 @@ fn what_the_terminal_says_of_a_cause_the_page_says_as_well() {
     assert!(functions.contains("+600 of it moved from engine::frame::neighbour"));
     let header = between(&page, "<header", "</header>")[0];
     assert!(header.contains("Cause: engine::frame::encode at engine/src/frame.rs:42"));
+}
+
+#[test]
+fn a_cause_of_several_benchmarks_is_said_once_above_the_table() {
+    let (mut report, details) = sample(true);
+    let mut second = report.rows[0].clone();
+    second.id = "frame/encode/second".parse().unwrap();
+    report.rows.insert(1, second);
+    report.source = SourceTree::new("https://github.com/o/r", &"0a".repeat(20));
+    let page = render(&report, &details);
+    let causes = between(&page, "<section id=\"causes\"", "</section>");
+    let [causes] = causes.as_slice() else {
+        panic!("one section")
+    };
+    assert_eq!(causes.matches("engine::frame::encode").count(), 1);
+    let link = format!(
+        "href=\"https://github.com/o/r/blob/{}/engine/src/frame.rs#L42\"",
+        "0a".repeat(20)
+    );
+    assert!(causes.contains(&link), "{causes}");
+    for row in ["#benchmark-0", "#benchmark-1"] {
+        assert!(causes.contains(row), "{causes}");
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! headline: verdict and what to do, counts with a denominator
-//! what needs someone, worst first: counts, limit, trend, cause at file:line
+//! each cause at file:line, with the benchmarks that it moved, worst first
+//! what else needs someone, worst first: counts, limit, trend, cause at file:line
 //! accepted, with their reasons
 //! folded: what stayed within its limit · functions and kinds · other counts · the measurement environment
 //! what to type
@@ -16,14 +17,14 @@
 
 use std::fmt::Write as _;
 
-use crate::attribute::FunctionChange;
+use crate::attribute::{Culprit, FunctionChange};
 use crate::judge::{BaselineState, Movement, Outcome, Verdict};
 use crate::model::metric::Metric;
 use crate::render::markup::code;
 use crate::render::messages;
 use crate::render::number::{grouped, percent, signed};
 use crate::render::sparkline::sparkline;
-use crate::report::{Report, Row};
+use crate::report::{CauseGroup, Report, Row};
 
 /// A comment over 65,536 characters is refused; whole rows are dropped to stay below this.
 const BYTES_MAX: usize = 60_000;
@@ -31,10 +32,14 @@ const BYTES_MAX: usize = 60_000;
 const FOLDED_BYTES: usize = 5_000;
 /// What the table of accepted changes may take.
 const ACCEPTED_BYTES: usize = 10_000;
+/// Room for the line that says how many rows are missing.
+const MORE_BYTES: usize = 100;
 /// Baselines in a sparkline; the measured count is one more bar.
 const BARS_MAX: usize = 20;
 /// Benchmarks whose functions and other counts are listed.
 const EXPLAINED_MAX: usize = 10;
+/// Causes with a table of their own; what further ones moved is with the rest.
+const GROUPS_MAX: usize = 10;
 /// Functions listed for each.
 const FUNCTIONS_MAX: usize = 6;
 
@@ -62,17 +67,18 @@ pub fn render(report: &Report) -> String {
     }
     let below = above + &below + &foot(report);
     let mut text = head(report);
-    if let Some(table) = failing(report) {
-        push(&mut text, &table, BYTES_MAX.saturating_sub(below.len()));
+    let room = BYTES_MAX.saturating_sub(below.len());
+    let tables = failing(report);
+    for (table, after) in tables.iter().zip((0..tables.len()).rev()) {
+        // Each table that follows can at least say how many rows it has.
+        push(&mut text, table, room.saturating_sub(after * MORE_BYTES));
     }
     text + &below
 }
 
 /// Appends a table, without the rows for which there is no room in `text`.
 fn push(text: &mut String, table: &Table, room: usize) {
-    /// Room for the line that says how many rows are missing.
-    const LINE: usize = 100;
-    let frame = table.head.len() + table.tail.len() + LINE;
+    let frame = table.head.len() + table.tail.len() + MORE_BYTES;
     let mut left = room.saturating_sub(text.len() + frame);
     let fits = |row: &&String| {
         let fits = row.len() <= left;
@@ -80,7 +86,10 @@ fn push(text: &mut String, table: &Table, room: usize) {
         fits
     };
     let shown: Vec<&String> = table.rows.iter().take_while(fits).collect();
-    text.push_str(&table.head);
+    let is_framed = !shown.is_empty() || table.rows.is_empty();
+    if is_framed {
+        text.push_str(&table.head);
+    }
     for row in &shown {
         text.push_str(row);
     }
@@ -91,7 +100,9 @@ fn push(text: &mut String, table: &Table, room: usize) {
             messages::plural(table.rows.len() - shown.len(), "more row")
         );
     }
-    text.push_str(table.tail);
+    if is_framed {
+        text.push_str(table.tail);
+    }
 }
 
 fn head(report: &Report) -> String {
@@ -111,7 +122,12 @@ fn head(report: &Report) -> String {
         grouped(report.known as u64),
         messages::counts(report)
     );
-    if let Some(cause) = &report.main_cause {
+    // Where rows are grouped by their cause, the groups say it.
+    if let Some(cause) = report
+        .main_cause
+        .as_ref()
+        .filter(|_| groups(report).is_empty())
+    {
         let _ = writeln!(text, "Cause: {}.\n", messages::main_cause(cause, code));
     }
     let mut notes = Vec::new();
@@ -141,12 +157,70 @@ fn head(report: &Report) -> String {
     text
 }
 
-/// What needs someone, and what is new or gone.
-fn failing(report: &Report) -> Option<Table> {
+/// The groups that have a table of their own.
+fn groups(report: &Report) -> Vec<CauseGroup<'_>> {
+    let mut groups = report.causes();
+    groups.truncate(GROUPS_MAX);
+    groups
+}
+
+/// What needs someone, and what is new or gone: under each cause what it moved, then the rest.
+fn failing(report: &Report) -> Vec<Table> {
+    let groups = groups(report);
+    let mut tables: Vec<Table> = groups.iter().map(|it| group(report, it)).collect();
+    let is_grouped = |row: &Row| {
+        let mut grouped = groups.iter().flat_map(|it| &it.rows);
+        grouped.any(|it| it.id == row.id)
+    };
+    tables.extend(rest(report, is_grouped));
+    tables
+}
+
+/// A cause once, and the benchmarks that it moved.
+fn group(report: &Report, group: &CauseGroup<'_>) -> Table {
+    let CauseGroup { culprit, rows } = group;
+    let function = messages::function(&culprit.name, culprit.caller.as_deref());
+    let head = format!(
+        "**Cause** {}{} moves {}:\n\n\
+         | benchmark | verdict | base | head | change | limit | by this cause | trend |\n\
+         |---|---|--:|--:|--:|--:|--:|---|\n",
+        code(&function),
+        at(report, culprit),
+        messages::plural(rows.len(), "benchmark"),
+    );
+    let row = |row: &&Row| {
+        let notes = messages::meaning_in(row, code).into_iter();
+        let notes = notes.chain(messages::reach_note(row).map(str::to_owned));
+        let notes: String = notes.map(|it| format!("<br>{it}")).collect();
+        let instructions = row.culprits.first().map_or(0, |it| it.instructions);
+        format!(
+            "| {}{notes} | {} | {} | {} | {} | {} | {} | {} |\n",
+            code(row.id.as_str()),
+            messages::verdict(row),
+            count(row.base),
+            count(row.head),
+            change(row),
+            unbroken(&row.limit_share().to_string()),
+            signed(instructions),
+            trend(row),
+        )
+    };
+    Table {
+        head,
+        rows: rows.iter().map(row).collect(),
+        tail: "\n",
+    }
+}
+
+fn count(count: Option<u64>) -> String {
+    count.map_or_else(|| "–".to_owned(), grouped)
+}
+
+/// What needs someone and has a cause of its own, or none.
+fn rest(report: &Report, is_grouped: impl Fn(&Row) -> bool) -> Option<Table> {
     let needs_someone = |row: &&Row| row.fails() || !is_quiet(row) && !is_explained(row);
     let rows = report.rows.iter().filter(needs_someone);
-    let count = |count: Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
-    let rows = rows.map(|row| {
+    let rows = rows.filter(|row| !is_grouped(row)).map(|row| {
         format!(
             "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
             code(row.id.as_str()),
@@ -156,7 +230,7 @@ fn failing(report: &Report) -> Option<Table> {
             change(row),
             unbroken(&row.limit_share().to_string()),
             trend(row),
-            cause(row)
+            cause(report, row)
         )
     });
     table(
@@ -351,23 +425,36 @@ fn trend(row: &Row) -> String {
     sparkline(&counts, BARS_MAX + 1)
 }
 
-fn cause(row: &Row) -> String {
-    let moved = row.change.is_some_and(|change| change != 0);
-    let culprits = row.culprits.iter().filter(|_| moved);
+fn cause(report: &Report, row: &Row) -> String {
+    let culprits = row.culprits.iter().filter(|_| row.has_moved());
+    let culprits = culprits.map(|culprit| {
+        let what = code(&messages::culprit(row, culprit));
+        format!("{what}{}", at(report, culprit))
+    });
     let parts: Vec<_> = messages::meaning_in(row, code)
         .into_iter()
-        .chain(culprits.map(|culprit| {
-            let place = messages::place(culprit);
-            let at = match (place.is_empty(), culprit.in_diff) {
-                (true, _) => String::new(),
-                (false, false) => format!(" at {}", code(&place)),
-                (false, true) => format!(" at {} (changed here)", code(&place)),
-            };
-            format!("{}{at}", code(&messages::culprit(row, culprit)))
-        }))
+        .chain(culprits)
         .chain(messages::reach_note(row).map(str::to_owned))
         .collect();
     parts.join("<br>")
+}
+
+/// ` at file:line`, as a link if head's commit can be seen somewhere.
+fn at(report: &Report, culprit: &Culprit) -> String {
+    let place = messages::place(culprit);
+    if place.is_empty() {
+        return String::new();
+    }
+    let place = match report.link(culprit) {
+        Some(link) => format!("[{}]({link})", code(&place)),
+        None => code(&place),
+    };
+    let note = if culprit.in_diff {
+        " (changed here)"
+    } else {
+        ""
+    };
+    format!(" at {place}{note}")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::attribute::reach::Reach;
 use crate::report::BaseRunChange;
+use crate::report::source_link::SourceTree;
 use crate::report::tests::sample;
 
 #[test]
@@ -31,6 +32,57 @@ fn what_the_terminal_says_of_a_cause_the_comment_says_as_well() {
     }
 }
 
+/// Fifteen regressions of one cause, and head's commit.
+fn one_cause() -> Report {
+    let mut report = sample();
+    let row = report.rows[0].clone();
+    report.rows = (1..=15)
+        .map(|number| {
+            let mut row = row.clone();
+            row.id = format!("frame/encode/b{number:02}").parse().unwrap();
+            row
+        })
+        .collect();
+    report.source = SourceTree::new("https://github.com/o/r", &"0a".repeat(20));
+    report
+}
+
+#[test]
+fn a_cause_is_said_once_above_what_it_moved() {
+    let text = render(&one_cause());
+    assert_eq!(
+        text.matches("`engine::frame::encode`").count(),
+        1 + 10,
+        "{text}"
+    );
+    let (above, folded) = text.split_once("<details>").unwrap();
+    assert_eq!(above.matches("engine::frame::encode").count(), 1, "{above}");
+    assert_eq!(
+        folded.matches("`engine::frame::encode`").count(),
+        10,
+        "{folded}"
+    );
+    assert_eq!(above.matches("| `frame/encode/b").count(), 15, "{above}");
+}
+
+#[test]
+fn a_cause_links_to_its_line_in_heads_commit() {
+    let mut report = one_cause();
+    let link = format!(
+        "[`engine/src/frame.rs:42`](https://github.com/o/r/blob/{}/engine/src/frame.rs#L42)",
+        "0a".repeat(20)
+    );
+    assert!(render(&report).contains(&link));
+    report.rows.truncate(1);
+    assert!(render(&report).contains(&link), "of a single row as well");
+    for row in &mut report.rows {
+        row.culprits[0].file = "../evil) [x](https://evil.example".into();
+    }
+    let text = render(&report);
+    assert!(!text.contains("](https://github.com"), "{text}");
+    assert!(!text.contains("[`../evil"), "{text}");
+}
+
 #[test]
 fn a_row_shows_its_last_twenty_baselines_and_what_was_measured() {
     let mut report = sample();
@@ -55,12 +107,14 @@ fn whole_rows_are_dropped_to_stay_below_the_limit() {
         .unwrap();
     let shown = first.lines().filter(|line| line.starts_with("| `")).count();
     assert!(shown > 100, "{shown}");
-    // Regressed, improved, missing and unlisted, and the thousand.
-    let more = messages::plural(1_004 - shown, "more row");
-    assert!(
-        first.contains(&format!("… and {more}, in the job")),
-        "{first}"
-    );
+    // The regressed one and its thousand copies have one cause; three others need someone too.
+    let more = messages::plural(1_001 - shown, "more row");
+    for more in [more.as_str(), "3 more rows"] {
+        assert!(
+            first.contains(&format!("… and {more}, in the job")),
+            "{first}"
+        );
+    }
     assert!(
         rest.contains("TTL needs a clock read"),
         "accepted rows have their room"
