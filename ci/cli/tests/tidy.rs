@@ -232,8 +232,7 @@ fn named(own: &[String], code: &str) -> Vec<Vec<String>> {
         let mut base = own.to_vec();
         match parts.first() {
             Some(&"crate") => base.clear(),
-            Some(&"super") => {}
-            Some(&"self") | None => {}
+            Some(&"super" | &"self") | None => {}
             Some(_) => {
                 found.push([&base[..], &[parts[0].to_owned()]].concat());
                 continue;

@@ -9,6 +9,7 @@ use super::verdict::{BaselineState, Movement, Verdict};
 
 /// The verdict for these signals.
 #[rustfmt::skip]
+#[expect(clippy::match_same_arms, reason = "a row of the table for each case, whatever the others say")]
 pub(super) const fn decide(signals: Signals) -> Verdict {
     use Base::{OffBaseline, OnBaseline};
     use BaselineState::{

@@ -229,7 +229,7 @@ impl Policy {
         struct Version {
             format: u32,
         }
-        let shape = |source| PolicyError::Shape {
+        let refused = |source| PolicyError::Shape {
             name: name.to_owned(),
             source: Box::new(source),
         };
@@ -242,7 +242,7 @@ impl Policy {
                 format,
             });
         }
-        let wire: WirePolicy = toml::from_str(text).map_err(shape)?;
+        let wire: WirePolicy = toml::from_str(text).map_err(refused)?;
         let limit =
             |place: String, text: Option<String>, min_change: Option<u64>, otherwise: Limit| {
                 let share = match text {
@@ -347,7 +347,7 @@ impl Policy {
 impl Limit {
     /// Whether a change from `base` to `head` is larger than this limit, in either direction.
     ///
-    /// Any change from zero beyond the min_change is: no share of zero could bear it.
+    /// From zero, any change larger than `min_change` is: zero has no share.
     #[must_use]
     pub fn is_exceeded(self, base: u64, head: u64) -> bool {
         let change = base.abs_diff(head);

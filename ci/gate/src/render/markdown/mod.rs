@@ -191,7 +191,7 @@ fn group(report: &Report, group: &CauseGroup<'_>) -> Table {
     let row = |row: &&Row| {
         let notes = messages::meaning_in(row, code).into_iter();
         let notes = notes.chain(messages::reach_note(row).map(str::to_owned));
-        let notes: String = notes.map(|it| format!("<br>{it}")).collect();
+        let notes = notes.fold(String::new(), |text, it| text + "<br>" + &it);
         let instructions = row.culprits.first().map_or(0, |it| it.instructions);
         format!(
             "| {}{notes} | {} | {} | {} | {} | {} | {} | {} |\n",
