@@ -154,7 +154,7 @@ fn small_snapshot() -> Vec<u8> {
     vfs.read(&segment()).unwrap()
 }
 
-/// Loads a snapshot, with its checksum mended, so that what it says is believed.
+/// Loads a snapshot, with its checksum corrected, so that what it says is believed.
 fn use_snapshot(mut bytes: Vec<u8>) {
     if let Some(end) = bytes.len().checked_sub(4) {
         let crc = crc32fast::hash(&bytes[..end]);

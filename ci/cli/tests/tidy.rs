@@ -111,6 +111,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
         "engine/src",
         &[
             "random",
+            "fields",
             "injected_bug",
             "vfs",
             "frame",

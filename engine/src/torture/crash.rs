@@ -82,7 +82,7 @@ fn crash_in_recovery(
     Ok(())
 }
 
-/// Fails every call once, in both ways. The log is then opened anew, once as a new process on
+/// Fails every call once, in both ways. The log is then opened again, once as a new process on
 /// the same system, whose cache may lie, and once after the power went.
 pub(super) fn fail_everywhere(seed: u64, len: usize, fates: &[u64], tried: &mut Tried) -> Checked {
     let operations = script(seed, len);

@@ -254,7 +254,7 @@ impl Luck {
 }
 
 impl Sim {
-    /// Decides what goes wrong from here on, and counts calls anew.
+    /// Decides what goes wrong from here on, and starts to count calls again.
     pub fn plan(&self, plan: Plan) {
         let mut world = self.world.lock();
         world.plan = plan;

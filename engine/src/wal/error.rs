@@ -146,9 +146,9 @@ pub enum AppendError {
 /// An earlier write or sync failed, and the log has been closed for good.
 ///
 /// The kernel may have dropped the pages of a failed sync and called them clean, so trying again
-/// would prove nothing. Open the directory anew: recovery keeps every record that was durable.
+/// would prove nothing. Open the directory again: recovery keeps every record that was durable.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the log is closed since an earlier failure; open the directory anew to recover it")]
+#[error("the log is closed since an earlier failure; open the directory again to recover it")]
 pub struct Poisoned {
     /// The first failure.
     #[source]

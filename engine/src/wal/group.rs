@@ -145,7 +145,7 @@ impl<V: Vfs> Waiting<V> {
 
     /// How long the cohort may still be waited for; `None` where it is complete, or late.
     ///
-    /// Whoever comes asks anew: a thread that sleeps until then may be scheduled much later.
+    /// Whoever comes asks again: a thread that sleeps until then may be scheduled much later.
     fn patience(&self, now_us: impl FnOnce() -> u64) -> Option<Duration> {
         if self.returning == 0 || self.busy > 0 {
             return None;

@@ -4,7 +4,7 @@
 //! what it left out. Files are read, not mapped, so a log may be looked at while it is in use.
 //!
 //! Repair believes a frame whose checksum holds, wherever it stands. After damage it searches for
-//! the next one at every byte. Records keep their order and are numbered anew, from 0: snapshots of the
+//! the next one at every byte. Records keep their order and are numbered again, from 0: snapshots of the
 //! damaged log do not go with the repaired one, and the report says what they held.
 
 use std::fmt;

@@ -105,7 +105,7 @@ fn side_by_side(repository: &Repository) {
     assert!(!same.stderr.contains("icgate: measured"), "{same:?}");
 }
 
-/// Another chamber: what it does is told from what the change does.
+/// In another environment, the toolchain's effect is told apart from the change's.
 fn another_environment(repository: &Repository) {
     let suite = format!("baselines/{PLATFORM}/steady.json");
     let recorded = fs::read_to_string(repository.path().join(&suite)).unwrap();

@@ -112,7 +112,7 @@ fn a_stored_run_that_is_no_run_is_refused() {
         .arg(&run)
         .arg("--manifest-path")
         .arg(manifest());
-    Answer::of(missing.output().unwrap()).says(2, &["cannot read `", "run.json`"]);
+    Answer::of(missing.output().unwrap()).says(2, &["there is no run at `", "run.json`"]);
 }
 
 #[test]

@@ -202,7 +202,7 @@ fn nobody_is_told_of_a_run_that_is_of_no_pull_request() {
     scene.shards(&shards(12_000, 20_000));
     for event in ["push", "merge_group", "schedule"] {
         scene.event["workflow_run"]["event"] = event.into();
-        scene.publish().says(0, &["is of no pull request"]);
+        scene.publish().says(0, &["belongs to no pull request"]);
     }
     assert_eq!(scene.fake.world().log.len(), 0);
     scene.event = serde_json::json!({ "action": "opened" });

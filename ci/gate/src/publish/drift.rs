@@ -20,7 +20,7 @@ use crate::report::{Report, Row, report};
 
 /// What the rows of the table may take.
 const TABLE_BYTES_MAX: usize = 40_000;
-/// Benchmarks that could not be measured, and differences of the chamber: so many are named.
+/// Benchmarks that could not be measured, and differences of the environment: so many are named.
 const NAMED_MAX: usize = 20;
 
 /// What to tell of a run of main in a measurement environment of today, as Markdown; `None` if no count left its

@@ -1,7 +1,7 @@
 //! A run: what was measured, of one commit, in one measurement environment. Written as `run.json`:
 //!
 //! ```text
-//! {"format":2, …, "chamber":{…},"benchmarks":[
+//! {"format":2, …, "environment":{…},"benchmarks":[
 //! {"id":…},                                      one benchmark a line
 //! {"id":…}
 //! ]}

@@ -254,7 +254,7 @@ fn lines(function: &Function, known: Known<'_>) -> Vec<Line> {
         let base = before.get(&(line.file.as_str(), line.line)).copied();
         Some(i128::from(line.instructions) - i128::from(base.unwrap_or(0)))
     };
-    // Dearest first; what the diff changed is shown in any case.
+    // Most expensive first; what the diff changed is shown in any case.
     let is_changed = |line: &LineCost| known.changed.contains(&line.file, line.line);
     let shown = measured.iter().enumerate();
     let shown = shown.filter(|(at, line)| *at < LINES_MAX || is_changed(line));
