@@ -290,9 +290,10 @@ fn pinned_action(text: &str) -> Result<String, String> {
             && commit.len() == 40
             && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
     });
-    match pinned {
-        true => Ok(text.to_owned()),
-        false => Err("write owner/name@ and the 40 hex digits of a commit".to_owned()),
+    if pinned {
+        Ok(text.to_owned())
+    } else {
+        Err("write owner/name@ and the 40 hex digits of a commit".to_owned())
     }
 }
 

@@ -28,13 +28,23 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Cli, Command};
+use crate::error::CliError;
 use crate::process;
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     process::install();
-    let code = match &cli.command {
+    let code = run(&cli.command);
+    ExitCode::from(code.unwrap_or_else(|error| {
+        failures::print_error(&error);
+        error.exit_code().code()
+    }))
+}
+
+/// Calls the verb of a command; a verb returns its exit code.
+fn run(command: &Command) -> Result<u8, CliError> {
+    match command {
         Command::Check {
             project,
             measuring,
@@ -78,7 +88,7 @@ pub(crate) fn main() -> ExitCode {
         #[cfg(feature = "github")]
         Command::Publish { publishing } => publish::publish(publishing),
         #[cfg(not(feature = "github"))]
-        Command::Publish { .. } => Err(crate::error::CliError::NoPublish),
+        Command::Publish { .. } => Err(CliError::NoPublish),
         Command::Update {
             project,
             measuring,
@@ -131,11 +141,7 @@ pub(crate) fn main() -> ExitCode {
             print_completions(*shell);
             Ok(0)
         }
-    };
-    ExitCode::from(code.unwrap_or_else(|error| {
-        failures::print_error(&error);
-        error.exit_code().code()
-    }))
+    }
 }
 
 /// `icgate completions`: what a shell reads to complete icgate's command line.

@@ -50,8 +50,8 @@ pub(crate) fn build_pins(
     toolchain: &Toolchain,
     cache: &Path,
 ) -> Result<Option<Pins>, EnvironmentError> {
-    let is_known = |start: &&str| toolchain.target.starts_with(*start);
-    if !ARCHITECTURES.iter().any(|it| is_known(&it)) || !toolchain.target.contains("-linux-gnu") {
+    let is_known = |start: &str| toolchain.target.starts_with(start);
+    if !ARCHITECTURES.iter().any(|it| is_known(it)) || !toolchain.target.contains("-linux-gnu") {
         return Ok(None);
     }
     let made_of = format!("{SOURCE}\0{}\0{}", toolchain.rustc, toolchain.target);

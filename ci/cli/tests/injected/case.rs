@@ -33,7 +33,7 @@ struct Expect {
     verdict: String,
     /// How many benchmarks have to be measured for it, where what base measured is at hand. Where this
     /// is not said, all are.
-    measured_anew: Option<usize>,
+    measured_again: Option<usize>,
     /// What the first culprit has to be.
     cause: Option<Cause>,
 }
@@ -117,7 +117,7 @@ impl Case {
             let mut arguments: Vec<String> = ["check", "--format", "json", "--base", "HEAD"]
                 .map(String::from)
                 .into();
-            match self.expect.measured_anew {
+            match self.expect.measured_again {
                 Some(_) => arguments.extend(checkout.cache()),
                 None => arguments.push("--no-cache".to_owned()),
             }
@@ -131,11 +131,11 @@ impl Case {
             Ok((report, checkout.diff()?, text(&answer.stderr)))
         })?;
         let mut finding = self.read(&report, &ChangedLines::from_unified_diff(&diff))?;
-        if let Some(expected) = self.expect.measured_anew {
+        if let Some(expected) = self.expect.measured_again {
             let judged = report["rows"].as_array().map_or(0, Vec::len);
-            let anew = judged - recalled(&said).min(judged);
-            if anew != expected {
-                let wrong = format!("{again} benchmarks were measured instead of {expected}");
+            let measured = judged - recalled(&said).min(judged);
+            if measured != expected {
+                let wrong = format!("{measured} benchmarks were measured instead of {expected}");
                 finding.wrong.push(wrong);
             }
         }
