@@ -5,9 +5,9 @@
 //! - `icgate`: the command line.
 //! - `iai-callgrind-runner`, `gungraun-runner`: the harnesses' own runners, linked in, so that nobody
 //!   installs them (see [`harness`]).
-//! - `valgrind`: the shim that notes what the harness would run (see [`shim`]).
+//! - `valgrind`: the shim that notes what the harness would run (see [`harness::valgrind_shim`]).
 //! - `cargo`: the shim that answers runners where nothing is built (see [`cargo_shim`]).
-//! - `icgate-rustc-wrapper`: hides the workspace's path from the compiler (see [`compiler`]).
+//! - `icgate-rustc-wrapper`: hides the workspace's path from the compiler (see [`cargo::rustc_wrapper`]).
 //!
 //! This package has all the effects; what is decided is decided in `icgate-core`.
 

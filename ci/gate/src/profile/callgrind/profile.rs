@@ -488,7 +488,7 @@ fn intern_all(names: &mut Vec<String>, added: &[String]) -> Vec<u32> {
 }
 
 /// The id of a table's entry. A table with more entries than an id can name would need a text of
-/// many gigabytes, which [`parse`](super::callgrind::parse) refuses.
+/// many gigabytes, which [`parse`](super::parse) refuses.
 pub(super) fn index(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
