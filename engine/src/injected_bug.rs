@@ -18,6 +18,20 @@ pub(crate) enum Bug {
     PublishBeforeDurable,
     /// Recovery goes on with the file that it found.
     ResumeInPlace,
+    /// A transaction commits whatever has changed since it read.
+    SkipValidation,
+    /// A transaction commits whatever has changed in the ranges that it scanned.
+    SkipRanges,
+    /// A commit is acknowledged before it is durable.
+    AcknowledgeEarly,
+    /// A snapshot calls itself newer than the state that it holds.
+    CheckpointTooNew,
+    /// A checkpoint lets go of what a holder still needs.
+    IgnoreHolders,
+    /// An expired key is let go although it was given another value.
+    SweepBlindly,
+    /// Replay passes over deletions.
+    ForgetTombstones,
 }
 
 #[cfg(not(test))]

@@ -40,7 +40,13 @@ pub mod pair;
 
 pub mod snapshot;
 
+pub mod map;
+
+pub mod engine;
+
 pub mod kv;
+
+pub use self::engine::{Engine, Options};
 
 mod fields;
 mod injected_bug;

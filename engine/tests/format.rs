@@ -13,6 +13,7 @@ use engine::kv::{Change, Store, write_snapshot};
 use engine::snapshot::Meta;
 use engine::vfs::{Memory, Vfs};
 use engine::wal::{Header, Lsn, Options, Origin, Wal};
+use engine::{Engine, Options as EngineOptions};
 
 /// The bytes of a golden block: hex digits, with comments after `#`.
 fn golden(name: &str) -> Vec<u8> {
@@ -130,6 +131,19 @@ fn changes() {
         Change::put(&mut payload, b"tea", b"sencha").payload,
     );
     check("kv-delete", Change::delete(b"tea").payload);
+}
+
+#[test]
+fn changes_to_keyspaces() {
+    let (engine, _) = Engine::open_with(Memory::default(), "db", EngineOptions::default()).unwrap();
+    let tea = engine.keyspace("tea").unwrap();
+    let put = tea.put_until(b"tea", b"sencha", 1_000_000).unwrap();
+    check("kv-put-2", &engine.read(put).unwrap().unwrap().payload);
+    let delete = tea.delete(b"tea").unwrap();
+    check(
+        "kv-delete-2",
+        &engine.read(delete).unwrap().unwrap().payload,
+    );
 }
 
 #[test]

@@ -118,6 +118,8 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "wal",
             "pair",
             "snapshot",
+            "map",
+            "engine",
             "kv",
             "torture",
         ],

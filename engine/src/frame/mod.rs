@@ -62,6 +62,12 @@ impl Kind {
     pub const KV_PUT: Self = Self(0x10);
     /// A key went away.
     pub const KV_DELETE: Self = Self(0x11);
+    /// The first of the types that memtables may use, up to 0x1f.
+    pub const MEMTABLE: Self = Self(0x18);
+    /// The first of the types that streams may use, up to 0x27.
+    pub const STREAM: Self = Self(0x20);
+    /// The first of the types that runs and traces may use, up to 0x2f.
+    pub const RUN: Self = Self(0x28);
 
     /// Whether the log itself writes frames of this type, so that callers may not.
     #[must_use]
@@ -74,7 +80,7 @@ impl Kind {
     /// another one is a newer engine's, and passing over it would lose what it says.
     #[must_use]
     pub const fn is_known(self) -> bool {
-        self.0 >= 0x40 || matches!(self, Self::KV_PUT | Self::KV_DELETE)
+        self.0 >= 0x40 || matches!(self.0, 0x10 | 0x11 | 0x18..=0x2f)
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod file;
 mod pairs;
+mod rows;
 mod write;
 
 pub use self::file::{
@@ -24,4 +25,5 @@ pub use self::file::{
 };
 pub(crate) use self::file::{load, remove_drafts, snapshots};
 pub use self::pairs::{PAIRS, Pairs};
+pub use self::rows::{ROWS, Row, Rows, write_rows};
 pub use self::write::write_pairs;

@@ -29,7 +29,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 const GROUP: usize = 128;
 
 /// What callers that break their word get.
-const INVALID: io::ErrorKind = io::ErrorKind::InvalidData;
+pub(super) const INVALID: io::ErrorKind = io::ErrorKind::InvalidData;
 
 /// The bytes before the section of pairs.
 const BEFORE_BYTES: usize = HEADER_BYTES + ORIGIN_SECTION_BYTES;
@@ -47,9 +47,32 @@ pub fn write_pairs<'a, F: VfsFile>(
     file: &F,
     meta: &Meta,
     count: usize,
-    mut pairs: impl Iterator<Item = &'a Pair>,
+    pairs: impl Iterator<Item = &'a Pair>,
 ) -> io::Result<u64> {
-    let body_at = BEFORE_BYTES + SECTION_BYTES + 8 + count * LENGTHS;
+    let head = |pair: &&Pair| {
+        let len = |part: &[u8]| u32::try_from(part.len()).map_err(|_| INVALID);
+        let mut head = [0; LENGTHS];
+        head[..4].copy_from_slice(&len(pair.key())?.to_le_bytes());
+        head[4..].copy_from_slice(&len(pair.value())?.to_le_bytes());
+        Ok(head)
+    };
+    write_section(file, meta, PAIRS, count, pairs, head, |pair| {
+        pair.as_bytes()
+    })
+}
+
+/// Writes the snapshot of `count` rows as its one section of the type `kind`: the count, a head of
+/// each, and then the bytes of each. Says how long it is.
+pub(super) fn write_section<'a, F: VfsFile, T, const HEAD: usize>(
+    file: &F,
+    meta: &Meta,
+    kind: u8,
+    count: usize,
+    mut rows: impl Iterator<Item = T>,
+    head_of: impl Fn(&T) -> io::Result<[u8; HEAD]>,
+    bytes_of: impl Fn(&T) -> &'a [u8],
+) -> io::Result<u64> {
+    let body_at = BEFORE_BYTES + SECTION_BYTES + 8 + count * HEAD;
     let mut out = Body {
         file,
         at: body_at as u64,
@@ -57,21 +80,19 @@ pub fn write_pairs<'a, F: VfsFile>(
         crc: crc32fast::Hasher::new(),
     };
     let mut head = Vec::with_capacity(body_at);
-    head.resize(body_at - count * LENGTHS, 0);
-    let mut group: Vec<&Pair> = Vec::with_capacity(GROUP);
+    head.resize(body_at - count * HEAD, 0);
+    let mut group: Vec<T> = Vec::with_capacity(GROUP);
     loop {
-        group.extend(pairs.by_ref().take(GROUP));
+        group.extend(rows.by_ref().take(GROUP));
         if group.is_empty() {
             break;
         }
-        for pair in &group {
-            let len = |part: &[u8]| u32::try_from(part.len()).map_err(|_| INVALID);
-            head.extend_from_slice(&len(pair.key())?.to_le_bytes());
-            head.extend_from_slice(&len(pair.value())?.to_le_bytes());
-            black_box(pair.as_bytes().first().copied());
+        for row in &group {
+            head.extend_from_slice(&head_of(row)?);
+            black_box(bytes_of(row).first().copied());
         }
-        for pair in group.drain(..) {
-            out.push(pair.as_bytes())?;
+        for row in group.drain(..) {
+            out.push(bytes_of(&row))?;
         }
     }
     if head.len() != body_at {
@@ -82,7 +103,7 @@ pub fn write_pairs<'a, F: VfsFile>(
     let (first, rest) = head.split_at_mut(BEFORE_BYTES);
     first[..HEADER_BYTES].copy_from_slice(&header(meta, 2));
     first[HEADER_BYTES..].copy_from_slice(&origin_section(meta));
-    rest[..SECTION_BYTES].copy_from_slice(&section_head(PAIRS, section_len));
+    rest[..SECTION_BYTES].copy_from_slice(&section_head(kind, section_len));
     rest[SECTION_BYTES..][..8].copy_from_slice(&(count as u64).to_le_bytes());
     let mut crc = crc32fast::Hasher::new();
     crc.update(&head);

@@ -1,0 +1,132 @@
+//! The log and the snapshots of an engine, whatever door they go through.
+//!
+//! An engine is not generic over its door, so that what is built on it need not be either. One
+//! indirect call per commit costs little beside the commit.
+
+use std::path::PathBuf;
+
+use super::error::CheckpointError;
+use super::recover::is_held;
+use crate::frame::{self, Batch, Record};
+use crate::map::Item;
+use crate::snapshot::{self, Meta, Row, write_rows};
+use crate::vfs::Vfs;
+use crate::wal::{
+    AppendError, Appended, Counters, Entry, Lsn, MaintainError, Poisoned, ReadError, WaitError,
+    Wal, Watermarks,
+};
+
+/// Records that go to the log together.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    /// Few of them: one frame.
+    Batch(Batch),
+    /// As many as a segment holds.
+    Transaction(frame::Transaction),
+}
+
+/// What is saved of a view: sorted by keyspace and key.
+pub(super) type Saved<'a> = Vec<(u32, &'a Item)>;
+
+/// Records that are read from a log.
+pub type Records = Box<dyn Iterator<Item = Result<Entry, ReadError>> + Send>;
+
+/// A log with a directory; the methods are those of [`Wal`].
+pub(super) trait Log: Send + Sync {
+    fn append(&self, record: Record<'_>) -> Result<Appended, AppendError>;
+    fn append_all(&self, records: &Prepared) -> Result<Appended, AppendError>;
+    fn commit(&self, end: Lsn) -> Result<(), WaitError>;
+    fn wait_durable(&self, end: Lsn) -> Result<(), WaitError>;
+    fn watermarks(&self) -> Watermarks;
+    fn first_lsn(&self) -> Lsn;
+    fn read(&self, lsn: Lsn) -> Result<Option<Entry>, ReadError>;
+    fn entries_from(&self, lsn: Lsn) -> Result<Records, ReadError>;
+    fn counters(&self) -> Counters;
+    fn maintain(&self) -> Result<(), MaintainError>;
+    fn close(&self) -> Result<(), Poisoned>;
+
+    /// Saves `rows`, which are the state after all records below `lsn`, and lets go of the log below
+    /// the older of two snapshots, and below `held`. Answers with the first record that is left.
+    fn checkpoint(&self, lsn: Lsn, rows: &Saved<'_>, held: Lsn) -> Result<Lsn, CheckpointError>;
+}
+
+/// A log behind a door.
+pub(super) struct Door<V: Vfs> {
+    pub vfs: V,
+    pub dir: PathBuf,
+    pub wal: Wal<V>,
+}
+
+impl<V: Vfs> Log for Door<V> {
+    fn append(&self, record: Record<'_>) -> Result<Appended, AppendError> {
+        self.wal.append(record)
+    }
+
+    fn append_all(&self, records: &Prepared) -> Result<Appended, AppendError> {
+        match records {
+            Prepared::Batch(batch) => self.wal.append_batch(batch),
+            Prepared::Transaction(transaction) => self.wal.append_transaction(transaction),
+        }
+    }
+
+    fn commit(&self, end: Lsn) -> Result<(), WaitError> {
+        self.wal.commit(end)
+    }
+
+    fn wait_durable(&self, end: Lsn) -> Result<(), WaitError> {
+        self.wal.wait_durable(end)
+    }
+
+    fn watermarks(&self) -> Watermarks {
+        self.wal.watermarks()
+    }
+
+    fn first_lsn(&self) -> Lsn {
+        self.wal.first_lsn()
+    }
+
+    fn read(&self, lsn: Lsn) -> Result<Option<Entry>, ReadError> {
+        self.wal.read(lsn)
+    }
+
+    fn entries_from(&self, lsn: Lsn) -> Result<Records, ReadError> {
+        Ok(Box::new(self.wal.entries_from(lsn)?))
+    }
+
+    fn counters(&self) -> Counters {
+        self.wal.counters()
+    }
+
+    fn maintain(&self) -> Result<(), MaintainError> {
+        self.wal.maintain()
+    }
+
+    fn close(&self) -> Result<(), Poisoned> {
+        self.wal.clone().close()
+    }
+
+    fn checkpoint(&self, lsn: Lsn, rows: &Saved<'_>, held: Lsn) -> Result<Lsn, CheckpointError> {
+        let Self { vfs, dir, wal } = self;
+        wal.wait_durable(lsn)?;
+        wal.check_place()?;
+        let meta = Meta {
+            taken_us: vfs.now_us(),
+            lsn,
+            changes: lsn.0,
+            origin: wal.origin(lsn)?,
+        };
+        let write = |file: &V::File| {
+            let rows = rows.iter().map(|(keyspace, item)| Row {
+                keyspace: *keyspace,
+                version: item.version(),
+                expires_us: item.expires_us(),
+                key: item.key(),
+                bytes: item.as_bytes(),
+            });
+            write_rows(file, &meta, rows)
+        };
+        let is_ours = |other: &Meta| is_held(wal, other);
+        let oldest = snapshot::save_among(vfs, dir, lsn, is_ours, write)?;
+        Ok(wal.truncate_below(oldest.min(held))?)
+    }
+}

@@ -1,0 +1,65 @@
+//! How an engine is opened.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::view::View;
+use crate::wal::{self, Mode};
+
+/// How an engine is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// The log: mode, size of segments, policy for damage. Of [`Mode::InMemory`] nothing else counts.
+    pub log: wal::Options,
+    /// A checkpoint is taken once the log has grown by so many bytes since the last one; `None` for
+    /// never. Smaller: faster recovery, more writing.
+    pub checkpoint_bytes: Option<u64>,
+    /// A checkpoint is taken so long after the last one, if anything changed; `None` for never.
+    pub checkpoint_interval: Option<Duration>,
+    /// Whether a thread syncs, takes checkpoints, merges generations and sweeps expired keys. Without
+    /// it, [`Engine::maintain`](super::Engine::maintain) does that when it is called.
+    pub background: bool,
+    /// Other views of the log; see [`View`].
+    pub views: Vec<Arc<dyn View>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            log: wal::Options::default(),
+            checkpoint_bytes: Some(256 << 20),
+            checkpoint_interval: Some(Duration::from_mins(5)),
+            background: true,
+            views: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults, in a mode.
+    #[must_use]
+    pub fn in_mode(mode: Mode) -> Self {
+        let log = wal::Options {
+            mode,
+            ..wal::Options::default()
+        };
+        Self {
+            log,
+            ..Self::default()
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let views: Vec<_> = self.views.iter().map(|view| view.name()).collect();
+        f.debug_struct("Options")
+            .field("log", &self.log)
+            .field("checkpoint_bytes", &self.checkpoint_bytes)
+            .field("checkpoint_interval", &self.checkpoint_interval)
+            .field("background", &self.background)
+            .field("views", &views)
+            .finish()
+    }
+}

@@ -1,0 +1,285 @@
+//! What happens one at a time: validate, number, append, apply.
+//!
+//! ```text
+//! commit ──► lock ──► read set and ranges still hold? ──► LSN, log ──► keyspaces, views ──► unlock
+//!                                      │ no                                              │
+//!                                  Conflict                     wait for the disk, if the mode says so
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. The order of the log, of the versions and of the changes in memory is the same.
+//! 2. What is validated holds at the moment at which the changes are made: committed transactions
+//!    are as if they had run one after the other.
+//! 3. Nobody waits for the disk under the lock, but where the log's buffer is full.
+//! 4. Where a panic ends a change half-way, the engine stops; its log is whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::catalog::{self, HOLDER, KEYSPACE, KeyspaceType};
+use super::error::{Changed, CommitError, Conflict};
+use super::log::{Log, Prepared};
+use super::view::{Applied, Refused, View};
+use crate::frame::{Kind, Record};
+use crate::injected_bug::{Bug, injected};
+use crate::map::{Bounds, Item, Map};
+use crate::vfs::Monitor;
+use crate::wal::{AppendError, Lsn};
+
+/// The version of a key that is not there, as a transaction read it.
+pub(super) const ABSENT: u64 = u64::MAX;
+
+/// A keyspace, as the engine holds it.
+#[derive(Debug)]
+pub(super) struct Space {
+    pub id: u32,
+    pub name: String,
+    pub kind: KeyspaceType,
+    pub map: Map,
+    /// Whether its creation committed.
+    pub is_committed: AtomicBool,
+}
+
+impl Space {
+    pub(super) fn new(id: u32, name: &str, kind: KeyspaceType, map: Map) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            name: name.to_owned(),
+            kind,
+            map,
+            is_committed: AtomicBool::new(false),
+        })
+    }
+
+    /// The version of `key` now.
+    pub(super) fn version(&self, key: &[u8]) -> u64 {
+        self.map.with(key, version_of)
+    }
+}
+
+/// The version of an item as a transaction notes it.
+pub(super) fn version_of(item: Option<&Item>) -> u64 {
+    item.map_or(ABSENT, |item| item.version().0)
+}
+
+/// A lock of the sequencer, of whatever kind.
+pub(super) trait Gate: Send + Sync {
+    /// Runs `work` while nobody else is in.
+    fn enter(&self, work: &mut dyn FnMut(&mut Sequencer));
+}
+
+/// The lock that a door gives.
+pub(super) struct MonitorGate<M>(pub M);
+
+impl<M: Monitor<Sequencer>> Gate for MonitorGate<M> {
+    fn enter(&self, work: &mut dyn FnMut(&mut Sequencer)) {
+        work(&mut self.0.lock());
+    }
+}
+
+/// Whether the engine takes changes.
+#[derive(Debug, Clone)]
+pub(super) enum State {
+    Open,
+    Closed,
+    Failed(String),
+}
+
+/// What the sequencer's lock protects.
+pub(super) struct Sequencer {
+    /// Absent in memory, and once closed.
+    pub log: Option<Arc<dyn Log>>,
+    pub state: State,
+    /// The LSN of the next record.
+    pub next: u64,
+    pub by_id: BTreeMap<u32, Arc<Space>>,
+    pub by_name: BTreeMap<String, Arc<Space>>,
+    pub views: Vec<Arc<dyn View>>,
+    /// From which LSN on each holder still needs the log.
+    pub holders: BTreeMap<String, Lsn>,
+}
+
+/// What a transaction read, as it was then.
+#[derive(Debug, Default)]
+pub(super) struct ReadSet {
+    pub keys: Vec<(Arc<Space>, Vec<u8>, u64)>,
+    /// Ranges, and since which LSN nothing in them may have changed.
+    pub ranges: Vec<(Arc<Space>, Bounds, u64)>,
+}
+
+impl ReadSet {
+    /// Whether all of it is still so.
+    fn validate(&self) -> Result<(), Conflict> {
+        if injected(Bug::SkipValidation) {
+            return Ok(());
+        }
+        for (space, key, version) in &self.keys {
+            if space.version(key) != *version {
+                return Err(conflict(space, Changed::Key(key.clone())));
+            }
+        }
+        if injected(Bug::SkipRanges) {
+            return Ok(());
+        }
+        for (space, bounds, since) in &self.ranges {
+            if space.map.has_changed(*since, bounds) {
+                return Err(conflict(space, Changed::Range));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn conflict(space: &Space, what: Changed) -> Conflict {
+    Conflict {
+        keyspace: space.name.clone(),
+        what,
+        attempts: 1,
+    }
+}
+
+/// A record of a view.
+pub(super) struct ViewRecord {
+    pub kind: Kind,
+    pub version: u8,
+    pub payload: Vec<u8>,
+}
+
+/// The changes of a transaction, ready for the log.
+pub(super) struct Changes {
+    /// Absent in memory.
+    pub prepared: Option<Prepared>,
+    pub items: Vec<(Arc<Space>, Item)>,
+    pub records: Vec<ViewRecord>,
+}
+
+impl Sequencer {
+    /// An error unless the engine takes changes.
+    pub(super) fn check_open(&self) -> Result<(), CommitError> {
+        match &self.state {
+            State::Open => Ok(()),
+            State::Closed => Err(CommitError::Closed),
+            State::Failed(reason) => Err(CommitError::Failed {
+                reason: reason.clone(),
+            }),
+        }
+    }
+
+    /// Gives out the LSNs of `count` records that `append` puts into the log.
+    fn number(
+        &mut self,
+        count: u64,
+        append: impl FnOnce(&dyn Log) -> Result<u64, AppendError>,
+    ) -> Result<u64, CommitError> {
+        let first = match &self.log {
+            Some(log) => append(&**log)?,
+            None => self.next,
+        };
+        self.next = first + count;
+        Ok(first)
+    }
+
+    /// Makes one change to a keyspace.
+    pub(super) fn write(
+        &mut self,
+        space: &Arc<Space>,
+        record: Record<'_>,
+        item: Item,
+    ) -> Result<Lsn, CommitError> {
+        self.check_open()?;
+        let first = self.number(1, |log| Ok(log.append(record)?.first.0))?;
+        item.set_version(Lsn(first));
+        // Nothing here calls anybody else's code.
+        drop(space.map.apply(item));
+        Ok(Lsn(first))
+    }
+
+    /// Commits a transaction: all of it, or nothing. Answers with the LSNs of its first record and
+    /// after its last.
+    pub(super) fn commit(
+        &mut self,
+        reads: &ReadSet,
+        changes: &mut Changes,
+    ) -> Result<(Lsn, Lsn), CommitError> {
+        self.check_open()?;
+        reads.validate()?;
+        let count = (changes.items.len() + changes.records.len()) as u64;
+        if count == 0 {
+            return Ok((Lsn(self.next), Lsn(self.next)));
+        }
+        let prepared = changes.prepared.as_ref();
+        let first = self.number(count, |log| match prepared {
+            Some(prepared) => Ok(log.append_all(prepared)?.first.0),
+            None => Err(AppendError::Empty),
+        })?;
+        // A view's code may panic. Then the memory is not what the log says, and stays closed.
+        self.state = State::Failed("a view panicked while it was told of a record".into());
+        let mut lsn = first;
+        for (space, item) in changes.items.drain(..) {
+            item.set_version(Lsn(lsn));
+            lsn += 1;
+            self.apply(&space, item);
+        }
+        for record in &changes.records {
+            let applied = Applied {
+                lsn: Lsn(lsn),
+                kind: record.kind,
+                version: record.version,
+                payload: &record.payload,
+                is_replay: false,
+            };
+            lsn += 1;
+            if let Some(Err(refused)) = self.tell(applied) {
+                let reason = format!("record {} cannot be applied: {refused}", applied.lsn);
+                self.state = State::Failed(reason.clone());
+                return Err(CommitError::Failed { reason });
+            }
+        }
+        self.state = State::Open;
+        Ok((Lsn(first), Lsn(lsn)))
+    }
+
+    /// Makes a change in memory, as the log says.
+    pub(super) fn apply(&mut self, space: &Arc<Space>, item: Item) {
+        if space.id == catalog::SYSTEM {
+            self.apply_system(&item);
+        }
+        drop(space.map.apply(item));
+    }
+
+    /// Does what a change to the system's keyspace means.
+    pub(super) fn apply_system(&mut self, item: &Item) {
+        if let Some(name) = item.key().strip_prefix(HOLDER) {
+            let name = String::from_utf8_lossy(name).into_owned();
+            match catalog::read_holder(item) {
+                Some(lsn) => drop(self.holders.insert(name, lsn)),
+                None => drop(self.holders.remove(&name)),
+            }
+        } else if item.key().starts_with(KEYSPACE)
+            && let Some((id, name, kind)) = catalog::read_keyspace(item)
+        {
+            let space = self.by_id.entry(id);
+            let space = space.or_insert_with(|| Space::new(id, &name, kind, Map::default()));
+            space.is_committed.store(true, Ordering::Release);
+            self.by_name.insert(name, Arc::clone(space));
+        }
+    }
+
+    /// Tells the view that a record is for. `None` where there is none.
+    pub(super) fn tell(&self, record: Applied<'_>) -> Option<Result<(), Refused>> {
+        let mut views = self.views.iter();
+        let view = views.find(|view| view.kinds().contains(&record.kind))?;
+        Some(view.apply(record))
+    }
+
+    /// The least LSN that a holder still needs.
+    pub(super) fn held(&self) -> Lsn {
+        self.holders
+            .values()
+            .copied()
+            .min()
+            .unwrap_or(Lsn(u64::MAX))
+    }
+}

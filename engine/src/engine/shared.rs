@@ -1,0 +1,297 @@
+//! What all handles of an engine share.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::error::{CheckpointError, CommitError};
+use super::log::{Log, Saved};
+use super::sequencer::{Gate, Sequencer, Space, State};
+use super::{KEY_BYTES_MAX, VALUE_BYTES_MAX, catalog, change};
+use crate::frame::Kind;
+use crate::injected_bug::{Bug, injected};
+use crate::map::{Item, MapView};
+use crate::wal::{Lsn, MaintainError, Mode, Poisoned};
+
+/// How much of a writer's scratch is kept.
+const SCRATCH_BYTES: usize = 64 << 10;
+
+/// How many expired keys are swept at once.
+const SWEPT: usize = 256;
+
+thread_local! {
+    /// Where a writer lays its record out.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What is counted while the engine works.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub commits: AtomicU64,
+    pub conflicts: AtomicU64,
+    pub checkpoints: AtomicU64,
+    pub swept: AtomicU64,
+    pub merges: AtomicU64,
+}
+
+/// When a checkpoint is due.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    pub bytes: Option<u64>,
+    pub interval_us: Option<u64>,
+    /// The log's bytes, the time and the LSN of the last one. What a log was opened with counts as
+    /// bytes below zero.
+    pub last: Mutex<(u64, u64, Lsn)>,
+}
+
+/// What all handles share.
+pub(super) struct Shared {
+    pub gate: Box<dyn Gate>,
+    pub log: RwLock<Option<Arc<dyn Log>>>,
+    pub mode: Mode,
+    pub clock: Box<dyn Fn() -> u64 + Send + Sync>,
+    pub next_keyspace: AtomicU32,
+    pub counted: Counted,
+    pub schedule: Schedule,
+    /// Held by whoever takes a checkpoint.
+    pub checkpointing: Mutex<()>,
+}
+
+/// All keyspaces as they were at one moment.
+pub(super) struct Frozen {
+    pub lsn: Lsn,
+    pub spaces: BTreeMap<u32, (Arc<Space>, MapView)>,
+    /// What views saved, as items of the system's keyspace.
+    pub saved: Vec<Item>,
+    pub held: Lsn,
+    pub log: Option<Arc<dyn Log>>,
+}
+
+/// Checks the length of a key.
+pub(super) fn check_key(key: &[u8]) -> Result<(), CommitError> {
+    match key.len() {
+        0 => Err(CommitError::EmptyKey),
+        len if len > KEY_BYTES_MAX => Err(CommitError::KeyTooLong { len }),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the length of a value.
+pub(super) fn check_value(value: &[u8]) -> Result<(), CommitError> {
+    match value.len() {
+        len if len > VALUE_BYTES_MAX => Err(CommitError::ValueTooLong { len }),
+        _ => Ok(()),
+    }
+}
+
+impl Shared {
+    /// Runs `work` under the sequencer's lock.
+    pub(super) fn sequence<T>(&self, work: impl FnOnce(&mut Sequencer) -> T) -> T {
+        let mut work = Some(work);
+        let mut result = None;
+        self.gate.enter(&mut |sequencer| {
+            result = work.take().map(|work| work(sequencer));
+        });
+        result.expect("a gate lets its caller in")
+    }
+
+    pub(super) fn now_us(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// The log; an engine in memory or a closed one has none.
+    pub(super) fn log(&self) -> Option<Arc<dyn Log>> {
+        self.log.read().clone()
+    }
+
+    /// Puts or deletes one key, without a transaction's bookkeeping.
+    pub(super) fn write(
+        &self,
+        space: &Arc<Space>,
+        key: &[u8],
+        value: Option<&[u8]>,
+        expires_us: u64,
+    ) -> Result<Lsn, CommitError> {
+        check_key(key)?;
+        check_value(value.unwrap_or_default())?;
+        if !space.is_committed.load(Ordering::Acquire) {
+            let name = space.name.clone();
+            return Err(CommitError::NoKeyspace { name });
+        }
+        let mut payload = SCRATCH.take();
+        payload.clear();
+        let (kind, item) = if let Some(value) = value {
+            change::put(&mut payload, space.id, expires_us, key, value);
+            let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
+            let item = Item::new(Lsn(0), expires_us, key_len, &payload[change::PUT_HEAD..]);
+            (Kind::KV_PUT, item)
+        } else {
+            change::delete(&mut payload, space.id, key);
+            (Kind::KV_DELETE, Item::tombstone(Lsn(0), key))
+        };
+        let record = change::record(kind, &payload);
+        let written = self.sequence(|sequencer| sequencer.write(space, record, item));
+        if payload.capacity() <= SCRATCH_BYTES {
+            SCRATCH.set(payload);
+        }
+        let lsn = written?;
+        self.promise(Lsn(lsn.0 + 1))?;
+        Ok(lsn)
+    }
+
+    /// Does what the mode promises of a commit.
+    pub(super) fn promise(&self, end: Lsn) -> Result<(), CommitError> {
+        if self.mode == Mode::Strict
+            && !injected(Bug::AcknowledgeEarly)
+            && let Some(log) = self.log()
+        {
+            log.commit(end)?;
+        }
+        Ok(())
+    }
+
+    /// Everything as it is now, standing still.
+    pub(super) fn freeze(&self) -> Frozen {
+        self.sequence(|sequencer| {
+            let next = sequencer.next;
+            let view =
+                |(id, space): (&u32, &Arc<Space>)| (*id, (Arc::clone(space), space.map.view(next)));
+            let saved = sequencer.views.iter().filter_map(|view| {
+                let key = [catalog::VIEW, view.name().as_bytes()].concat();
+                let key_len = u32::try_from(key.len()).ok()?;
+                let bytes = [key, view.save()?].concat();
+                Some(Item::new(Lsn(next), 0, key_len, &bytes))
+            });
+            let saved = saved.collect();
+            Frozen {
+                lsn: Lsn(next),
+                spaces: sequencer.by_id.iter().map(view).collect(),
+                saved,
+                held: sequencer.held(),
+                log: sequencer.log.clone(),
+            }
+        })
+    }
+
+    /// Saves everything as it is now, and lets go of what the log no longer needs. Answers with the
+    /// LSN of the snapshot.
+    pub(super) fn checkpoint(&self) -> Result<Lsn, CheckpointError> {
+        let _checkpointing = self.checkpointing.lock();
+        let frozen = self.freeze();
+        let log = frozen.log.as_ref().ok_or(CheckpointError::NoLog)?;
+        let mut rows: Saved<'_> = Vec::new();
+        for (id, (_, view)) in &frozen.spaces {
+            view.for_each(|item| rows.push((*id, item)));
+            if *id == catalog::SYSTEM {
+                rows.extend(frozen.saved.iter().map(|item| (*id, item)));
+                // Saved views have keys after those of holders and keyspaces, in no order.
+                rows.sort_by(|(_, a), (_, b)| a.key().cmp(b.key()));
+            }
+        }
+        let lsn = if injected(Bug::CheckpointTooNew) {
+            log.watermarks().accepted
+        } else {
+            frozen.lsn
+        };
+        let held = if injected(Bug::IgnoreHolders) {
+            Lsn(u64::MAX)
+        } else {
+            frozen.held
+        };
+        log.checkpoint(lsn, &rows, held)?;
+        self.counted.checkpoints.fetch_add(1, Ordering::Relaxed);
+        let bytes = log.counters().bytes;
+        *self.schedule.last.lock() = (bytes, self.now_us(), frozen.lsn);
+        drop(rows);
+        for (space, view) in frozen.spaces.into_values() {
+            drop(view);
+            self.merge(&space);
+        }
+        Ok(frozen.lsn)
+    }
+
+    /// Merges the generations of a keyspace where that is due.
+    pub(super) fn merge(&self, space: &Space) {
+        if space.map.merge_runs() {
+            self.counted.merges.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the log has grown, or time has passed, since the last checkpoint.
+    fn is_checkpoint_due(&self, log: &dyn Log) -> bool {
+        let (bytes, time, lsn) = *self.schedule.last.lock();
+        if log.watermarks().accepted == lsn {
+            return false;
+        }
+        let Schedule {
+            bytes: max_bytes,
+            interval_us,
+            ..
+        } = &self.schedule;
+        let has_grown =
+            max_bytes.is_some_and(|max| log.counters().bytes.wrapping_sub(bytes) >= max);
+        has_grown || interval_us.is_some_and(|interval| self.now_us() >= time + interval)
+    }
+
+    /// Does what should be done from time to time.
+    pub(super) fn maintain(&self) -> Result<(), CheckpointError> {
+        if let Some(log) = self.log() {
+            if let Err(MaintainError::Poisoned(poisoned)) = log.maintain() {
+                return Err(poisoned.into());
+            }
+            if self.is_checkpoint_due(&*log) {
+                self.checkpoint()?;
+            }
+        }
+        let spaces: Vec<_> = self.sequence(|sequencer| sequencer.by_id.values().cloned().collect());
+        for space in spaces {
+            self.sweep(&space);
+            self.merge(&space);
+        }
+        Ok(())
+    }
+
+    /// Lets go of expired keys. Nothing of it is logged: replay finds them expired as well.
+    fn sweep(&self, space: &Arc<Space>) {
+        if !space.map.may_expire() {
+            return;
+        }
+        loop {
+            let expired = space.map.expired(self.now_us(), SWEPT);
+            if expired.is_empty() {
+                return;
+            }
+            let count = expired.len();
+            self.sequence(|_| {
+                for item in expired {
+                    // It may have been given another value since.
+                    if space.version(item.key()) == item.version().0 || injected(Bug::SweepBlindly)
+                    {
+                        let gone = Item::tombstone(item.version(), item.key());
+                        drop(space.map.apply(gone));
+                    }
+                }
+            });
+            self.counted
+                .swept
+                .fetch_add(count as u64, Ordering::Relaxed);
+            if count < SWEPT {
+                return;
+            }
+        }
+    }
+
+    /// Makes everything durable, and takes no further changes.
+    pub(super) fn close(&self) -> Result<(), Poisoned> {
+        let _checkpointing = self.checkpointing.lock();
+        let log = self.sequence(|sequencer| {
+            sequencer.state = State::Closed;
+            sequencer.log.take()
+        });
+        drop(self.log.write().take());
+        log.map_or(Ok(()), |log| log.close())
+    }
+}

@@ -1,0 +1,338 @@
+//! The map in memory: points by hash, order when somebody asks for it, views that stand still.
+//!
+//! ```text
+//! point reads ──► 64 shards    table: the newest state, by hash
+//! changes ──────►              tail:  the active generation, unsorted
+//!                    │ rotate (a view is taken)
+//! views ────────► runs         immutable generations behind Arc, sorted at the first scan
+//!                    │ merge (beside readers and writers)
+//!                 fewer, larger runs
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. Changes come one at a time, in the order of their versions: the sequencer makes them. Readers
+//!    come at any time.
+//! 2. A run never changes. A view holds the runs that were there when it was taken, and so is the
+//!    state of that moment, however long it is held. Taking one copies no pair.
+//! 3. The tables are the newest state: a point read never looks at a run.
+//! 4. The tails and the runs together say all that the tables say.
+//!
+//! A view for a reader, a transaction's scan and a checkpoint are the same thing. There may be any
+//! number of them at once.
+
+mod item;
+mod run;
+mod scan;
+mod shard;
+
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+pub use self::item::{Item, Value};
+pub use self::run::Bounds;
+use self::run::Run;
+pub use self::scan::Scan;
+use self::scan::merge;
+use self::shard::{Shard, hash};
+
+/// How many shards there are.
+const SHARDS: usize = 64;
+
+/// A run is merged with the older one before it once it has this share of its length.
+const MERGED_SHARE: usize = 4;
+
+/// With more runs than this, the newest are merged whatever their lengths are.
+const RUNS_MAX: usize = 6;
+
+/// Which shard a hash belongs to: of bits that the tables do not look at.
+#[inline]
+fn shard_of(hash: u64) -> usize {
+    usize::try_from(hash >> 40).unwrap_or(0) % SHARDS
+}
+
+/// Keys and values; see the [module](self).
+#[derive(Debug)]
+pub struct Map {
+    shards: Box<[RwLock<Shard>]>,
+    /// The immutable generations, the oldest first.
+    runs: RwLock<Vec<Arc<Run>>>,
+    /// Whether the tails may hold something.
+    is_dirty: AtomicBool,
+    /// Whether there may be an item that expires.
+    may_expire: AtomicBool,
+    /// No tombstone that was merged away is newer: what was deleted since cannot be seen in runs.
+    forgotten: AtomicU64,
+    /// Held by whoever merges.
+    merging: Mutex<()>,
+}
+
+impl Default for Map {
+    fn default() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            runs: RwLock::default(),
+            is_dirty: AtomicBool::new(false),
+            may_expire: AtomicBool::new(false),
+            forgotten: AtomicU64::new(0),
+            merging: Mutex::new(()),
+        }
+    }
+}
+
+/// A map as it was at one moment.
+#[derive(Debug, Clone)]
+pub struct MapView {
+    /// The oldest first.
+    runs: Vec<Arc<Run>>,
+    len: usize,
+}
+
+impl Map {
+    /// A map of items that are sorted by key, one a key, none of them a tombstone.
+    pub(crate) fn of_sorted(items: Vec<Item>) -> Self {
+        let map = Self::default();
+        let room = items.len() / SHARDS + items.len() / (SHARDS * 8);
+        let newest = items.iter().map(|item| item.version().0).max().unwrap_or(0);
+        for shard in &map.shards {
+            let mut shard = shard.write();
+            shard.reserve(room);
+            shard.rotate(newest + 1);
+        }
+        for item in &items {
+            if item.expires_us() != 0 {
+                map.may_expire.store(true, Ordering::Relaxed);
+            }
+            let hash = hash(item.key());
+            let mut shard = map.shards[shard_of(hash)].write();
+            shard.put_sorted(hash, item.clone());
+        }
+        if !items.is_empty() {
+            let run = Run::sorted_items(items, newest);
+            map.runs.write().push(Arc::new(run));
+        }
+        map
+    }
+
+    /// Calls `read` with the item of `key`, expired or not, and whatever it answers.
+    #[inline]
+    pub fn with<T>(&self, key: &[u8], read: impl FnOnce(Option<&Item>) -> T) -> T {
+        let hash = hash(key);
+        read(self.shards[shard_of(hash)].read().get(hash, key))
+    }
+
+    /// The item of `key`, expired or not.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<Item> {
+        let hash = hash(key);
+        self.shards[shard_of(hash)].read().get(hash, key).cloned()
+    }
+
+    /// Takes in an item: a pair, or a tombstone. Answers with the item that its key had. Items come
+    /// in the order of their versions.
+    pub(crate) fn apply(&self, item: Item) -> Option<Item> {
+        if item.expires_us() != 0 {
+            self.may_expire.store(true, Ordering::Relaxed);
+        }
+        let hash = hash(item.key());
+        let mut shard = self.shards[shard_of(hash)].write();
+        // Rotation reads it under all locks of the shards, which order the two.
+        self.is_dirty.store(true, Ordering::Relaxed);
+        if item.is_tombstone() {
+            shard.delete(hash, item)
+        } else {
+            shard.put(hash, item)
+        }
+    }
+
+    /// How many keys there are, those that expired and are not swept yet included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().len()).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many immutable generations there are.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.runs.read().len()
+    }
+
+    /// Ends the active generation and gives the map as it is now: what comes later has versions from
+    /// `next` on. No change may be made meanwhile, so the sequencer calls this.
+    pub(crate) fn view(&self, next: u64) -> MapView {
+        if self.is_dirty.swap(false, Ordering::Relaxed) {
+            let rotate = |shard: &RwLock<Shard>| shard.write().rotate(next);
+            let parts: Vec<_> = self.shards.iter().map(rotate).collect();
+            let run = Run::unsorted(parts, next);
+            if run.len() > 0 {
+                self.runs.write().push(Arc::new(run));
+            }
+        }
+        MapView {
+            runs: self.runs.read().clone(),
+            len: self.len(),
+        }
+    }
+
+    /// Whether a key within bounds may have changed with a version not below `since`. It may say so
+    /// of one that did not, and never says that none did where one did: a key that came and went is
+    /// as it was.
+    pub(crate) fn has_changed(&self, since: u64, bounds: &Bounds) -> bool {
+        let runs = self.runs.read().clone();
+        // After the runs: whoever merged a tombstone away noted it before its runs were seen.
+        if self.forgotten.load(Ordering::Acquire) >= since.max(1) {
+            return true;
+        }
+        let is_new = |item: &Item| item.version().0 >= since && run::contains(bounds, item.key());
+        runs.iter().any(|run| run.has_since(since, bounds))
+            || (self.is_dirty.load(Ordering::Relaxed)
+                && self
+                    .shards
+                    .iter()
+                    .any(|shard| shard.read().tail().iter().any(is_new)))
+    }
+
+    /// Merges runs where there are many, or where a newer one has grown to a share of the one before
+    /// it. Readers and writers go on; who else merges is left alone. Answers whether it did.
+    pub(crate) fn merge_runs(&self) -> bool {
+        let Some(_merging) = self.merging.try_lock() else {
+            return false;
+        };
+        let runs = self.runs.read().clone();
+        let Some(first) = first_merged(&runs) else {
+            return false;
+        };
+        let merged = &runs[first..];
+        let is_oldest = first == 0;
+        let sorted: Vec<_> = merged.iter().map(|run| run.sorted().entries()).collect();
+        let mut items = Vec::with_capacity(sorted.iter().map(|run| run.len()).sum());
+        let mut forgotten = 0;
+        merge(&sorted, |item| {
+            if is_oldest && item.is_tombstone() {
+                forgotten = forgotten.max(item.version().0);
+            } else {
+                items.push(item.clone());
+            }
+        });
+        let newest = merged.iter().map(|run| run.newest()).max().unwrap_or(0);
+        let run = Run::sorted_items(items, newest);
+        self.forgotten.fetch_max(forgotten, Ordering::AcqRel);
+        let mut runs = self.runs.write();
+        // Others only add runs at the end.
+        let range = first..first + merged.len();
+        let replaced: Vec<_> = runs.splice(range, [Arc::new(run)]).collect();
+        // What nobody else holds is let go without the lock.
+        drop(runs);
+        drop(replaced);
+        true
+    }
+
+    /// Whether an item that expires was ever taken in.
+    pub(crate) fn may_expire(&self) -> bool {
+        self.may_expire.load(Ordering::Relaxed)
+    }
+
+    /// Keys that expired by `now_us`, at most `max` of them, with the versions of their values.
+    pub(crate) fn expired(&self, now_us: u64, max: usize) -> Vec<Item> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read();
+            let expired = shard.items().filter(|item| !item.is_live(now_us));
+            found.extend(expired.take(max - found.len()).cloned());
+            if found.len() == max {
+                break;
+            }
+        }
+        found
+    }
+}
+
+/// Which run the merge begins with; `None` where there is nothing to merge.
+fn first_merged(runs: &[Arc<Run>]) -> Option<usize> {
+    let mut first = runs.len().checked_sub(1)?;
+    let mut newer = runs[first].len();
+    while first > 0 && newer >= runs[first - 1].len() / MERGED_SHARE {
+        first -= 1;
+        newer += runs[first].len();
+    }
+    if runs.len() > RUNS_MAX {
+        first = first.min(runs.len() - 2);
+    }
+    (first + 1 < runs.len()).then_some(first)
+}
+
+impl MapView {
+    /// The live pairs within bounds at `now_us`, in key order, from either end.
+    #[must_use]
+    pub fn scan(&self, bounds: &Bounds, now_us: u64) -> Scan {
+        Scan::new(self.runs.iter().rev(), bounds, now_us)
+    }
+
+    /// As [`scan`](Self::scan), as if `items` had been applied to the map.
+    pub(crate) fn scan_with(&self, items: Vec<Item>, bounds: &Bounds, now_us: u64) -> Scan {
+        let beside = Arc::new(Run::sorted_items(items, u64::MAX));
+        let runs = std::iter::once(&beside).chain(self.runs.iter().rev());
+        Scan::new(runs, bounds, now_us)
+    }
+
+    /// What `key` had, expired or not.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<&Item> {
+        let found = self.runs.iter().rev().find_map(|run| run.sorted().get(key));
+        found.filter(|item| !item.is_tombstone())
+    }
+
+    /// All items, in key order, expired ones included.
+    pub fn for_each<'a>(&'a self, mut each: impl FnMut(&'a Item)) {
+        let sorted: Vec<_> = self.runs.iter().map(|run| run.sorted().entries()).collect();
+        merge(&sorted, |item| {
+            if !item.is_tombstone() {
+                each(item);
+            }
+        });
+    }
+
+    /// How many generations it is made of.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// How many items there are, expired ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// The bounds of all keys that begin with `prefix`.
+#[must_use]
+pub fn prefix_bounds(prefix: &[u8]) -> Bounds {
+    let mut above = prefix.to_vec();
+    while above.last() == Some(&u8::MAX) {
+        above.pop();
+    }
+    let high = match above.last_mut() {
+        Some(last) => {
+            *last += 1;
+            Bound::Excluded(above)
+        }
+        None => Bound::Unbounded,
+    };
+    (Bound::Included(prefix.to_vec()), high)
+}

@@ -1,0 +1,171 @@
+//! One of the parts of a map: what its keys are now, and which of them changed lately.
+//!
+//! ```text
+//! table   (hash, item, place in the tail)     the newest state, by hash
+//! tail    item, item, tombstone, …            the active generation: unsorted, one item a key
+//! ```
+//!
+//! Invariants:
+//!
+//! 1. An item of the table is in the tail if its version is not below `begin`, at the place noted.
+//! 2. The tail says of each key that changed since `begin` what it is now. It may hold a tombstone
+//!    and a newer item of the same key, and nothing else twice: overwriting does not let it grow.
+//! 3. A key that came and went since `begin`, and was not there at `begin`, leaves nothing behind.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::item::Item;
+
+/// In a place: the key was not there when the generation began.
+const FRESH: u32 = 1 << 31;
+
+/// A part of a map.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    table: HashTable<Slot>,
+    tail: Vec<Item>,
+    /// The version with which the active generation began.
+    begin: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    item: Item,
+    hash: u32,
+    /// The place in the tail, and whether the key is [`FRESH`]. Means nothing where the item is
+    /// older than the tail.
+    place: u32,
+}
+
+/// A key's hash: the lower half goes to the table, of the upper half six bits choose the shard. The
+/// seed is fixed: the same keys take the same probes in every process.
+#[inline]
+pub(super) fn hash(key: &[u8]) -> u64 {
+    FixedState::default().hash_one(key)
+}
+
+/// The half that the table keeps.
+#[inline]
+fn kept(hash: u64) -> u32 {
+    u32::try_from(hash & u64::from(u32::MAX)).unwrap_or_default()
+}
+
+/// The hash that the table sees: it takes bits from both ends.
+#[inline]
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn place(at: usize) -> u32 {
+    u32::try_from(at)
+        .ok()
+        .filter(|at| *at < FRESH)
+        .expect("below 2 G keys a shard")
+}
+
+impl Shard {
+    /// One with room for so many keys.
+    pub(super) fn reserve(&mut self, keys: usize) {
+        self.table.reserve(keys, |slot| spread(slot.hash));
+    }
+
+    /// The item of `key`.
+    #[inline]
+    pub(super) fn get(&self, hash: u64, key: &[u8]) -> Option<&Item> {
+        let hash = kept(hash);
+        let is_key = |slot: &Slot| slot.hash == hash && slot.item.key() == key;
+        Some(&self.table.find(spread(hash), is_key)?.item)
+    }
+
+    /// Takes in an item that is no tombstone. Answers with the one that its key had.
+    pub(super) fn put(&mut self, hash: u64, item: Item) -> Option<Item> {
+        let hash = kept(hash);
+        let Self { table, tail, begin } = self;
+        let is_key = |slot: &Slot| slot.hash == hash && slot.item.key() == item.key();
+        match table.entry(spread(hash), is_key, |slot| spread(slot.hash)) {
+            Entry::Occupied(mut slot) => {
+                let slot = slot.get_mut();
+                if slot.item.version().0 >= *begin {
+                    tail[(slot.place & !FRESH) as usize] = item.clone();
+                } else {
+                    slot.place = place(tail.len());
+                    tail.push(item.clone());
+                }
+                Some(std::mem::replace(&mut slot.item, item))
+            }
+            Entry::Vacant(slot) => {
+                let place = place(tail.len()) | FRESH;
+                tail.push(item.clone());
+                slot.insert(Slot { item, hash, place });
+                None
+            }
+        }
+    }
+
+    /// Takes in an item of which the sorted runs know already.
+    pub(super) fn put_sorted(&mut self, hash: u64, item: Item) {
+        let hash = kept(hash);
+        let slot = Slot {
+            item,
+            hash,
+            place: 0,
+        };
+        self.table
+            .insert_unique(spread(hash), slot, |slot| spread(slot.hash));
+    }
+
+    /// Takes away the key of a tombstone. Answers with the item that it had.
+    pub(super) fn delete(&mut self, hash: u64, tombstone: Item) -> Option<Item> {
+        let hash = kept(hash);
+        let is_key = |slot: &Slot| slot.hash == hash && slot.item.key() == tombstone.key();
+        let slot = self.table.find_entry(spread(hash), is_key).ok()?;
+        let (Slot { item, place, .. }, _) = slot.remove();
+        let at = (place & !FRESH) as usize;
+        if item.version().0 < self.begin {
+            self.tail.push(tombstone);
+        } else if place & FRESH == 0 {
+            self.tail[at] = tombstone;
+        } else {
+            self.tail.swap_remove(at);
+            self.moved(at);
+        }
+        Some(item)
+    }
+
+    /// Notes the place of an item that moved within the tail.
+    fn moved(&mut self, at: usize) {
+        let Some(item) = self.tail.get(at).filter(|item| !item.is_tombstone()) else {
+            return;
+        };
+        let hash = kept(hash(item.key()));
+        let is_it = |slot: &Slot| slot.hash == hash && slot.item.is_same(item);
+        if let Some(slot) = self.table.find_mut(spread(hash), is_it) {
+            slot.place = place(at) | (slot.place & FRESH);
+        }
+    }
+
+    /// Ends the active generation, and begins one with the records from `begin` on.
+    pub(super) fn rotate(&mut self, begin: u64) -> Vec<Item> {
+        self.begin = begin;
+        std::mem::take(&mut self.tail)
+    }
+
+    /// What changed in the active generation.
+    pub(super) fn tail(&self) -> &[Item] {
+        &self.tail
+    }
+
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The items that are there, in no order.
+    pub(super) fn items(&self) -> impl Iterator<Item = &Item> {
+        self.table.iter().map(|slot| &slot.item)
+    }
+}

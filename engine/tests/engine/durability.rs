@@ -1,0 +1,141 @@
+//! What is there after the power went, the disk filled up, or the engine was closed.
+
+use std::path::Path;
+
+use engine::engine::{CheckpointError, CommitError, OpenError};
+use engine::vfs::{Memory, Sim};
+use engine::wal::{self, Lsn, Mode};
+use engine::{Engine, Options};
+
+use super::{open, options, pairs, try_open};
+
+#[test]
+fn what_a_strict_commit_acknowledged_survives_power_loss() {
+    let sim = Sim::default();
+    let (engine, _) = open(&sim);
+    let [tea, cups] = ["tea", "cups"].map(|name| engine.keyspace(name).unwrap());
+    tea.put(b"a", b"1").unwrap();
+    let both = engine.transaction(|tx| {
+        tx.put(&tea, b"b", b"2")?;
+        tx.put(&cups, b"c", b"3")?;
+        tx.delete(&tea, b"a")
+    });
+    both.unwrap();
+    let (engine, recovery) = open(&sim.crash(0));
+    assert!(recovery.snapshot.is_none());
+    let [tea, cups] = ["tea", "cups"].map(|name| engine.keyspace(name).unwrap());
+    assert_eq!(pairs(tea.scan()), [("b".into(), "2".into())]);
+    assert_eq!(pairs(cups.scan()), [("c".into(), "3".into())]);
+}
+
+#[test]
+fn a_buffered_commit_is_durable_once_somebody_waited_for_it() {
+    let sim = Sim::default();
+    let buffered = Mode::Buffered {
+        interval: std::time::Duration::ZERO,
+        max_bytes: u64::MAX,
+    };
+    let (engine, _) = Engine::open_with(sim.clone(), Path::new("db"), options(buffered)).unwrap();
+    let tea = engine.keyspace("tea").unwrap();
+    tea.put(b"a", b"1").unwrap();
+    assert_eq!(engine.watermarks().unwrap().durable, Lsn(0));
+    let committed = engine.transaction(|tx| tx.put(&tea, b"b", b"2")).unwrap();
+    engine.wait_durable(committed.end).unwrap();
+    tea.put(b"c", b"3").unwrap();
+    assert_eq!(
+        tea.get(b"c").unwrap(),
+        b"3",
+        "a read may be ahead of the disk"
+    );
+    let (after, _) = open(&sim.crash(0));
+    let found = pairs(after.keyspace("tea").unwrap().scan());
+    assert_eq!(
+        found,
+        [("a", "1"), ("b", "2")].map(|(k, v)| (k.into(), v.into()))
+    );
+    engine.durable().unwrap();
+    let (after, _) = open(&sim.crash(0));
+    assert_eq!(after.keyspace("tea").unwrap().len(), 3);
+}
+
+#[test]
+fn in_memory_there_is_nothing_to_wait_for_or_to_save() {
+    let engine = Engine::in_memory();
+    engine.keyspace("tea").unwrap().put(b"a", b"1").unwrap();
+    assert!(matches!(engine.durable(), Err(CommitError::NotDurable(_))));
+    assert!(matches!(engine.checkpoint(), Err(CheckpointError::NoLog)));
+    assert!(engine.records_from(Lsn(0)).unwrap().next().is_none());
+    assert!(engine.read(Lsn(0)).unwrap().is_none() && engine.watermarks().is_none());
+    engine.close().unwrap();
+}
+
+#[test]
+fn a_closed_engine_refuses_writes_and_lets_go_of_its_directory() {
+    let sim = Sim::default();
+    let (engine, _) = open(&sim);
+    let tea = engine.keyspace("tea").unwrap();
+    tea.put(b"a", b"1").unwrap();
+    let locked = try_open(&sim).unwrap_err();
+    assert!(
+        matches!(locked, OpenError::Log(wal::OpenError::Locked { .. })),
+        "{locked}"
+    );
+    engine.close().unwrap();
+    engine.close().unwrap();
+    assert!(matches!(tea.put(b"b", b"2"), Err(CommitError::Closed)));
+    let refused = engine.transaction(|tx| tx.put(&tea, b"b", b"2"));
+    assert!(matches!(refused, Err(CommitError::Closed)));
+    assert!(matches!(engine.keyspace("new"), Err(CommitError::Closed)));
+    assert!(matches!(engine.durable(), Err(CommitError::Closed)));
+    assert!(matches!(engine.checkpoint(), Err(CheckpointError::NoLog)));
+    assert_eq!(tea.get(b"a").unwrap(), b"1");
+    let (again, recovery) = open(&sim);
+    assert!(recovery.log.cut.is_none());
+    assert_eq!(again.keyspace("tea").unwrap().len(), 1);
+}
+
+#[test]
+fn checkpoints_let_go_of_the_log_and_lose_nothing() {
+    let vfs = Memory::default();
+    let small = || Options {
+        checkpoint_bytes: Some(20_000),
+        ..options(Mode::Strict)
+    };
+    let (engine, _) = Engine::open_with(vfs.clone(), "db", small()).unwrap();
+    let tea = engine.keyspace("tea").unwrap();
+    for number in 0..4000_u32 {
+        tea.put(&(number % 300).to_be_bytes(), &number.to_be_bytes())
+            .unwrap();
+        if number % 50 == 0 {
+            engine.maintain().unwrap();
+        }
+    }
+    let stats = engine.stats();
+    assert!(stats.checkpoints >= 5, "{stats:?}");
+    assert!(stats.first > Lsn(0), "segments were let go: {stats:?}");
+    let before = pairs(tea.scan());
+    drop((engine, tea));
+    let (engine, recovery) = Engine::open_with(vfs, "db", small()).unwrap();
+    assert!(recovery.replayed < 1000, "{recovery:?}");
+    assert_eq!(pairs(engine.keyspace("tea").unwrap().scan()), before);
+}
+
+#[test]
+fn a_checkpoint_by_time_is_taken_once_something_changed() {
+    let sim = Sim::default();
+    let timed = Options {
+        checkpoint_interval: Some(std::time::Duration::from_secs(1)),
+        ..options(Mode::Strict)
+    };
+    let (engine, _) = Engine::open_with(sim.clone(), "db", timed).unwrap();
+    let tea = engine.keyspace("tea").unwrap();
+    tea.put(b"a", b"1").unwrap();
+    engine.maintain().unwrap();
+    assert_eq!(engine.stats().checkpoints, 0);
+    sim.advance(1_000_000);
+    engine.maintain().unwrap();
+    assert_eq!(engine.stats().checkpoints, 1);
+    sim.advance(1_000_000);
+    engine.maintain().unwrap();
+    assert_eq!(engine.stats().checkpoints, 1, "nothing has changed since");
+}
