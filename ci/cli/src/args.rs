@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use icgate_core::model::exit_code::ExitCode;
 use icgate_core::model::shard::Shard;
+use strum::VariantArray as _;
 
 /// A gate in CI that fails a pull request when a hot path executes more instructions.
 #[derive(Debug, Parser)]
@@ -18,7 +19,7 @@ pub(crate) struct Cli {
 /// All exit codes, as `--help` ends.
 fn exit_codes() -> String {
     let mut text = "Exit codes:\n".to_owned();
-    for code in ExitCode::ALL {
+    for &code in ExitCode::VARIANTS {
         let _ = writeln!(text, "  {:<4} {}", code.code(), code.meaning());
     }
     text.push_str("\nIf several apply, the first of 3, 4, 1, 5 counts.");

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 use icgate_core::model::exit_code::ExitCode;
+use strum::VariantArray as _;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -307,7 +308,7 @@ fn no_files_of_the_command_line_import_each_other_in_a_circle() {
 #[test]
 fn help_and_readme_list_every_exit_code() {
     let readme = read(&root().join("README.md"));
-    for code in ExitCode::ALL {
+    for &code in ExitCode::VARIANTS {
         let row = format!("| {} | {}", code.code(), code.meaning());
         assert!(
             readme.contains(&row),

@@ -1,6 +1,6 @@
 //! Output: the report's files, and what is printed.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use icgate_core::judge::{Outcome, Verdict};
@@ -166,14 +166,9 @@ fn append(path: &Path, text: &str) -> Result<(), StoreError> {
 /// Colours on a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set; elsewhere only if
 /// `CLICOLOR_FORCE` is.
 pub(crate) fn colour() -> Colour {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let off = variable("NO_COLOR").is_some();
-    let forced = variable("CLICOLOR_FORCE").is_some_and(|value| value != "0");
-    let wanted = variable("CLICOLOR").is_none_or(|value| value != "0");
-    if !off && (forced || wanted && std::io::stdout().is_terminal()) {
-        Colour::Ansi
-    } else {
-        Colour::None
+    match anstream::AutoStream::choice(&std::io::stdout()) {
+        anstream::ColorChoice::Never => Colour::None,
+        _ => Colour::Ansi,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
 use crate::sample::{Answer, Sample, icgate, manifest};
 
@@ -229,8 +230,8 @@ fn schemas_list_every_word() {
             .collect()
     };
     let report = schema("report.schema.json");
-    let movements = Movement::ALL.map(Movement::word);
-    let states = BaselineState::ALL.map(BaselineState::word);
+    let movements: Vec<&str> = Movement::VARIANTS.iter().map(|it| it.word()).collect();
+    let states: Vec<&str> = BaselineState::VARIANTS.iter().map(|it| it.word()).collect();
     assert_eq!(words(&report, "/$defs/movement/enum"), movements);
     assert_eq!(words(&report, "/$defs/baseline_state/enum"), states);
     // Of these two the verdict's word is the movement's.
@@ -240,7 +241,7 @@ fn schemas_list_every_word() {
         .chain(states.into_iter().filter(own))
         .collect();
     assert_eq!(words(&report, "/$defs/verdict/enum"), verdicts);
-    let outcomes = Outcome::ALL.map(Outcome::word);
+    let outcomes: Vec<&str> = Outcome::VARIANTS.iter().map(|it| it.word()).collect();
     assert_eq!(words(&report, "/$defs/outcome/enum"), outcomes);
     for name in ["report", "run", "baseline", "policy"] {
         let schema = schema(&format!("{name}.schema.json"));

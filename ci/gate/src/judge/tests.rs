@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use strum::VariantArray as _;
+
 use super::signals::{Base, Claim, Listed, Measured, Noise, Reason, Recorded};
 use super::*;
 use crate::compare::compare;
@@ -22,7 +24,7 @@ fn all_signals() -> Vec<Signals> {
         ] {
             for recorded in [Recorded::Here, Recorded::Elsewhere, Recorded::Again] {
                 for noise in [Noise::BelowLimit, Noise::AboveLimit, Noise::Exceeded] {
-                    for movement in Movement::ALL {
+                    for &movement in Movement::VARIANTS {
                         for bits in 0..8_u8 {
                             let bit = |n: u8| bits & (1 << n) != 0;
                             all.push(Signals {
@@ -54,17 +56,17 @@ fn passing() -> impl Iterator<Item = Signals> {
 #[test]
 fn every_state_can_be_reached_and_has_its_own_word() {
     let mut words = BTreeSet::new();
-    for state in BaselineState::ALL {
+    for &state in BaselineState::VARIANTS {
         let reached = |it: &Signals| decide(*it).baseline == state;
         assert!(all_signals().iter().any(reached), "{state:?}");
         assert_eq!(serde_json::to_value(state).unwrap(), state.word());
         assert!(words.insert(state.word()), "{state:?}");
     }
-    for movement in Movement::ALL {
+    for &movement in Movement::VARIANTS {
         assert_eq!(serde_json::to_value(movement).unwrap(), movement.word());
         assert!(words.insert(movement.word()), "{movement:?}");
     }
-    for outcome in Outcome::ALL {
+    for &outcome in Outcome::VARIANTS {
         assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.word());
     }
 }

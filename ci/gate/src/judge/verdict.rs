@@ -5,13 +5,17 @@
 //! are shown one word for both: the movement where nothing is wrong, else the state.
 
 use serde::{Serialize, Serializer};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::model::exit_code::ExitCode;
 use crate::model::policy::OnImprovement;
 
 /// How the count moved against base.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Movement {
     /// The same count.
     Unchanged,
@@ -24,8 +28,11 @@ pub enum Movement {
 }
 
 /// What became of the baseline, or what is wrong with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum BaselineState {
     /// As on base.
     Kept,
@@ -68,8 +75,11 @@ pub struct Verdict {
 }
 
 /// What the gate does, from mild to severe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// No regression, and every baseline is up to date.
     Pass,
@@ -84,25 +94,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Every outcome, from mild to severe.
-    pub const ALL: [Self; 5] = [
-        Self::Pass,
-        Self::BaselineOutOfDate,
-        Self::Regressed,
-        Self::NotComparable,
-        Self::NotMeasured,
-    ];
-
     /// The word in JSON.
     #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::BaselineOutOfDate => "baseline_out_of_date",
-            Self::Regressed => "regressed",
-            Self::NotComparable => "not_comparable",
-            Self::NotMeasured => "not_measured",
-        }
+    pub fn word(self) -> &'static str {
+        self.into()
     }
 
     /// The process's exit code.
@@ -120,64 +115,18 @@ impl Outcome {
 }
 
 impl Movement {
-    /// Every movement, in the order of the type.
-    pub const ALL: [Self; 4] = [
-        Self::Unchanged,
-        Self::WithinLimit,
-        Self::Improved,
-        Self::Regressed,
-    ];
-
     /// The word in JSON.
     #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::WithinLimit => "within_limit",
-            Self::Improved => "improved",
-            Self::Regressed => "regressed",
-        }
+    pub fn word(self) -> &'static str {
+        self.into()
     }
 }
 
 impl BaselineState {
-    /// Every state, in the order of the type.
-    pub const ALL: [Self; 14] = [
-        Self::Kept,
-        Self::Accepted,
-        Self::Added,
-        Self::Removed,
-        Self::Drifted,
-        Self::ImprovementNotRecorded,
-        Self::ReasonMissing,
-        Self::BaselineMismatch,
-        Self::NoBaseline,
-        Self::BenchmarkMissing,
-        Self::Noisy,
-        Self::Empty,
-        Self::Rebaselined,
-        Self::NotComparable,
-    ];
-
     /// The word in JSON.
     #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Kept => "kept",
-            Self::Accepted => "accepted",
-            Self::Added => "added",
-            Self::Removed => "removed",
-            Self::Drifted => "drifted",
-            Self::ImprovementNotRecorded => "improvement_not_recorded",
-            Self::ReasonMissing => "reason_missing",
-            Self::BaselineMismatch => "baseline_mismatch",
-            Self::NoBaseline => "no_baseline",
-            Self::BenchmarkMissing => "benchmark_missing",
-            Self::Noisy => "noisy",
-            Self::Empty => "empty",
-            Self::Rebaselined => "rebaselined",
-            Self::NotComparable => "not_comparable",
-        }
+    pub fn word(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -211,7 +160,7 @@ impl Verdict {
 
     /// The one word that readers are shown, also in JSON.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match (self.baseline, self.movement) {
             (BaselineState::Kept | BaselineState::ImprovementNotRecorded, Some(movement)) => {
                 movement.word()

@@ -4,7 +4,7 @@
 //! them, and a test compares the README with this.
 
 /// How a process of icgate ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
 #[repr(u8)]
 pub enum ExitCode {
     /// Nothing regressed; or the verb gives no verdict and has done its work.
@@ -26,18 +26,6 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
-    /// Every exit code, in the order of the numbers.
-    pub const ALL: [Self; 8] = [
-        Self::Pass,
-        Self::Regression,
-        Self::Usage,
-        Self::NotMeasured,
-        Self::NotComparable,
-        Self::BaselineOutOfDate,
-        Self::NotPublished,
-        Self::Interrupted,
-    ];
-
     /// The number.
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -11,6 +11,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
 use thiserror::Error;
 
 use crate::model::run::CiRun;
@@ -87,7 +88,10 @@ impl fmt::Display for Sha {
 }
 
 /// How far a run has come, in the order in which it gets there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// Under way.
     Measuring,
@@ -95,18 +99,6 @@ pub enum State {
     Cancelled,
     /// Ended with one.
     Judged,
-}
-
-impl State {
-    const ALL: [Self; 3] = [Self::Measuring, Self::Cancelled, Self::Judged];
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Measuring => "measuring",
-            Self::Cancelled => "cancelled",
-            Self::Judged => "judged",
-        }
-    }
 }
 
 /// Which run a text tells of.
@@ -135,7 +127,7 @@ impl Marker {
             attempt: value("attempt")?.parse().ok()?,
         };
         let state = value("state")?;
-        let state = State::ALL.into_iter().find(|it| it.word() == state)?;
+        let state = state.parse().ok()?;
         let sha = Sha::new(value("sha")?)?;
         (words.next().is_none() && ci.is_possible()).then_some(Self {
             key,
@@ -160,7 +152,7 @@ impl fmt::Display for Marker {
             state,
             sha,
         } = self;
-        let (run, attempt, state) = (ci.run, ci.attempt, state.word());
+        let (run, attempt, state) = (ci.run, ci.attempt, <&str>::from(state));
         write!(
             f,
             "{START}key={key} run={run} attempt={attempt} state={state} sha={sha}{END}"
@@ -183,7 +175,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_marker_is_found_again() {
-        for state in State::ALL {
+        for &state in State::VARIANTS {
             let marker = marker(u64::from(u32::MAX) + 7, 2, state);
             assert_eq!(Marker::of(&marker.to_string()), Some(marker.clone()));
             assert_eq!(Marker::of(&format!("{marker}\r\ntext\n")), Some(marker));

@@ -6,101 +6,54 @@
 
 use std::collections::BTreeMap;
 
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use crate::model::run::Failed;
+use crate::model::bench_id::BenchId;
 use crate::render::messages;
 use crate::render::number::{grouped, percent};
 use crate::report::{Report, Row};
-
-/// A benchmark, or why there is none.
-enum Case<'a> {
-    Judged(&'a Row),
-    Failed(&'a Failed),
-}
 
 /// The report as `JUnit` XML.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let report = &report.escaped();
-    let mut suites: BTreeMap<&str, Vec<Case<'_>>> = BTreeMap::new();
-    for row in &report.rows {
-        suites
-            .entry(row.id.suite())
-            .or_default()
-            .push(Case::Judged(row));
+    let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
+    let judged = report.rows.iter().map(|row| (&row.id, status_of(row)));
+    let failed = report.failed.iter().map(|failed| {
+        let status = status(NonSuccessKind::Error, "not measured", &failed.why);
+        (&failed.id, status)
+    });
+    for (id, status) in judged.chain(failed) {
+        let suite = suites.entry(id.suite());
+        let suite = suite.or_insert_with(|| TestSuite::new(id.suite()));
+        suite.add_test_case(case(id, status));
     }
-    for failed in &report.failed {
-        suites
-            .entry(failed.id.suite())
-            .or_default()
-            .push(Case::Failed(failed));
-    }
-    document(&suites)
-}
-
-fn document(suites: &BTreeMap<&str, Vec<Case<'_>>>) -> String {
-    let mut bytes = Vec::new();
-    write(&mut Writer::new_with_indent(&mut bytes, b' ', 2), suites).expect("memory takes all");
-    let text = String::from_utf8(bytes).expect("text was written") + "\n";
+    let mut document = quick_junit::Report::new("icgate");
+    document.add_test_suites(suites.into_values());
+    let text = document.to_string().expect("memory takes all");
     // Control marks are spelt out already; these two are no characters of XML either.
     text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
-fn write(
-    xml: &mut Writer<&mut Vec<u8>>,
-    suites: &BTreeMap<&str, Vec<Case<'_>>>,
-) -> std::io::Result<()> {
-    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let all = || suites.values().flatten();
-    xml.write_event(Event::Start(counted("testsuites", "icgate", &all())))?;
-    for (name, cases) in suites {
-        xml.write_event(Event::Start(counted("testsuite", name, &cases.iter())))?;
-        for case in cases {
-            write_case(xml, case)?;
-        }
-        xml.write_event(Event::End(BytesEnd::new("testsuite")))?;
-    }
-    xml.write_event(Event::End(BytesEnd::new("testsuites")))
-}
-
-fn counted<'a>(
-    tag: &'static str,
-    name: &str,
-    cases: &(impl Iterator<Item = &'a Case<'a>> + Clone),
-) -> BytesStart<'static> {
-    let failures = cases
-        .clone()
-        .filter(|it| matches!(it, Case::Judged(row) if row.fails()));
-    let errors = cases.clone().filter(|it| matches!(it, Case::Failed(_)));
-    BytesStart::new(tag).with_attributes([
-        ("name", name),
-        ("tests", &cases.clone().count().to_string()),
-        ("failures", &failures.count().to_string()),
-        ("errors", &errors.count().to_string()),
-    ])
-}
-
-fn write_case(xml: &mut Writer<&mut Vec<u8>>, case: &Case<'_>) -> std::io::Result<()> {
-    let id = match case {
-        Case::Judged(row) => &row.id,
-        Case::Failed(failed) => &failed.id,
-    };
+fn case(id: &BenchId, status: TestCaseStatus) -> TestCase {
     let name = id.as_str().split_once('/').map_or("", |(_, name)| name);
-    let head =
-        BytesStart::new("testcase").with_attributes([("classname", id.suite()), ("name", name)]);
-    let (tag, message, text) = match case {
-        Case::Judged(row) if row.fails() => ("failure", headline(row), explanation(row)),
-        Case::Judged(_) => return xml.write_event(Event::Empty(head)),
-        Case::Failed(failed) => ("error", "not measured".to_owned(), failed.why.clone()),
-    };
-    xml.write_event(Event::Start(head))?;
-    let failure = BytesStart::new(tag).with_attributes([("message", message.as_str())]);
-    xml.write_event(Event::Start(failure))?;
-    xml.write_event(Event::Text(BytesText::new(&text)))?;
-    xml.write_event(Event::End(BytesEnd::new(tag)))?;
-    xml.write_event(Event::End(BytesEnd::new("testcase")))
+    let mut case = TestCase::new(name, status);
+    case.set_classname(id.suite());
+    case
+}
+
+fn status_of(row: &Row) -> TestCaseStatus {
+    if row.fails() {
+        status(NonSuccessKind::Failure, &headline(row), &explanation(row))
+    } else {
+        TestCaseStatus::success()
+    }
+}
+
+fn status(kind: NonSuccessKind, message: &str, description: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(message).set_description(description);
+    status
 }
 
 fn headline(row: &Row) -> String {
@@ -137,7 +90,10 @@ fn explanation(row: &Row) -> String {
 
 #[cfg(test)]
 mod tests {
+    use quick_xml::events::Event;
+
     use super::*;
+    use crate::model::run::Failed;
     use crate::report::tests::sample;
 
     #[test]

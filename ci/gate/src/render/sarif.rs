@@ -107,7 +107,7 @@ fn result(report: &Report, row: &Row, rules: &[Verdict]) -> Value {
         .map(|it| {
             let path = format!("{}{}", report.prefix, it.file);
             json!({"physicalLocation": {
-                "artifactLocation": {"uri": percent_encoded(&path)},
+                "artifactLocation": {"uri": percent_encoded(&path).to_string()},
                 "region": {"startLine": it.line.map_or(1, |line| line.max(1))},
             }})
         })

@@ -3,7 +3,7 @@
 //! Invariant: nothing of a link is outside text as it came. The repository is a plain `https` page,
 //! the commit 40 hexadecimal digits, the path one of a repository's files in percent form.
 
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 /// A longer path is none.
 const PATH_BYTES_MAX: usize = 1_000;
@@ -46,19 +46,14 @@ pub fn is_path(path: &str) -> bool {
 
 /// A path as a relative reference: everything but unreserved characters and `/` in percent form
 /// (RFC 3986, section 2).
-pub(crate) fn percent_encoded(path: &str) -> String {
-    let mut encoded = String::new();
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                encoded.push(char::from(byte));
-            }
-            _ => {
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-        }
-    }
-    encoded
+pub(crate) fn percent_encoded(path: &str) -> PercentEncode<'_> {
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b'/');
+    utf8_percent_encode(path, RESERVED)
 }
 
 #[cfg(test)]
@@ -67,8 +62,14 @@ mod tests {
 
     #[test]
     fn a_path_is_a_reference_and_nothing_else() {
-        assert_eq!(percent_encoded("engine/src/lib.rs"), "engine/src/lib.rs");
-        assert_eq!(percent_encoded("a b:c?d#é)"), "a%20b%3Ac%3Fd%23%C3%A9%29");
+        assert_eq!(
+            percent_encoded("engine/src/lib.rs").to_string(),
+            "engine/src/lib.rs"
+        );
+        assert_eq!(
+            percent_encoded("a b:c?d#é)").to_string(),
+            "a%20b%3Ac%3Fd%23%C3%A9%29"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Only to `.gitattributes` a line is appended, once. What goes into a Makefile is printed, because
 //! nobody but its author knows where it belongs.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use icgate_core::model::environment::platform;
@@ -157,12 +158,8 @@ fn arguments(selection: &Selection, project: &Project, directory: &Path) -> Stri
 
 /// A word as the shell reads it.
 fn quoted(word: &str) -> String {
-    let is_plain = |it: char| it.is_alphanumeric() || "-_./,+=:@".contains(it);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    // Only a zero byte cannot be quoted, and no argument of a process has one.
+    shlex::try_quote(word).map_or_else(|_| word.replace('\0', ""), Cow::into_owned)
 }
 
 /// What the workflows leave open.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use maud::{Markup, PreEscaped, html};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::document::{BYTES_MAX, Column, Entry, Search, document, fit, table};
 use super::{benchmark, chart};
@@ -32,8 +33,10 @@ const fn column(name: &'static str, sort: &'static str, class: &'static str) -> 
 }
 
 /// How a benchmark stands, worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 enum State {
+    #[strum(serialize = "over limit")]
     OverTheLimit,
     Grew,
     Shrank,
@@ -42,14 +45,6 @@ enum State {
 }
 
 impl State {
-    const ALL: [Self; 5] = [
-        Self::OverTheLimit,
-        Self::Grew,
-        Self::Shrank,
-        Self::Level,
-        Self::Gone,
-    ];
-
     fn of(row: &HistoryRow<'_>) -> Self {
         let Some(drift) = row.drift else {
             return Self::Gone;
@@ -59,16 +54,6 @@ impl State {
             1.. => Self::Grew,
             0 => Self::Level,
             _ => Self::Shrank,
-        }
-    }
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::OverTheLimit => "over limit",
-            Self::Grew => "grew",
-            Self::Shrank => "shrank",
-            Self::Level => "level",
-            Self::Gone => "gone",
         }
     }
 }
@@ -82,10 +67,10 @@ pub fn render(view: &HistoryView<'_>) -> String {
         let share = row.drift.and_then(Drift::share).unwrap_or(0);
         (*state, Reverse(share.abs()), row.id)
     });
-    let states: Vec<String> = State::ALL
-        .into_iter()
-        .filter(|state| rows.iter().any(|it| it.0 == *state))
-        .map(|state| state.word().to_owned())
+    let states: Vec<String> = State::VARIANTS
+        .iter()
+        .filter(|state| rows.iter().any(|it| it.0 == **state))
+        .map(|state| <&str>::from(state).to_owned())
         .collect();
     let entries = rows.iter().enumerate().map(|(index, (state, row))| Entry {
         summary: summary(row, *state, index).into_string(),
@@ -127,7 +112,7 @@ fn summary(row: &HistoryRow<'_>, state: State, index: usize) -> Markup {
         (PreEscaped(format!("<tbody id=\"benchmark-{index}\" class=\"{class}\">")))
         tr class="summary" {
             (benchmark::opener(row.id, index))
-            td class="verdict" data-v=(index) { span class="word" { (state.word()) } }
+            td class="verdict" data-v=(index) { span class="word" { (<&str>::from(state)) } }
             td class="base" data-v=[of(|it| it.base)] { (benchmark::count(of(|it| it.base))) }
             td class="head" data-v=[of(|it| it.head)] { (benchmark::count(of(|it| it.head))) }
             td class="change" data-v=[share] { (share.map_or_else(|| "–".to_owned(), percent)) }
@@ -269,7 +254,7 @@ mod tests {
             row(None, false),
         ]
         .map(|row| State::of(&row));
-        assert_eq!(told, State::ALL);
+        assert_eq!(told, State::VARIANTS);
     }
 
     #[test]
