@@ -46,6 +46,8 @@ pub mod engine;
 
 pub mod kv;
 
+pub mod store;
+
 pub use self::engine::{Engine, Options};
 
 mod fields;
