@@ -132,6 +132,17 @@ impl Batch {
         &self.conditions
     }
 
+    /// The bytes of all keys and values.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let conditions = self.conditions.iter().map(|(key, _)| key.len());
+        let writes = self.writes.iter().map(|write| match write {
+            Write::Put { key, value, .. } => key.len() + value.len(),
+            Write::Delete { key } => key.len(),
+        });
+        conditions.chain(writes).sum()
+    }
+
     /// The writes, in their order.
     #[must_use]
     pub fn writes(&self) -> &[Write] {

@@ -64,23 +64,16 @@ pub fn check_keys(keys: &[&[u8]]) -> Result<(), KvError> {
 pub fn check_batch(batch: &Batch) -> Result<(), KvError> {
     let (conditions, writes) = (batch.conditions(), batch.writes());
     let items = conditions.len() + writes.len();
-    let mut bytes = 0;
     for (key, _) in conditions {
         check_key(key)?;
-        bytes += key.len();
     }
     for write in writes {
         match write {
-            Write::Put { key, value, .. } => {
-                check_pair(key, value)?;
-                bytes += key.len() + value.len();
-            }
-            Write::Delete { key } => {
-                check_key(key)?;
-                bytes += key.len();
-            }
+            Write::Put { key, value, .. } => check_pair(key, value)?,
+            Write::Delete { key } => check_key(key)?,
         }
     }
+    let bytes = batch.bytes();
     if items > BATCH_ITEMS_MAX || bytes > BATCH_BYTES_MAX {
         return Err(KvError::BatchTooLarge { items, bytes });
     }

@@ -20,6 +20,8 @@ mod entry;
 mod error;
 mod limits;
 mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod ttl;

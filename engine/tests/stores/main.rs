@@ -1,5 +1,9 @@
 //! Every backend against the one suite, and against what it alone can meet.
 
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod redis_server;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -1,0 +1,112 @@
+//! A Redis server for the tests: that of `REDIS_URL`, or Debian's on a free port of this machine.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A server, which ends with its last user.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) port: u16,
+    child: Option<Child>,
+    dir: Option<TempDir>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Server {
+    /// A server of our own, with further options, and without persistence unless they say so.
+    pub(crate) fn start(options: &[&str]) -> Result<Self, String> {
+        let dir = TempDir::new().map_err(|error| error.to_string())?;
+        let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+        let port = listener
+            .local_addr()
+            .map_err(|error| error.to_string())?
+            .port();
+        drop(listener);
+        let mut server = Self {
+            url: format!("redis://127.0.0.1:{port}"),
+            port,
+            child: None,
+            dir: Some(dir),
+        };
+        server.spawn(options)?;
+        Ok(server)
+    }
+
+    /// Starts the process, on the same port and in the same directory as before.
+    pub(crate) fn spawn(&mut self, options: &[&str]) -> Result<(), String> {
+        let dir = self.dir.as_ref().expect("the server is our own");
+        let child = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+            .args(options)
+            .current_dir(dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = child.map_err(|error| format!("redis-server: {error}; fix: make setup"))?;
+        self.child = Some(child);
+        let begun = Instant::now();
+        loop {
+            let client = redis::Client::open(self.url.as_str()).map_err(|it| it.to_string())?;
+            let answer = client
+                .get_connection_with_timeout(Duration::from_secs(1))
+                .and_then(|mut connection| redis::cmd("PING").query::<()>(&mut connection));
+            match answer {
+                Ok(()) => return Ok(()),
+                // It asks for a password, so it is there.
+                Err(error) if !error.is_io_error() => return Ok(()),
+                Err(error) if begun.elapsed() > Duration::from_secs(30) => {
+                    return Err(format!("redis-server does not answer: {error}"));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+
+    /// Ends the process as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Sends a command past the store.
+    pub(crate) fn run(&self, command: &[&str]) -> redis::RedisResult<redis::Value> {
+        let client = redis::Client::open(self.url.as_str())?;
+        let mut cmd = redis::cmd(command[0]);
+        for part in &command[1..] {
+            cmd.arg(part);
+        }
+        cmd.query(&mut client.get_connection()?)
+    }
+}
+
+/// The server that tests share, or why there is none.
+pub(crate) fn server() -> Result<Arc<Server>, String> {
+    static SHARED: OnceLock<Mutex<Weak<Server>>> = OnceLock::new();
+    if let Ok(url) = std::env::var("REDIS_URL") {
+        return Ok(Arc::new(Server {
+            url,
+            port: 0,
+            child: None,
+            dir: None,
+        }));
+    }
+    let mut shared = SHARED.get_or_init(Mutex::default).lock().unwrap();
+    if let Some(server) = shared.upgrade() {
+        return Ok(server);
+    }
+    let server = Arc::new(Server::start(&[])?);
+    *shared = Arc::downgrade(&server);
+    Ok(server)
+}
