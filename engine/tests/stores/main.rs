@@ -2,7 +2,11 @@
 
 mod memory;
 #[cfg(feature = "redis")]
+mod proxy;
+#[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod redis_faults;
 #[cfg(feature = "redis")]
 mod redis_server;
 #[cfg(feature = "sqlite")]
