@@ -21,7 +21,8 @@ gate: setup $(ICGATE) ## measure, compare with the baselines, print the verdict
 	$(ICGATE) check $(ARGS)
 
 test: setup ## run all tests: make test ARGS="torn_tail"
-	cargo test --workspace --features icgate/github $(ARGS)
+	@.ci/setup stores
+	cargo test --workspace --features icgate/github,engine/sqlite,engine/redis $(ARGS)
 
 test-github: setup ## run the workflows with act against a fake GitHub
 	@.ci/test-github

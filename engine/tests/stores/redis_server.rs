@@ -52,7 +52,9 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        let child = child.map_err(|error| format!("redis-server: {error}; fix: make setup"))?;
+        let child = child.map_err(|error| {
+            format!("redis-server: {error}; fix: .ci/setup stores, or set REDIS_URL")
+        })?;
         self.child = Some(child);
         let begun = Instant::now();
         loop {
