@@ -20,6 +20,10 @@ pub(crate) enum Bug {
     ResumeInPlace,
     /// A transaction commits whatever has changed since it read.
     SkipValidation,
+    /// A transaction is validated before the lock under which it commits.
+    ValidateEarly,
+    /// A change is seen in memory after the lock under which it was numbered.
+    ApplyLate,
     /// A transaction commits whatever has changed in the ranges that it scanned.
     SkipRanges,
     /// A commit is acknowledged before it is durable.
@@ -28,8 +32,24 @@ pub(crate) enum Bug {
     CheckpointTooNew,
     /// A checkpoint lets go of what a holder still needs.
     IgnoreHolders,
-    /// An expired key is let go although it was given another value.
-    SweepBlindly,
+    /// A key is let go before its time.
+    SweepEarly,
+    /// A value is still read at the moment at which it expires.
+    ExpireLate,
+    /// A snapshot's values never expire once it is read back.
+    LoseExpiry,
+    /// Records of a transaction go to the log one by one.
+    TearTransaction,
+    /// A key that goes leaves no tombstone for the generations below.
+    LoseTombstone,
+    /// An overwritten key keeps its old value in the active generation.
+    KeepOverwritten,
+    /// A place in the active generation is not corrected when an item moves.
+    ForgetMoved,
+    /// A merge believes the older of two generations.
+    MergeOlder,
+    /// A merge drops tombstones although an older generation has the key.
+    DropTombstones,
     /// Replay passes over deletions.
     ForgetTombstones,
 }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use super::error::CheckpointError;
 use super::recover::is_held;
-use crate::frame::{self, Batch, Record};
+use crate::frame::{self, Batch, BatchItems, Record};
+use crate::injected_bug::{Bug, injected};
 use crate::map::Item;
 use crate::snapshot::{self, Meta, Row, write_rows};
 use crate::vfs::Vfs;
@@ -64,6 +65,16 @@ impl<V: Vfs> Log for Door<V> {
 
     fn append_all(&self, records: &Prepared) -> Result<Appended, AppendError> {
         match records {
+            Prepared::Batch(batch) if injected(Bug::TearTransaction) => {
+                let items = BatchItems::new(batch.record().payload)
+                    .into_iter()
+                    .flatten()
+                    .flatten();
+                let mut all = items.map(|record| self.wal.append(record));
+                let first = all.next().ok_or(AppendError::Empty)??;
+                all.try_for_each(|appended| appended.map(drop))
+                    .map(|()| first)
+            }
             Prepared::Batch(batch) => self.wal.append_batch(batch),
             Prepared::Transaction(transaction) => self.wal.append_transaction(transaction),
         }

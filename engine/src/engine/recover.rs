@@ -270,7 +270,12 @@ fn restore(
             continue;
         }
         let key_len = u32::try_from(row.key.len()).unwrap_or(u32::MAX);
-        items.push(Item::new(row.version, row.expires_us, key_len, row.bytes));
+        let expires_us = if injected(Bug::LoseExpiry) {
+            0
+        } else {
+            row.expires_us
+        };
+        items.push(Item::new(row.version, expires_us, key_len, row.bytes));
         recovery.snapshot_keys += 1;
     }
     fill(sequencer, keyspace, items)?;

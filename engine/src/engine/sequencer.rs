@@ -111,7 +111,7 @@ pub(super) struct ReadSet {
 
 impl ReadSet {
     /// Whether all of it is still so.
-    fn validate(&self) -> Result<(), Conflict> {
+    pub(super) fn validate(&self) -> Result<(), Conflict> {
         if injected(Bug::SkipValidation) {
             return Ok(());
         }
@@ -191,8 +191,10 @@ impl Sequencer {
         self.check_open()?;
         let first = self.number(1, |log| Ok(log.append(record)?.first.0))?;
         item.set_version(Lsn(first));
-        // Nothing here calls anybody else's code.
-        drop(space.map.apply(item));
+        if !injected(Bug::ApplyLate) {
+            // Nothing here calls anybody else's code.
+            drop(space.map.apply(item));
+        }
         Ok(Lsn(first))
     }
 
@@ -204,7 +206,9 @@ impl Sequencer {
         changes: &mut Changes,
     ) -> Result<(Lsn, Lsn), CommitError> {
         self.check_open()?;
-        reads.validate()?;
+        if !injected(Bug::ValidateEarly) {
+            reads.validate()?;
+        }
         let count = (changes.items.len() + changes.records.len()) as u64;
         if count == 0 {
             return Ok((Lsn(self.next), Lsn(self.next)));

@@ -133,7 +133,12 @@ impl Shared {
             (Kind::KV_DELETE, Item::tombstone(Lsn(0), key))
         };
         let record = change::record(kind, &payload);
+        let late = injected(Bug::ApplyLate).then(|| item.clone());
         let written = self.sequence(|sequencer| sequencer.write(space, record, item));
+        if let Some(item) = late {
+            self.sequence(|_| ());
+            drop(space.map.apply(item));
+        }
         if payload.capacity() <= SCRATCH_BYTES {
             SCRATCH.set(payload);
         }
@@ -260,7 +265,8 @@ impl Shared {
             return;
         }
         loop {
-            let expired = space.map.expired(self.now_us(), SWEPT);
+            let early = if injected(Bug::SweepEarly) { 100 } else { 0 };
+            let expired = space.map.expired(self.now_us() + early, SWEPT);
             if expired.is_empty() {
                 return;
             }
@@ -268,8 +274,7 @@ impl Shared {
             self.sequence(|_| {
                 for item in expired {
                     // It may have been given another value since.
-                    if space.version(item.key()) == item.version().0 || injected(Bug::SweepBlindly)
-                    {
+                    if space.version(item.key()) == item.version().0 {
                         let gone = Item::tombstone(item.version(), item.key());
                         drop(space.map.apply(gone));
                     }

@@ -24,6 +24,7 @@ use super::sequencer::{Changes, ReadSet, Space, ViewRecord, version_of};
 use super::shared::{check_key, check_value};
 use super::{Inner, KEYSPACE_NAME_MAX, change};
 use crate::frame::{self, Batch, BatchItems, Kind, PAYLOAD_BYTES_MAX, Record};
+use crate::injected_bug::{Bug, injected};
 use crate::map::{Bounds, Item, Map, MapView, Scan, Value, prefix_bounds};
 use crate::wal::{AppendError, Lsn, Mode};
 
@@ -379,6 +380,9 @@ impl<'e> Transaction<'e> {
             items,
             records,
         };
+        if injected(Bug::ValidateEarly) {
+            reads.validate()?;
+        }
         let (first, end) = shared.sequence(|sequencer| {
             // The handles that the body was given become the keyspaces.
             let committed = sequencer.check_open().and_then(|()| {

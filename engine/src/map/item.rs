@@ -14,6 +14,7 @@ use std::sync::atomic::{self, AtomicU64};
 
 use triomphe::ThinArc;
 
+use crate::injected_bug::{Bug, injected};
 use crate::wal::Lsn;
 
 /// A key with its value, or a key that went away. Cloning counts, and copies nothing.
@@ -115,7 +116,8 @@ impl Item {
     #[inline]
     pub fn is_live(&self, now_us: u64) -> bool {
         let expires_us = self.expires_us();
-        !self.is_tombstone() && (expires_us == 0 || now_us < expires_us)
+        let is_early = now_us < expires_us || (injected(Bug::ExpireLate) && now_us == expires_us);
+        !self.is_tombstone() && (expires_us == 0 || is_early)
     }
 
     /// Whether both are the same allocation.

@@ -38,6 +38,7 @@ use self::run::Run;
 pub use self::scan::Scan;
 use self::scan::merge;
 use self::shard::{Shard, hash};
+use crate::injected_bug::{Bug, injected};
 
 /// How many shards there are.
 const SHARDS: usize = 64;
@@ -212,8 +213,11 @@ impl Map {
             return false;
         };
         let merged = &runs[first..];
-        let is_oldest = first == 0;
-        let sorted: Vec<_> = merged.iter().map(|run| run.sorted().entries()).collect();
+        let is_oldest = first == 0 || injected(Bug::DropTombstones);
+        let mut sorted: Vec<_> = merged.iter().map(|run| run.sorted().entries()).collect();
+        if injected(Bug::MergeOlder) {
+            sorted.reverse();
+        }
         let mut items = Vec::with_capacity(sorted.iter().map(|run| run.len()).sum());
         let mut forgotten = 0;
         merge(&sorted, |item| {
@@ -234,6 +238,15 @@ impl Map {
         drop(runs);
         drop(replaced);
         true
+    }
+
+    /// How many items the active generation has.
+    #[cfg(test)]
+    pub(crate) fn tail_len(&self) -> usize {
+        self.shards
+            .iter()
+            .map(|shard| shard.read().tail().len())
+            .sum()
     }
 
     /// Whether an item that expires was ever taken in.

@@ -19,6 +19,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::item::Item;
+use crate::injected_bug::{Bug, injected};
 
 /// In a place: the key was not there when the generation began.
 const FRESH: u32 = 1 << 31;
@@ -90,7 +91,9 @@ impl Shard {
             Entry::Occupied(mut slot) => {
                 let slot = slot.get_mut();
                 if slot.item.version().0 >= *begin {
-                    tail[(slot.place & !FRESH) as usize] = item.clone();
+                    if !injected(Bug::KeepOverwritten) {
+                        tail[(slot.place & !FRESH) as usize] = item.clone();
+                    }
                 } else {
                     slot.place = place(tail.len());
                     tail.push(item.clone());
@@ -126,12 +129,16 @@ impl Shard {
         let (Slot { item, place, .. }, _) = slot.remove();
         let at = (place & !FRESH) as usize;
         if item.version().0 < self.begin {
-            self.tail.push(tombstone);
+            if !injected(Bug::LoseTombstone) {
+                self.tail.push(tombstone);
+            }
         } else if place & FRESH == 0 {
             self.tail[at] = tombstone;
         } else {
             self.tail.swap_remove(at);
-            self.moved(at);
+            if !injected(Bug::ForgetMoved) {
+                self.moved(at);
+            }
         }
         Some(item)
     }

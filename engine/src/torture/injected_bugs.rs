@@ -2,6 +2,8 @@
 
 use super::crash::{SCRIPT, Tried, crash_everywhere, fail_everywhere};
 use super::damage::rot_before_a_mark_is_reported;
+use super::engine::harness;
+use super::map;
 use super::model::Checked;
 use crate::injected_bug::{Bug, inject};
 
@@ -51,4 +53,74 @@ fn records_published_before_they_are_durable_are_found() {
 #[test]
 fn a_log_that_goes_on_where_it_found_frames_is_found() {
     found(Bug::ResumeInPlace, fail);
+}
+
+#[test]
+fn a_transaction_that_is_not_validated_is_found() {
+    found(Bug::SkipValidation, harness);
+}
+
+#[test]
+fn a_scanned_range_that_is_not_validated_is_found() {
+    found(Bug::SkipRanges, harness);
+}
+
+#[test]
+fn a_commit_that_is_acknowledged_early_is_found() {
+    found(Bug::AcknowledgeEarly, harness);
+}
+
+#[test]
+fn a_checkpoint_that_ignores_holders_is_found() {
+    found(Bug::IgnoreHolders, harness);
+}
+
+#[test]
+fn a_replay_without_deletions_is_found() {
+    found(Bug::ForgetTombstones, harness);
+}
+
+#[test]
+fn a_sweep_before_the_time_is_found() {
+    found(Bug::SweepEarly, harness);
+}
+
+#[test]
+fn a_value_that_expires_late_is_found() {
+    found(Bug::ExpireLate, harness);
+}
+
+#[test]
+fn a_snapshot_without_expiry_is_found() {
+    found(Bug::LoseExpiry, harness);
+}
+
+#[test]
+fn a_transaction_in_pieces_is_found() {
+    found(Bug::TearTransaction, harness);
+}
+
+#[test]
+fn a_deletion_without_a_tombstone_is_found() {
+    found(Bug::LoseTombstone, map::harness);
+}
+
+#[test]
+fn an_overwritten_value_that_stays_is_found() {
+    found(Bug::KeepOverwritten, map::harness);
+}
+
+#[test]
+fn a_place_that_is_not_corrected_is_found() {
+    found(Bug::ForgetMoved, map::harness);
+}
+
+#[test]
+fn a_merge_that_believes_the_older_is_found() {
+    found(Bug::MergeOlder, map::harness);
+}
+
+#[test]
+fn a_merge_that_drops_tombstones_is_found() {
+    found(Bug::DropTombstones, map::harness);
 }

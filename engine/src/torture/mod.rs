@@ -17,7 +17,10 @@
 
 mod crash;
 mod damage;
+mod engine;
 mod injected_bugs;
+mod map;
 mod model;
+mod schedules;
 mod script;
 mod snapshots;
