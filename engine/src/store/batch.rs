@@ -155,7 +155,8 @@ impl Batch {
 pub enum Outcome {
     /// All conditions held, and all writes are done.
     Applied {
-        /// What all values of the batch have as their version.
+        /// The greatest version of its values; that of the value, where there is one. The others have
+        /// versions up to this, and greater than all that were there before.
         version: Version,
         /// How many of its deletions met a value.
         removed: u64,

@@ -34,7 +34,8 @@ use super::error::KvError;
 /// | after `put`, survives power loss | no | `strict`: yes; `buffered`: within its interval | `synchronous=full`: yes; `normal`: after `flush` | as the server is configured; its default: minutes |
 /// | `flush` | nothing to do | all so far is durable | all so far is durable | nothing: ask the server's administrator |
 /// | a page of `list` is | one moment | one moment | one moment | not: a key written meanwhile may be missing or new |
-/// | `clear` | one moment | one moment | one moment | keys put meanwhile may stay |
+/// | `clear` | one moment | all or nothing; keys put meanwhile may stay | one moment | keys put meanwhile may stay |
+/// | a read may be ahead of the disk | – | `strict`: by the sync of a put that has not returned | – | – |
 /// | programs at once | one | one | many, one writer at a time | many |
 /// | `list` of n in N keys costs | log N + n | log N + n | log N + n | N, and a round trip for each 1,000 |
 /// | `stats` costs | N | N | N | N, and round trips |

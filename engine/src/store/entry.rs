@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-/// The number of the batch that wrote a value.
+/// The number of the write that gave a key its value.
 ///
-/// Within one store a later batch has a greater version, across deletions, restarts and `clear`: a
-/// version never stands for two values of a key. Versions of two stores have nothing to do with each
-/// other, and there are gaps.
+/// Within one store a later batch has greater versions, across deletions, restarts and `clear`: a
+/// version never stands for two values of a key. Values of one batch may share a version. Versions of
+/// two stores have nothing to do with each other, and there are gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub u64);
 

@@ -53,7 +53,7 @@ pub enum KvError {
     },
     /// Somebody else holds the store locked. Nothing was changed; repeating may succeed.
     #[error(
-        "`{place}` was locked by another program for {} ms; repeat, or raise `busy_ms`",
+        "`{place}` was in use by another program for {} ms; repeat, or wait for longer",
         waited.as_millis()
     )]
     Busy {
@@ -105,8 +105,9 @@ pub enum KvError {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// A write was sent, and no answer came. It is applied whole or not at all; read to learn which.
-    #[error("no answer from `{place}` to a write, which may have been applied: {cause}")]
+    /// A write was sent and no answer came, or its log failed before it was durable. It is applied whole
+    /// or not at all; read to learn which.
+    #[error("`{place}` did not confirm a write, which may have been applied: {cause}")]
     OutcomeUnknown {
         /// The store.
         place: String,

@@ -5,7 +5,7 @@
 //!
 //! contract     the trait: what each call promises, per backend where they differ
 //! batch, entry, limits, ttl, clock, error     what is passed through it
-//! memory, sqlite, redis                       the backends
+//! memory, engine, sqlite, redis               the backends
 //! conformance  one suite for all of them, and for yours
 //! ```
 //!
@@ -16,6 +16,7 @@ mod batch;
 mod clock;
 pub mod conformance;
 mod contract;
+pub mod engine;
 mod entry;
 mod error;
 mod limits;

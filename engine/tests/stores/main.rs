@@ -1,5 +1,6 @@
 //! Every backend against the one suite, and against what it alone can meet.
 
+mod engine;
 mod memory;
 #[cfg(feature = "redis")]
 mod proxy;
