@@ -52,6 +52,24 @@ pub(crate) enum Bug {
     DropTombstones,
     /// Replay passes over deletions.
     ForgetTombstones,
+    /// What a part of a table held is not in the rotated generation.
+    RotationForgetsPart,
+    /// A generation is let go before the persister has it.
+    LetGoBeforePersisted,
+    /// A newer generation is flushed before an older one.
+    NewestGenerationFirst,
+    /// A retry goes on after the batch that failed.
+    RetrySkipsBatch,
+    /// The persister is not told of deleted keys.
+    FlushSkipsTombstones,
+    /// The log is told of a flush before it succeeded.
+    NoteFlushBeforePersisting,
+    /// An updated record is still found by a key that it had.
+    UpdateKeepsOldIndexKey,
+    /// A record that moved within a posting list is looked for at its former place.
+    SwappedPostingKeepsPosition,
+    /// A lookup by index believes an older generation that a newer one contradicts.
+    IndexReadIgnoresNewer,
 }
 
 #[cfg(not(test))]

@@ -48,6 +48,8 @@ pub mod kv;
 
 pub mod store;
 
+pub mod memtable;
+
 pub use self::engine::{Engine, Options};
 
 mod fields;

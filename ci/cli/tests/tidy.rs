@@ -123,6 +123,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "engine",
             "kv",
             "store",
+            "memtable",
             "torture",
         ],
     ),

@@ -24,6 +24,7 @@
 mod catalog;
 mod change;
 mod error;
+mod journal;
 mod keyspace;
 mod log;
 mod options;

@@ -198,6 +198,13 @@ impl Sequencer {
         Ok(Lsn(first))
     }
 
+    /// Appends a record of a module that applies it itself, and answers with the LSN after it.
+    pub(super) fn append(&mut self, record: Record<'_>) -> Result<Lsn, CommitError> {
+        self.check_open()?;
+        let first = self.number(1, |log| Ok(log.append(record)?.first.0))?;
+        Ok(Lsn(first + 1))
+    }
+
     /// Commits a transaction: all of it, or nothing. Answers with the LSNs of its first record and
     /// after its last.
     pub(super) fn commit(
