@@ -6,6 +6,7 @@
 //! contract     the trait: what each call promises, per backend where they differ
 //! batch, entry, limits, ttl, clock, error     what is passed through it
 //! memory, engine, sqlite, redis               the backends
+//! open, url    a store by its URL
 //! conformance  one suite for all of them, and for yours
 //! ```
 //!
@@ -21,11 +22,13 @@ mod entry;
 mod error;
 mod limits;
 mod memory;
+mod open;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod ttl;
+mod url;
 
 pub use self::batch::{Batch, Expect, Outcome, Write};
 pub use self::clock::{Clock, ManualClock, SystemClock};
@@ -37,4 +40,6 @@ pub use self::limits::{
     VALUE_BYTES_MAX, check_batch, check_key, check_keys, check_pair, page_entries,
 };
 pub use self::memory::MemoryStore;
+pub use self::open::{URL_VARIABLE, open, open_from_environment, open_with};
 pub use self::ttl::{TTL_MAX, TtlError, expiry, ttl_from_millis};
+pub use self::url::OpenError;
