@@ -29,6 +29,7 @@ pub mod frame;
 pub mod heap;
 pub mod kv;
 pub mod snapshot;
+pub mod stores;
 mod suite;
 pub mod wal;
 pub mod workload;
@@ -43,6 +44,7 @@ pub fn catalogue() -> Vec<Workload> {
         wal::workloads(),
         snapshot::workloads(),
         kv::workloads(),
+        stores::workloads(),
     ];
     suites.into_iter().flatten().collect()
 }

@@ -60,7 +60,7 @@ fn on_all() -> Done {
 fn visit(store: &dyn KeyValueStore) -> Done {
     for visitor in ["ada", "grace", "ada"] {
         let session = format!("session/{visitor}");
-        store.put_with_ttl(session.as_bytes(), b"open", Duration::from_secs(60))?;
+        store.put_with_ttl(session.as_bytes(), b"open", Duration::from_mins(1))?;
         count(store, visitor)?;
     }
     let page = store.list(b"visits/", None, 100)?;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// The longest time to live: a hundred years.
-pub const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+pub const TTL_MAX: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// A time to live that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

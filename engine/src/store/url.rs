@@ -159,13 +159,13 @@ impl<'a> Url<'a> {
     }
 
     /// The URL again, with the parameters that are left.
+    #[cfg(any(feature = "redis", test))]
     pub(super) fn rest(&self) -> String {
-        let mut text = format!("{}:{}", self.scheme, self.path);
-        for (number, (name, value)) in self.parameters.iter().enumerate() {
-            let mark = if number == 0 { '?' } else { '&' };
-            text.push_str(&format!("{mark}{name}={value}"));
-        }
-        text
+        let parameters = self.parameters.iter();
+        let parameters = parameters.map(|(name, value)| format!("{name}={value}"));
+        let query = parameters.collect::<Vec<_>>().join("&");
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{}:{}{mark}{query}", self.scheme, self.path)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every backend against the one suite, and against what it alone can meet.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod engine;
 mod memory;
 #[cfg(feature = "redis")]

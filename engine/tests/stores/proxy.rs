@@ -102,7 +102,7 @@ fn join(client: TcpStream, server: TcpStream, state: &Arc<State>) {
     let state = Arc::clone(state);
     std::thread::spawn(move || {
         let (mut server, mut client) = (server, client);
-        let mut buffer = [0; 1 << 16];
+        let mut buffer = vec![0; 1 << 16];
         while let Ok(len @ 1..) = server.read(&mut buffer) {
             std::thread::sleep(Duration::from_millis(state.delay_ms.load(Ordering::SeqCst)));
             let lose = |left: usize| left.checked_sub(1);

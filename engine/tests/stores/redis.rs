@@ -25,7 +25,7 @@ impl OnServer {
         let number = self.opened.load(Ordering::Relaxed);
         RedisOptions {
             namespace: format!("test {} {number}", std::process::id()),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             clock,
         }
     }

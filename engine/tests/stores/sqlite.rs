@@ -16,7 +16,7 @@ fn on(clock: Arc<dyn Clock>, synchronous: Synchronous) -> SqliteOptions {
         clock,
         synchronous,
         // Long enough for 16 threads of a loaded machine to take turns.
-        busy: Duration::from_secs(60),
+        busy: Duration::from_mins(1),
         ..SqliteOptions::default()
     }
 }
@@ -290,7 +290,7 @@ fn table_that_somebody_dropped_is_reported() {
 fn two_handles_see_each_other_and_swap_safely() {
     let (_dir, path) = in_dir();
     let options = || SqliteOptions {
-        busy: Duration::from_secs(60),
+        busy: Duration::from_mins(1),
         ..SqliteOptions::default()
     };
     let stores = [(); 2].map(|()| SqliteStore::open(&path, options()).unwrap());

@@ -136,7 +136,7 @@ fn zero_and_overflowing_times_are_refused(backend: &dyn Backend) {
 fn longest_time_to_live_is_kept(backend: &dyn Backend) {
     let (store, clock) = fresh(backend);
     store.put_with_ttl(b"key", b"value", TTL_MAX).unwrap();
-    clock.advance(TTL_MAX - MS);
+    clock.advance(TTL_MAX.checked_sub(MS).unwrap());
     assert!(store.exists(b"key").unwrap());
     clock.advance(MS);
     assert!(!store.exists(b"key").unwrap());
@@ -152,7 +152,7 @@ fn value_expires_in_real_time(backend: &dyn Backend) {
     // A value never lives shorter than asked for, as far as this thread can know.
     while store.exists(b"key").unwrap() {
         assert!(
-            begun.elapsed() < Duration::from_secs(60),
+            begun.elapsed() < Duration::from_mins(1),
             "the value stays for good"
         );
         std::thread::sleep(Duration::from_millis(5));

@@ -28,7 +28,6 @@
 //! ```
 
 #![expect(
-    clippy::missing_panics_doc,
     clippy::unwrap_used,
     reason = "a case panics where the backend breaks a promise"
 )]

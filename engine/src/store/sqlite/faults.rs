@@ -14,7 +14,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub(super) fn new(path: String, busy: Duration) -> Self {
+    pub(super) fn new(path: &str, busy: Duration) -> Self {
         Self {
             place: format!("sqlite:{path}"),
             busy,
@@ -46,12 +46,8 @@ impl Faults {
                 place,
                 detail: cause.to_string(),
             },
-            Some(ErrorCode::DatabaseCorrupt) => KvError::Corrupt {
-                place,
-                detail: cause.to_string(),
-            },
-            // A table that went, or a column of another type: somebody else has been here.
-            Some(ErrorCode::Unknown) | None => KvError::Corrupt {
+            // The last two: a table that went, a column of another type. Somebody else has been here.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown) | None => KvError::Corrupt {
                 place,
                 detail: cause.to_string(),
             },

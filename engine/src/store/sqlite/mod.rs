@@ -129,7 +129,7 @@ impl SqliteStore {
         if path == Path::new(":memory:") {
             return Self::in_memory(options);
         }
-        let faults = Faults::new(path.display().to_string(), options.busy);
+        let faults = Faults::new(&path.display().to_string(), options.busy);
         if path.as_os_str().is_empty() {
             // To SQLite, this is a file of its own that it removes at the end.
             return Err(faults.not_a_store("its path is empty".to_owned()));
@@ -147,7 +147,7 @@ impl SqliteStore {
     /// # Errors
     /// [`KvError::Refused`], where SQLite has no memory.
     pub fn in_memory(options: SqliteOptions) -> Result<Self, KvError> {
-        let faults = Faults::new(":memory:".to_owned(), options.busy);
+        let faults = Faults::new(":memory:", options.busy);
         let writer = Connection::open_in_memory().map_err(|it| faults.of(it))?;
         Self::over(writer, None, options, faults)
     }
