@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup gate test test-github timeline injected check deny report update-baseline bench \
-	bench-engine torture matrix tsan fuzz peers verify doctor speed scale determinism selftest parser-speed \
+	bench-engine backends torture matrix tsan fuzz peers verify doctor speed scale determinism selftest parser-speed \
 	report-speed pictures
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
@@ -57,6 +57,10 @@ bench: setup ## wall-clock benchmarks of the same workloads (shown, never checke
 
 bench-engine: setup ## the engine's throughput next to the machine's limits (about a minute)
 	cargo bench --package benches --features wall-time --bench figures $(ARGS)
+
+backends: setup ## compare the key-value stores: memory, engine, SQLite, Redis (about four minutes)
+	@.ci/setup stores
+	cargo bench --package benches --features backends --bench backends $(ARGS)
 
 torture: setup ## crash-test the log and the whole engine: make torture SEED=1 BUDGET=60 (seconds)
 	@mkdir -p target
