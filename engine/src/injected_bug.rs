@@ -44,8 +44,8 @@ pub(crate) enum Bug {
     LoseTombstone,
     /// An overwritten key keeps its old value in the active generation.
     KeepOverwritten,
-    /// A place in the active generation is not corrected when an item moves.
-    ForgetMoved,
+    /// A key that came and went stays in the active generation.
+    KeepDeleted,
     /// A merge believes the older of two generations.
     MergeOlder,
     /// A merge drops tombstones although an older generation has the key.

@@ -235,6 +235,7 @@ impl Engine {
         let last = (0_u64.wrapping_sub(replayed_bytes), now_us, Lsn(u64::MAX));
         let shared = Arc::new(Shared {
             gate: Box::new(MonitorGate(V::Monitor::new(sequencer))),
+            memory: shared::Memory::default(),
             log: RwLock::new(log),
             mode: options.log.mode,
             clock: Box::new(move || vfs.now_us()),

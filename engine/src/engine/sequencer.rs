@@ -181,21 +181,22 @@ impl Sequencer {
         Ok(first)
     }
 
-    /// Makes one change to a keyspace.
+    /// Makes one change to a keyspace: gives the key what `item` has, or takes it away where there
+    /// is none.
     pub(super) fn write(
         &mut self,
         space: &Arc<Space>,
         record: Record<'_>,
-        item: Item,
+        key: &[u8],
+        item: Option<Item>,
     ) -> Result<Lsn, CommitError> {
         self.check_open()?;
-        let first = self.number(1, |log| Ok(log.append(record)?.first.0))?;
-        item.set_version(Lsn(first));
+        let lsn = Lsn(self.number(1, |log| Ok(log.append(record)?.first.0))?);
         if !injected(Bug::ApplyLate) {
             // Nothing here calls anybody else's code.
-            drop(space.map.apply(item));
+            space.map.apply_numbered(key, item, || lsn);
         }
-        Ok(Lsn(first))
+        Ok(lsn)
     }
 
     /// Appends a record of a module that applies it itself, and answers with the LSN after it.

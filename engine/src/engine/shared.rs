@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -47,9 +47,30 @@ pub(super) struct Schedule {
     pub last: Mutex<(u64, u64, Lsn)>,
 }
 
+/// What takes the log's place in memory. Single writes go on beside each other; whoever needs the
+/// sequencer (transactions, views) is alone.
+#[derive(Debug)]
+pub(super) struct Memory {
+    phase: RwLock<()>,
+    /// The LSN of the next record.
+    next: AtomicU64,
+    is_open: AtomicBool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            phase: RwLock::new(()),
+            next: AtomicU64::new(0),
+            is_open: AtomicBool::new(true),
+        }
+    }
+}
+
 /// What all handles share.
 pub(super) struct Shared {
     pub gate: Box<dyn Gate>,
+    pub memory: Memory,
     pub log: RwLock<Option<Arc<dyn Log>>>,
     pub mode: Mode,
     pub clock: Box<dyn Fn() -> u64 + Send + Sync>,
@@ -92,8 +113,21 @@ impl Shared {
     pub(super) fn sequence<T>(&self, work: impl FnOnce(&mut Sequencer) -> T) -> T {
         let mut work = Some(work);
         let mut result = None;
+        let memory = &self.memory;
+        let alone = (self.mode == Mode::InMemory).then(|| memory.phase.write());
         self.gate.enter(&mut |sequencer| {
-            result = work.take().map(|work| work(sequencer));
+            let Some(work) = work.take() else { return };
+            if alone.is_none() {
+                result = Some(work(sequencer));
+                return;
+            }
+            sequencer.next = memory.next.load(Ordering::Relaxed);
+            // Where `work` panics, it stays so.
+            memory.is_open.store(false, Ordering::Relaxed);
+            result = Some(work(sequencer));
+            let is_open = matches!(sequencer.state, State::Open);
+            memory.is_open.store(is_open, Ordering::Relaxed);
+            memory.next.store(sequencer.next, Ordering::Relaxed);
         });
         result.expect("a gate lets its caller in")
     }
@@ -127,24 +161,52 @@ impl Shared {
             change::put(&mut payload, space.id, expires_us, key, value);
             let key_len = u32::try_from(key.len()).unwrap_or(u32::MAX);
             let item = Item::new(Lsn(0), expires_us, key_len, &payload[change::PUT_HEAD..]);
-            (Kind::KV_PUT, item)
+            (Kind::KV_PUT, Some(item))
         } else {
             change::delete(&mut payload, space.id, key);
-            (Kind::KV_DELETE, Item::tombstone(Lsn(0), key))
+            (Kind::KV_DELETE, None)
         };
-        let record = change::record(kind, &payload);
-        let late = injected(Bug::ApplyLate).then(|| item.clone());
-        let written = self.sequence(|sequencer| sequencer.write(space, record, item));
-        if let Some(item) = late {
-            self.sequence(|_| ());
-            drop(space.map.apply(item));
-        }
+        let written = if self.mode == Mode::InMemory {
+            self.write_in_memory(space, key, item)
+        } else {
+            let late = injected(Bug::ApplyLate).then(|| item.clone());
+            let record = change::record(kind, &payload);
+            let written = self.sequence(|sequencer| sequencer.write(space, record, key, item));
+            if let (Some(item), Ok(lsn)) = (late, &written) {
+                self.sequence(|_| ());
+                space.map.apply_numbered(key, item, || *lsn);
+            }
+            written
+        };
         if payload.capacity() <= SCRATCH_BYTES {
             SCRATCH.set(payload);
         }
         let lsn = written?;
         self.promise(Lsn(lsn.0 + 1))?;
         Ok(lsn)
+    }
+
+    /// Changes one key beside others who do so: without a log there is no order to keep but that of
+    /// each key.
+    fn write_in_memory(
+        &self,
+        space: &Space,
+        key: &[u8],
+        item: Option<Item>,
+    ) -> Result<Lsn, CommitError> {
+        let Memory {
+            phase,
+            next,
+            is_open,
+        } = &self.memory;
+        let beside = phase.read();
+        if !is_open.load(Ordering::Relaxed) {
+            drop(beside);
+            self.sequence(|sequencer| sequencer.check_open())?;
+            return Err(CommitError::Closed);
+        }
+        let number = || Lsn(next.fetch_add(1, Ordering::Relaxed));
+        Ok(space.map.apply_numbered(key, item, number))
     }
 
     /// Does what the mode promises of a commit.

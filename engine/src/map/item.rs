@@ -120,11 +120,6 @@ impl Item {
         !self.is_tombstone() && (expires_us == 0 || is_early)
     }
 
-    /// Whether both are the same allocation.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0.slice.as_ptr(), other.0.slice.as_ptr())
-    }
-
     /// By key; of one key, the newest first.
     pub(super) fn in_order(&self, other: &Self) -> Ordering {
         let by_key = self.key().cmp(other.key());

@@ -30,7 +30,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 
 pub use self::item::{Item, Value};
 pub use self::run::Bounds;
@@ -39,6 +39,7 @@ pub use self::scan::Scan;
 use self::scan::merge;
 use self::shard::{Shard, hash};
 use crate::injected_bug::{Bug, injected};
+use crate::wal::Lsn;
 
 /// How many shards there are.
 const SHARDS: usize = 64;
@@ -135,18 +136,50 @@ impl Map {
     /// Takes in an item: a pair, or a tombstone. Answers with the item that its key had. Items come
     /// in the order of their versions.
     pub(crate) fn apply(&self, item: Item) -> Option<Item> {
-        if item.expires_us() != 0 {
-            self.may_expire.store(true, Ordering::Relaxed);
-        }
-        let hash = hash(item.key());
-        let mut shard = self.shards[shard_of(hash)].write();
-        // Rotation reads it under all locks of the shards, which order the two.
-        self.is_dirty.store(true, Ordering::Relaxed);
+        let (hash, version) = (hash(item.key()), item.version());
+        let mut shard = self.write(hash, item.expires_us());
         if item.is_tombstone() {
-            shard.delete(hash, item)
+            shard.delete(hash, item.key(), version)
         } else {
             shard.put(hash, item)
         }
+    }
+
+    /// Gives `key` what `item` has, or takes it away where there is none, with the version that
+    /// `number` answers under the lock of the key: of one key, versions rise.
+    pub(crate) fn apply_numbered(
+        &self,
+        key: &[u8],
+        item: Option<Item>,
+        number: impl FnOnce() -> Lsn,
+    ) -> Lsn {
+        let hash = hash(key);
+        let mut shard = self.write(hash, item.as_ref().map_or(0, Item::expires_us));
+        let version = number();
+        let had = match item {
+            Some(item) => {
+                item.set_version(version);
+                shard.put(hash, item)
+            }
+            None => shard.delete(hash, key, version),
+        };
+        // What nobody else has is let go without the lock.
+        drop(shard);
+        drop(had);
+        version
+    }
+
+    /// The shard of a hash, to be changed.
+    fn write(&self, hash: u64, expires_us: u64) -> RwLockWriteGuard<'_, Shard> {
+        if expires_us != 0 {
+            self.may_expire.store(true, Ordering::Relaxed);
+        }
+        let shard = self.shards[shard_of(hash)].write();
+        // Rotation looks at it while no change is made.
+        if !self.is_dirty.load(Ordering::Relaxed) {
+            self.is_dirty.store(true, Ordering::Relaxed);
+        }
+        shard
     }
 
     /// How many keys there are, those that expired and are not swept yet included.
@@ -199,7 +232,7 @@ impl Map {
                 && self
                     .shards
                     .iter()
-                    .any(|shard| shard.read().tail().iter().any(is_new)))
+                    .any(|shard| shard.read().tail().any(is_new)))
     }
 
     /// Merges runs where there are many, or where a newer one has grown to a share of the one before
@@ -243,10 +276,7 @@ impl Map {
     /// How many items the active generation has.
     #[cfg(test)]
     pub(crate) fn tail_len(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| shard.read().tail().len())
-            .sum()
+        self.shards.iter().map(|shard| shard.read().places()).sum()
     }
 
     /// Whether an item that expires was ever taken in.

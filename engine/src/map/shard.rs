@@ -10,7 +10,8 @@
 //! 1. An item of the table is in the tail if its version is not below `begin`, at the place noted.
 //! 2. The tail says of each key that changed since `begin` what it is now. It may hold a tombstone
 //!    and a newer item of the same key, and nothing else twice: overwriting does not let it grow.
-//! 3. A key that came and went since `begin`, and was not there at `begin`, leaves nothing behind.
+//! 3. A key that came and went since `begin`, and was not there at `begin`, leaves nothing but a free
+//!    place, which the next key takes.
 
 use std::hash::BuildHasher;
 
@@ -20,6 +21,7 @@ use hashbrown::hash_table::Entry;
 
 use super::item::Item;
 use crate::injected_bug::{Bug, injected};
+use crate::wal::Lsn;
 
 /// In a place: the key was not there when the generation began.
 const FRESH: u32 = 1 << 31;
@@ -28,7 +30,9 @@ const FRESH: u32 = 1 << 31;
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     table: HashTable<Slot>,
-    tail: Vec<Item>,
+    tail: Vec<Option<Item>>,
+    /// Places of the tail that nobody has.
+    free: Vec<u32>,
     /// The version with which the active generation began.
     begin: u64,
 }
@@ -61,11 +65,17 @@ fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-fn place(at: usize) -> u32 {
-    u32::try_from(at)
-        .ok()
-        .filter(|at| *at < FRESH)
-        .expect("below 2 G keys a shard")
+/// Gives an item a place in a tail.
+#[inline]
+fn place(tail: &mut Vec<Option<Item>>, free: &mut Vec<u32>, item: Item) -> u32 {
+    if let Some(at) = free.pop() {
+        tail[at as usize] = Some(item);
+        return at;
+    }
+    let at = u32::try_from(tail.len()).ok();
+    let at = at.filter(|at| *at < FRESH).expect("below 2 G keys a shard");
+    tail.push(Some(item));
+    at
 }
 
 impl Shard {
@@ -85,24 +95,25 @@ impl Shard {
     /// Takes in an item that is no tombstone. Answers with the one that its key had.
     pub(super) fn put(&mut self, hash: u64, item: Item) -> Option<Item> {
         let hash = kept(hash);
-        let Self { table, tail, begin } = self;
+        let Self {
+            table,
+            tail,
+            free,
+            begin,
+        } = self;
         let is_key = |slot: &Slot| slot.hash == hash && slot.item.key() == item.key();
         match table.entry(spread(hash), is_key, |slot| spread(slot.hash)) {
             Entry::Occupied(mut slot) => {
                 let slot = slot.get_mut();
-                if slot.item.version().0 >= *begin {
-                    if !injected(Bug::KeepOverwritten) {
-                        tail[(slot.place & !FRESH) as usize] = item.clone();
-                    }
-                } else {
-                    slot.place = place(tail.len());
-                    tail.push(item.clone());
+                if slot.item.version().0 < *begin {
+                    slot.place = place(tail, free, item.clone());
+                } else if !injected(Bug::KeepOverwritten) {
+                    tail[(slot.place & !FRESH) as usize] = Some(item.clone());
                 }
                 Some(std::mem::replace(&mut slot.item, item))
             }
             Entry::Vacant(slot) => {
-                let place = place(tail.len()) | FRESH;
-                tail.push(item.clone());
+                let place = place(tail, free, item.clone()) | FRESH;
                 slot.insert(Slot { item, hash, place });
                 None
             }
@@ -121,49 +132,54 @@ impl Shard {
             .insert_unique(spread(hash), slot, |slot| spread(slot.hash));
     }
 
-    /// Takes away the key of a tombstone. Answers with the item that it had.
-    pub(super) fn delete(&mut self, hash: u64, tombstone: Item) -> Option<Item> {
+    /// Takes `key` away, with a version. Answers with the item that it had.
+    pub(super) fn delete(&mut self, hash: u64, key: &[u8], version: Lsn) -> Option<Item> {
         let hash = kept(hash);
-        let is_key = |slot: &Slot| slot.hash == hash && slot.item.key() == tombstone.key();
+        let is_key = |slot: &Slot| slot.hash == hash && slot.item.key() == key;
         let slot = self.table.find_entry(spread(hash), is_key).ok()?;
-        let (Slot { item, place, .. }, _) = slot.remove();
-        let at = (place & !FRESH) as usize;
+        let (
+            Slot {
+                item, place: had, ..
+            },
+            _,
+        ) = slot.remove();
+        let at = had & !FRESH;
+        // Only what an older generation may have needs a tombstone.
         if item.version().0 < self.begin {
             if !injected(Bug::LoseTombstone) {
-                self.tail.push(tombstone);
+                let tombstone = Item::tombstone(version, key);
+                place(&mut self.tail, &mut self.free, tombstone);
             }
-        } else if place & FRESH == 0 {
-            self.tail[at] = tombstone;
+        } else if had & FRESH == 0 {
+            self.tail[at as usize] = Some(Item::tombstone(version, key));
         } else {
-            self.tail.swap_remove(at);
-            if !injected(Bug::ForgetMoved) {
-                self.moved(at);
+            if !injected(Bug::KeepDeleted) {
+                self.tail[at as usize] = None;
             }
+            self.free.push(at);
         }
         Some(item)
-    }
-
-    /// Notes the place of an item that moved within the tail.
-    fn moved(&mut self, at: usize) {
-        let Some(item) = self.tail.get(at).filter(|item| !item.is_tombstone()) else {
-            return;
-        };
-        let hash = kept(hash(item.key()));
-        let is_it = |slot: &Slot| slot.hash == hash && slot.item.is_same(item);
-        if let Some(slot) = self.table.find_mut(spread(hash), is_it) {
-            slot.place = place(at) | (slot.place & FRESH);
-        }
     }
 
     /// Ends the active generation, and begins one with the records from `begin` on.
     pub(super) fn rotate(&mut self, begin: u64) -> Vec<Item> {
         self.begin = begin;
+        self.free = Vec::new();
         std::mem::take(&mut self.tail)
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// What changed in the active generation.
-    pub(super) fn tail(&self) -> &[Item] {
-        &self.tail
+    pub(super) fn tail(&self) -> impl Iterator<Item = &Item> {
+        self.tail.iter().flatten()
+    }
+
+    /// How many places the active generation has, free ones included.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.tail.len()
     }
 
     /// How many keys there are.

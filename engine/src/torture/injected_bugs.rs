@@ -111,8 +111,8 @@ fn an_overwritten_value_that_stays_is_found() {
 }
 
 #[test]
-fn a_place_that_is_not_corrected_is_found() {
-    found(Bug::ForgetMoved, map::harness);
+fn a_key_that_came_and_went_and_stays_is_found() {
+    found(Bug::KeepDeleted, map::harness);
 }
 
 #[test]
