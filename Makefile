@@ -22,7 +22,7 @@ gate: setup $(ICGATE) ## measure, compare with the baselines, print the verdict
 
 test: setup ## run all tests: make test ARGS="torn_tail"
 	@.ci/setup stores
-	cargo test --workspace --features icgate/github,engine/sqlite,engine/redis $(ARGS)
+	cargo test --workspace --features icgate/github,engine/sqlite,engine/redis,engine/cli $(ARGS)
 
 test-github: setup ## run the workflows with act against a fake GitHub
 	@.ci/test-github

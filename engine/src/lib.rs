@@ -4,24 +4,49 @@
 //! from it. The log loses nothing that it called durable, and says so when the disk did.
 //!
 //! ```
-//! use engine::kv::{Change, Store};
-//! use engine::vfs::Disk;
-//! use engine::wal::{Options, Wal};
+//! use std::time::Duration;
+//!
+//! use engine::wal::Mode;
+//! use engine::{Engine, Options};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path();
-//! let options = Options { segment_bytes: 1 << 20, ..Options::default() };
-//! let (wal, _) = Wal::open(Disk, dir, options)?;
-//! let mut payload = Vec::new();
-//! let appended = wal.append(Change::put(&mut payload, b"tea", b"sencha"))?;
-//! wal.commit(appended.end)?; // survives power loss from here on
-//! drop(wal);
+//! // Strict: what a commit acknowledged survives power loss.
+//! let (engine, _) = Engine::open(dir, Options::in_mode(Mode::Strict))?;
+//! let stock = engine.keyspace("stock")?;
+//! let orders = engine.keyspace("orders")?;
+//! stock.put(b"sencha", &[3])?;
 //!
-//! let (wal, recovered) = Wal::open(Disk, dir, options)?;
-//! assert_eq!(recovered.records, 1);
-//! let store = Store::rebuild(wal.entries())?;
-//! assert_eq!(store.get(b"tea").unwrap(), b"sencha");
+//! // Over several keyspaces: all of it or nothing, tried again where others were faster.
+//! let sold = engine.retry(10, |tx| {
+//!     let left = tx.get(&stock, b"sencha").map_or(0, |value| value[0]);
+//!     if left == 0 {
+//!         return Ok(false);
+//!     }
+//!     tx.put(&stock, b"sencha", &[left - 1])?;
+//!     tx.put(&orders, b"2026/0001", b"sencha")?;
+//!     Ok(true)
+//! })?;
+//! assert!(sold.value);
+//!
+//! // A value that is gone after a minute.
+//! let minute = Duration::from_mins(1).as_micros() as u64;
+//! orders.put_until(b"offer", b"genmaicha", engine.now_us() + minute)?;
+//!
+//! // In key order, from either end; what is written meanwhile is not seen.
+//! let keys: Vec<_> = orders.prefix(b"2026/").map(|item| item.key().to_vec()).collect();
+//! assert_eq!(keys, [b"2026/0001"]);
+//!
+//! // A snapshot beside the writers, so that the log need not be replayed from its beginning.
+//! engine.checkpoint()?;
+//! stock.put(b"assam", &[7])?;
+//! engine.close()?;
+//! # drop((engine, stock, orders));
+//!
+//! let (engine, recovery) = Engine::open(dir, Options::default())?;
+//! assert_eq!(recovery.replayed, 1);
+//! assert_eq!(engine.keyspace("stock")?.get(b"sencha").unwrap(), &[2]);
 //! # Ok(())
 //! # }
 //! ```

@@ -71,6 +71,15 @@ pub enum OpenError {
         /// What it says.
         reason: Refused,
     },
+    /// A snapshot has the state of a view that is not there; the next one would lose it.
+    #[error(
+        "the snapshot has the state of the view `{view}`, which this engine does not have; open it \
+         with that view, or with `skip_views` to look into it"
+    )]
+    NoView {
+        /// Its name.
+        view: String,
+    },
     /// Two views want the same name or the same types of records.
     #[error("the views `{one}` and `{other}` have the same name, or types of records in common")]
     ViewsClash {
@@ -209,6 +218,9 @@ pub enum CheckpointError {
     /// The engine was closed, or is in memory only.
     #[error("the engine has no log: it is closed, or in memory only")]
     NoLog,
+    /// The engine was opened without views that its directory knows.
+    #[error("the engine was opened with `skip_views`; a checkpoint would lose what the views have")]
+    ViewsSkipped,
     /// The records that the snapshot covers could not be made durable.
     #[error(transparent)]
     Wait(#[from] WaitError),

@@ -246,6 +246,7 @@ impl Engine {
                 interval_us: options.checkpoint_interval.map(micros),
                 last: Mutex::new(last),
             },
+            skip_views: options.skip_views,
             checkpointing: Mutex::new(()),
         });
         let worker = options

@@ -20,6 +20,9 @@ pub struct Options {
     /// Whether a thread syncs, takes checkpoints, merges generations and sweeps expired keys. Without
     /// it, [`Engine::maintain`](super::Engine::maintain) does that when it is called.
     pub background: bool,
+    /// Opens although views are missing that the directory knows: their records and saved states are
+    /// passed over, and no checkpoint is taken, which would lose them. To look into a directory.
+    pub skip_views: bool,
     /// Other views of the log; see [`View`].
     pub views: Vec<Arc<dyn View>>,
 }
@@ -31,6 +34,7 @@ impl Default for Options {
             checkpoint_bytes: Some(256 << 20),
             checkpoint_interval: Some(Duration::from_mins(5)),
             background: true,
+            skip_views: false,
             views: Vec::new(),
         }
     }
@@ -59,6 +63,7 @@ impl fmt::Debug for Options {
             .field("checkpoint_bytes", &self.checkpoint_bytes)
             .field("checkpoint_interval", &self.checkpoint_interval)
             .field("background", &self.background)
+            .field("skip_views", &self.skip_views)
             .field("views", &views)
             .finish()
     }

@@ -135,7 +135,7 @@ pub(super) fn open<V: Vfs>(vfs: V, dir: &Path, options: &Options) -> Result<Open
     let mut sequencer = empty(options.views.clone());
     let mut restored = Vec::new();
     if let Some(loaded) = &loaded {
-        restored = restore(&mut sequencer, loaded, &mut recovery)?;
+        restored = restore(&mut sequencer, loaded, options.skip_views, &mut recovery)?;
         recovery.snapshot = Some(loaded.meta);
     }
     let first = wal.first_lsn();
@@ -151,12 +151,12 @@ pub(super) fn open<V: Vfs>(vfs: V, dir: &Path, options: &Options) -> Result<Open
     for entry in wal.entries_from(start)? {
         let entry = entry?;
         if entry.lsn < from {
-            tell(&sequencer, &entry, |view| {
+            tell(&sequencer, &entry, options.skip_views, |view| {
                 !restored.iter().any(|name| name == view.name())
             })?;
         } else {
             recovery.replayed += 1;
-            replay(&mut sequencer, &entry)?;
+            replay(&mut sequencer, &entry, options.skip_views)?;
         }
     }
     sequencer.next = wal.watermarks().accepted.0;
@@ -240,6 +240,7 @@ fn refuse<V: Vfs>(wal: &Wal<V>, lsn: Lsn, path: &Path, fit: Fit) -> Result<(), O
 fn restore(
     sequencer: &mut Sequencer,
     loaded: &Loaded,
+    skip_views: bool,
     recovery: &mut Recovery,
 ) -> Result<Vec<String>, OpenError> {
     let Some(rows) = loaded.section(ROWS) else {
@@ -266,7 +267,15 @@ fn restore(
             && let Some(name) = row.key.strip_prefix(catalog::VIEW)
         {
             let saved = &row.bytes[row.key.len()..];
-            restored.extend(restore_view(&sequencer.views, name, saved)?);
+            let name = String::from_utf8_lossy(name);
+            match sequencer.views.iter().find(|view| view.name() == name) {
+                Some(view) => restored.push(restore_view(&**view, saved)?),
+                None if skip_views => {}
+                None => {
+                    let view = name.into_owned();
+                    return Err(OpenError::NoView { view });
+                }
+            }
             continue;
         }
         let key_len = u32::try_from(row.key.len()).unwrap_or(u32::MAX);
@@ -282,19 +291,11 @@ fn restore(
     Ok(restored)
 }
 
-/// Gives a view its state back, and answers with its name. A view that is not there any more is
-/// passed over.
-fn restore_view(
-    views: &[Arc<dyn View>],
-    name: &[u8],
-    saved: &[u8],
-) -> Result<Option<String>, OpenError> {
-    let Some(view) = views.iter().find(|view| view.name().as_bytes() == name) else {
-        return Ok(None);
-    };
+/// Gives a view its state back, and answers with its name.
+fn restore_view(view: &dyn View, saved: &[u8]) -> Result<String, OpenError> {
     let name = view.name().to_owned();
     match view.restore(saved) {
-        Ok(()) => Ok(Some(name)),
+        Ok(()) => Ok(name),
         Err(reason) => Err(OpenError::View { view: name, reason }),
     }
 }
@@ -319,7 +320,7 @@ fn fill(sequencer: &mut Sequencer, id: u32, items: Vec<Item>) -> Result<(), Open
 }
 
 /// Does what a record of the log says.
-fn replay(sequencer: &mut Sequencer, entry: &Entry) -> Result<(), OpenError> {
+fn replay(sequencer: &mut Sequencer, entry: &Entry, skip_views: bool) -> Result<(), OpenError> {
     let Entry {
         lsn,
         kind,
@@ -327,7 +328,7 @@ fn replay(sequencer: &mut Sequencer, entry: &Entry) -> Result<(), OpenError> {
         payload,
     } = entry;
     if !matches!(*kind, Kind::KV_PUT | Kind::KV_DELETE) {
-        return tell(sequencer, entry, |_| true);
+        return tell(sequencer, entry, skip_views, |_| true);
     }
     let change = change::read(*lsn, *kind, *version, payload, DEFAULT);
     let change = change.map_err(|reason| unreadable(entry, reason))?;
@@ -345,6 +346,7 @@ fn replay(sequencer: &mut Sequencer, entry: &Entry) -> Result<(), OpenError> {
 fn tell(
     sequencer: &Sequencer,
     entry: &Entry,
+    skip_views: bool,
     is_meant: impl Fn(&dyn View) -> bool,
 ) -> Result<(), OpenError> {
     let view = sequencer
@@ -355,7 +357,7 @@ fn tell(
         // A caller's own records may lie in the same log; of the engine's own, none is passed over.
         let is_callers = entry.kind >= Kind(0x40);
         let is_change = matches!(entry.kind, Kind::KV_PUT | Kind::KV_DELETE);
-        let is_ok = is_callers || is_change;
+        let is_ok = is_callers || is_change || skip_views;
         return if is_ok {
             Ok(())
         } else {

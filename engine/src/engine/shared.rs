@@ -77,6 +77,8 @@ pub(super) struct Shared {
     pub next_keyspace: AtomicU32,
     pub counted: Counted,
     pub schedule: Schedule,
+    /// Whether views are missing that the directory knows.
+    pub skip_views: bool,
     /// Held by whoever takes a checkpoint.
     pub checkpointing: Mutex<()>,
 }
@@ -246,6 +248,9 @@ impl Shared {
     /// Saves everything as it is now, and lets go of what the log no longer needs. Answers with the
     /// LSN of the snapshot.
     pub(super) fn checkpoint(&self) -> Result<Lsn, CheckpointError> {
+        if self.skip_views {
+            return Err(CheckpointError::ViewsSkipped);
+        }
         let _checkpointing = self.checkpointing.lock();
         let frozen = self.freeze();
         let log = frozen.log.as_ref().ok_or(CheckpointError::NoLog)?;
@@ -309,7 +314,7 @@ impl Shared {
             if let Err(MaintainError::Poisoned(poisoned)) = log.maintain() {
                 return Err(poisoned.into());
             }
-            if self.is_checkpoint_due(&*log) {
+            if !self.skip_views && self.is_checkpoint_due(&*log) {
                 self.checkpoint()?;
             }
         }

@@ -141,6 +141,7 @@ fn open(sim: &Sim, seed: u64) -> Result<Opened, String> {
         checkpoint_bytes: Some(1500),
         checkpoint_interval: None,
         background: false,
+        skip_views: false,
         views: views
             .iter()
             .map(|view| Arc::clone(view) as Arc<dyn View>)

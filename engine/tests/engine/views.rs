@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
-use engine::engine::{Applied, CommitError, OpenError, Refused, View};
+use engine::engine::{Applied, CheckpointError, CommitError, OpenError, Refused, View};
 use engine::frame::Kind;
 use engine::vfs::Sim;
 use engine::wal::{Lsn, Mode};
@@ -204,4 +204,44 @@ fn views_that_cannot_be_told_apart_are_refused() {
         let refused = Engine::open_with(Sim::default(), "db", with(&[&one, &other]));
         assert!(matches!(refused, Err(OpenError::ViewsClash { .. })));
     }
+}
+
+#[test]
+fn a_saved_state_without_its_view_is_refused_or_looked_past_and_never_lost() {
+    let sim = Sim::default();
+    let view = Sum::new("one", 0x20, true);
+    let (engine, _) = Engine::open_with(sim.clone(), "db", with(&[&view])).unwrap();
+    let tea = engine.keyspace("tea").unwrap();
+    let both = engine.transaction(|tx| {
+        tx.record(Kind(0x20), 1, &[5])?;
+        tx.put(&tea, b"k", b"v")
+    });
+    both.unwrap();
+    engine.checkpoint().unwrap();
+    engine
+        .transaction(|tx| tx.record(Kind(0x20), 1, &[6]))
+        .unwrap();
+    drop((engine, tea));
+    let refused = Engine::open_with(sim.clone(), "db", with(&[])).unwrap_err();
+    assert!(
+        matches!(&refused, OpenError::NoView { view } if view == "one"),
+        "{refused}"
+    );
+    let skipping = Options {
+        skip_views: true,
+        checkpoint_bytes: Some(0),
+        ..with(&[])
+    };
+    let (engine, _) = Engine::open_with(sim.clone(), "db", skipping).unwrap();
+    assert_eq!(engine.keyspace("tea").unwrap().get(b"k").unwrap(), b"v");
+    assert!(matches!(
+        engine.checkpoint(),
+        Err(CheckpointError::ViewsSkipped)
+    ));
+    engine.keyspace("tea").unwrap().put(b"l", b"w").unwrap();
+    engine.maintain().unwrap();
+    drop(engine);
+    let again = Sum::new("one", 0x20, true);
+    let (_engine, _) = Engine::open_with(sim, "db", with(&[&again])).unwrap();
+    assert_eq!(again.sum(), 11);
 }

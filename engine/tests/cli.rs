@@ -1,0 +1,235 @@
+//! The command-line tool: what it prints, and its exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a call printed, and its exit code.
+struct Call {
+    out: String,
+    err: String,
+    code: i32,
+}
+
+fn call_with(dir: &Path, arguments: &[&str], input: &str) -> Call {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_engine"))
+        .args(arguments)
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    Call {
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+        code: output.status.code().unwrap(),
+    }
+}
+
+fn call(dir: &Path, arguments: &[&str]) -> Call {
+    call_with(dir, arguments, "")
+}
+
+/// Calls that must succeed; gives what the last one printed.
+fn calls(dir: &Path, all: &[&[&str]]) -> String {
+    let mut out = String::new();
+    for arguments in all {
+        let done = call(dir, arguments);
+        assert_eq!(done.code, 0, "{arguments:?}: {}", done.err);
+        out = done.out;
+    }
+    out
+}
+
+#[test]
+fn what_was_put_is_got_and_scanned() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let puts: [&[&str]; 4] = [
+        &["put", "db", "tea/green", "sencha"],
+        &["put", "db", "tea/black", "assam"],
+        &["put", "db", "cup", "blue"],
+        &["put", "db", "cup", "red", "--keyspace", "other"],
+    ];
+    calls(dir, &puts);
+    assert_eq!(calls(dir, &[&["get", "db", "cup"]]), "blue\n");
+    assert_eq!(
+        calls(dir, &[&["get", "db", "cup", "--keyspace", "other"]]),
+        "red\n"
+    );
+    let tea = "tea/black\tassam\ntea/green\tsencha\n";
+    assert_eq!(calls(dir, &[&["scan", "db", "--prefix", "tea/"]]), tea);
+    let last = calls(dir, &[&["scan", "db", "--reverse", "--limit", "1"]]);
+    assert_eq!(last, "tea/green\tsencha\n");
+    assert_eq!(call(dir, &["delete", "db", "cup"]).code, 0);
+    assert_eq!(call(dir, &["delete", "db", "cup"]).code, 1);
+    let gone = call(dir, &["get", "db", "cup"]);
+    assert_eq!(
+        (gone.code, gone.out.as_str(), gone.err.as_str()),
+        (1, "", "")
+    );
+    let stats = calls(dir, &[&["stats", "db"]]);
+    let expected = "keyspace default: 2 keys (values)\nkeyspace other: 1 keys (values)\n";
+    assert!(stats.starts_with(expected), "{stats}");
+}
+
+#[test]
+fn a_value_with_a_time_to_live_of_nothing_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    calls(dir.path(), &[&["put", "db", "k", "v", "--ttl-ms", "0"]]);
+    assert_eq!(call(dir.path(), &["get", "db", "k"]).code, 1);
+    calls(
+        dir.path(),
+        &[&["put", "db", "k", "v", "--ttl-ms", "1000000"]],
+    );
+    assert_eq!(call(dir.path(), &["get", "db", "k"]).code, 0);
+}
+
+#[test]
+fn a_dump_is_loaded_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let lines = concat!(
+        "{\"key\":\"k\",\"keyspace\":\"default\",\"value\":\"v\"}\n",
+        "{\"expires_us\":9000000000000000000,\"key\":\"k\",\"keyspace\":\"other\",\"value_hex\":\"00ff\"}\n",
+        "{\"key_hex\":\"ff\",\"keyspace\":\"other\",\"value\":\"\"}\n",
+    );
+    let loaded = call_with(dir, &["load", "db"], lines);
+    assert_eq!(
+        (loaded.code, loaded.out.as_str()),
+        (0, "put 3 pairs\n"),
+        "{}",
+        loaded.err
+    );
+    let dumped = calls(dir, &[&["dump", "db"]]);
+    assert_eq!(dumped, lines);
+    let again = call_with(dir, &["load", "copy"], &dumped);
+    assert_eq!(again.code, 0, "{}", again.err);
+    assert_eq!(calls(dir, &[&["dump", "copy"]]), lines);
+}
+
+#[test]
+fn a_line_that_is_no_pair_is_an_error_that_says_which() {
+    let dir = tempfile::tempdir().unwrap();
+    for (line, reason) in [
+        ("nonsense", "expected"),
+        ("[]", "an object"),
+        ("{\"key\":\"k\",\"value\":\"v\"}", "`keyspace` is missing"),
+        (
+            "{\"keyspace\":\"a\",\"key\":\"k\"}",
+            "exactly one of `value`",
+        ),
+        (
+            "{\"keyspace\":\"a\",\"key\":\"k\",\"key_hex\":\"00\",\"value\":\"\"}",
+            "exactly one of `key`",
+        ),
+        (
+            "{\"keyspace\":\"a\",\"key_hex\":\"0\",\"value\":\"\"}",
+            "not hexadecimal",
+        ),
+        (
+            "{\"keyspace\":\"a\",\"key\":\"k\",\"value\":\"\",\"ttl\":1}",
+            "`ttl` is unknown",
+        ),
+        (
+            "{\"keyspace\":\"a\",\"key\":\"k\",\"value\":\"\",\"expires_us\":-1}",
+            "is no number",
+        ),
+    ] {
+        let input = format!("\n{line}\n");
+        let refused = call_with(dir.path(), &["load", "db"], &input);
+        assert_eq!(refused.code, 2, "{line}");
+        assert!(
+            refused.err.starts_with("error: line 2 of the input: "),
+            "{}",
+            refused.err
+        );
+        assert!(refused.err.contains(reason), "{line}: {}", refused.err);
+    }
+    assert_eq!(calls(dir.path(), &[&["dump", "db"]]), "");
+}
+
+#[test]
+fn recovery_is_described_and_a_checkpoint_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let out = calls(dir, &[&["open", "db"]]);
+    assert_eq!(
+        out,
+        "log: records 0 to 0 in 0 segments\nsnapshot: none\nreplayed: 0 records\n"
+    );
+    let puts: [&[&str]; 3] = [
+        &["put", "db", "a", "1"],
+        &["put", "db", "b", "2"],
+        &["checkpoint", "db"],
+    ];
+    assert_eq!(calls(dir, &puts), "saved the state below record 2\n");
+    let out = calls(dir, &[&["put", "db", "c", "3"], &["open", "db"]]);
+    assert!(
+        out.contains("snapshot: 2 rows below record 2\nreplayed: 1 records\n"),
+        "{out}"
+    );
+    let inspected = call(dir, &["inspect", "db"]);
+    assert_eq!(inspected.code, 0, "{}", inspected.out);
+    assert!(inspected.out.contains(" frames"), "{}", inspected.out);
+}
+
+#[test]
+fn damage_is_told_and_repaired_into_a_new_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    calls(dir, &[&["put", "db", "a", "1"], &["put", "db", "b", "2"]]);
+    let segment = dir.join("db/00000000000000000000.wal");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[80] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let inspected = call(dir, &["inspect", "db"]);
+    assert_eq!(inspected.code, 1);
+    assert!(inspected.out.contains("damaged"), "{}", inspected.out);
+    let refused = call(dir, &["get", "db", "b"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("corrupt"), "{}", refused.err);
+    let repaired = calls(dir, &[&["repair", "db", "new"]]);
+    assert!(
+        repaired.starts_with("saved 1 records in `new`\nlost "),
+        "{repaired}"
+    );
+    assert_eq!(calls(dir, &[&["get", "new", "b"]]), "2\n");
+}
+
+#[test]
+fn looking_creates_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let looks: [&[&str]; 6] = [
+        &["get", "db", "k"],
+        &["scan", "db"],
+        &["stats", "db"],
+        &["dump", "db"],
+        &["inspect", "db"],
+        &["checkpoint", "db"],
+    ];
+    for arguments in looks {
+        let refused = call(dir.path(), arguments);
+        assert_eq!(refused.code, 2, "{arguments:?}");
+        assert_eq!(refused.err, "error: there is no directory `db`\n");
+    }
+    assert!(!dir.path().join("db").exists());
+    calls(dir.path(), &[&["open", "db"]]);
+    let refused = call(dir.path(), &["get", "db", "k", "--keyspace", "none"]);
+    assert_eq!(refused.code, 2);
+    assert_eq!(
+        refused.err,
+        "error: there is no keyspace `none`; there are `default`\n"
+    );
+    assert_eq!(call(dir.path(), &["unknown"]).code, 2);
+}
