@@ -67,10 +67,12 @@ fn insert(line: &mut Map<String, Value>, field: &str, bytes: &[u8]) {
         line.insert(field.into(), text.into());
         return;
     }
-    let digits = bytes
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>();
+    let mut digits = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            digits.extend(char::from_digit(digit.into(), 16));
+        }
+    }
     line.insert(format!("{field}_hex"), digits.into());
 }
 
@@ -81,9 +83,8 @@ pub(crate) fn read(line: &str, number: usize) -> Result<Pair, BadLine> {
     let Value::Object(mut line) = value else {
         return Err(bad("an object was expected".into()));
     };
-    let keyspace = match line.remove("keyspace") {
-        Some(Value::String(name)) => name,
-        _ => return Err(bad("the text `keyspace` is missing".into())),
+    let Some(Value::String(keyspace)) = line.remove("keyspace") else {
+        return Err(bad("the text `keyspace` is missing".into()));
     };
     let key = take(&mut line, "key").map_err(bad)?;
     let value = take(&mut line, "value").map_err(bad)?;

@@ -320,7 +320,7 @@ fn look(dir: &Path, out: &mut impl Write) -> Result<bool, Failure> {
     {
         write!(out, "{}: {frames} frames", path.display())?;
         match verdict {
-            Ok(_) => writeln!(out)?,
+            Ok(()) => writeln!(out)?,
             Err(error) => {
                 is_good = false;
                 writeln!(out, ", damaged: {error}")?;

@@ -36,6 +36,7 @@ fn open(sim: &Sim, seed: u64) -> Result<Engine, String> {
         log,
         checkpoint_bytes: None,
         checkpoint_interval: None,
+        skip_views: false,
         background: false,
         views: vec![view()],
     };
