@@ -71,9 +71,9 @@ pub mod engine;
 
 pub mod kv;
 
-pub mod store;
-
 pub mod memtable;
+
+pub mod store;
 
 pub use self::engine::{Engine, Options};
 

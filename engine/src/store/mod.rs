@@ -7,6 +7,7 @@
 //! batch, entry, limits, ttl, clock, error     what is passed through it
 //! memory, engine, sqlite, redis               the backends
 //! open, url    a store by its URL
+//! persister    a memtable's records in any of them
 //! conformance  one suite for all of them, and for yours
 //! ```
 //!
@@ -23,6 +24,7 @@ mod error;
 mod limits;
 mod memory;
 mod open;
+mod persister;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "sqlite")]
@@ -41,5 +43,6 @@ pub use self::limits::{
 };
 pub use self::memory::MemoryStore;
 pub use self::open::{URL_VARIABLE, open, open_from_environment, open_with};
+pub use self::persister::StorePersister;
 pub use self::ttl::{TTL_MAX, TtlError, expiry, ttl_from_millis};
 pub use self::url::OpenError;

@@ -4,6 +4,7 @@
 
 mod engine;
 mod memory;
+mod persister;
 #[cfg(feature = "redis")]
 mod proxy;
 #[cfg(feature = "redis")]
