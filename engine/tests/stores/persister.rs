@@ -71,9 +71,9 @@ fn all(persister: &StorePersister) -> Vec<Cup> {
 const PATIENT: Duration = Duration::from_mins(1);
 
 /// A table that is flushed again and again must leave in the store what a map has.
-fn flushes_to(store: Arc<dyn KeyValueStore>) {
-    let persister = StorePersister::new(Arc::clone(&store), "cups");
-    let other = StorePersister::new(Arc::clone(&store), "cup");
+fn flushes_to(store: &Arc<dyn KeyValueStore>) {
+    let persister = StorePersister::new(Arc::clone(store), "cups");
+    let other = StorePersister::new(Arc::clone(store), "cup");
     let options = Options {
         is_background: false,
         batch_records: 7,
@@ -138,27 +138,28 @@ fn sorted(mut cups: Vec<Cup>) -> Vec<Cup> {
 
 #[test]
 fn table_flushes_to_memory() {
-    flushes_to(Arc::new(MemoryStore::default()));
+    let store: Arc<dyn KeyValueStore> = Arc::new(MemoryStore::default());
+    flushes_to(&store);
 }
 
 #[test]
 fn table_flushes_to_a_keyspace_of_the_engine() {
-    flushes_to(Arc::new(
-        EngineStore::of(&Engine::in_memory(), "cups").unwrap(),
-    ));
+    let store = EngineStore::of(&Engine::in_memory(), "cups").unwrap();
+    let store: Arc<dyn KeyValueStore> = Arc::new(store);
+    flushes_to(&store);
 }
 
 #[cfg(feature = "sqlite")]
 #[test]
 fn table_flushes_to_sqlite() {
-    flushes_to(engine::store::open("sqlite::memory:").unwrap().into());
+    flushes_to(&engine::store::open("sqlite::memory:").unwrap().into());
 }
 
 #[cfg(feature = "redis")]
 #[test]
 fn table_flushes_to_redis() {
     match crate::redis_server::Server::start(&[]) {
-        Ok(server) => flushes_to(engine::store::open(&server.url).unwrap().into()),
+        Ok(server) => flushes_to(&engine::store::open(&server.url).unwrap().into()),
         Err(reason) => crate::redis::skipped("table_flushes_to_redis", &reason),
     }
 }
