@@ -106,7 +106,7 @@ pub enum KvError {
         waited: Duration,
     },
     /// A write was sent and no answer came, or its log failed before it was durable. It is applied whole
-    /// or not at all; read to learn which.
+    /// or not at all, by a slow server perhaps only later. Read to learn which.
     #[error("`{place}` did not confirm a write, which may have been applied: {cause}")]
     OutcomeUnknown {
         /// The store.

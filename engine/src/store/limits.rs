@@ -3,6 +3,7 @@
 
 use super::batch::{Batch, Write};
 use super::error::KvError;
+use super::ttl::expiry;
 
 /// The longest key.
 pub const KEY_BYTES_MAX: usize = 4 << 10;
@@ -60,7 +61,7 @@ pub fn check_keys(keys: &[&[u8]]) -> Result<(), KvError> {
 /// Whether a batch and all that is in it can be written.
 ///
 /// # Errors
-/// As for its keys and values, and [`KvError::BatchTooLarge`].
+/// As for its keys, values and times to live, and [`KvError::BatchTooLarge`].
 pub fn check_batch(batch: &Batch) -> Result<(), KvError> {
     let (conditions, writes) = (batch.conditions(), batch.writes());
     let items = conditions.len() + writes.len();
@@ -69,7 +70,10 @@ pub fn check_batch(batch: &Batch) -> Result<(), KvError> {
     }
     for write in writes {
         match write {
-            Write::Put { key, value, .. } => check_pair(key, value)?,
+            Write::Put { key, value, ttl } => {
+                check_pair(key, value)?;
+                ttl.map_or(Ok(0), |ttl| expiry(0, ttl))?;
+            }
             Write::Delete { key } => check_key(key)?,
         }
     }

@@ -406,3 +406,27 @@ fn server_forgets_expired_values_by_itself() {
         }
     });
 }
+
+#[test]
+fn namespaces_are_stores_of_their_own_whatever_their_names() {
+    on_server("namespaces", &[], |server| {
+        let names = ["a*", "ab", "a[b]", "a\\b", "a", "茶"];
+        let open = |namespace: &&str| {
+            let options = RedisOptions {
+                namespace: (*namespace).to_owned(),
+                ..RedisOptions::default()
+            };
+            RedisStore::open(&server.url, options).unwrap()
+        };
+        let stores: Vec<_> = names.iter().map(open).collect();
+        for (store, name) in stores.iter().zip(names) {
+            store.put(b"key", name.as_bytes()).unwrap();
+        }
+        for (store, name) in stores.iter().zip(names) {
+            assert_eq!(store.list(b"", None, 9).unwrap().entries.len(), 1);
+            assert_eq!(store.get(b"key").unwrap().unwrap(), name);
+        }
+        stores[0].clear().unwrap();
+        assert!(stores[1..].iter().all(|it| it.exists(b"key").unwrap()));
+    });
+}

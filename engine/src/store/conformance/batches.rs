@@ -154,21 +154,26 @@ fn batch_with_one_bad_write_writes_nothing(backend: &dyn Backend) {
 fn batches_sent_together_are_answered_one_by_one(backend: &dyn Backend) {
     let (store, _) = fresh(backend);
     let put = |key: &[u8]| Batch::default().expect(key, Expect::Absent).put(key, b"v");
+    let zero = Batch::default().put_with_ttl(b"zero", b"v", Duration::ZERO);
+    let empty = Batch::default().put(b"", b"");
     let batches = [
         put(b"a"),
         put(b"b"),
         put(b"a"),
-        Batch::default().put(b"", b""),
+        empty,
         put(b"c"),
+        zero,
+        put(b"d"),
     ];
     let outcomes = store.write_each(&batches);
-    assert_eq!(outcomes.len(), 5);
-    assert!(matches!(outcomes[0], Ok(Outcome::Applied { .. })));
-    assert!(matches!(outcomes[1], Ok(Outcome::Applied { .. })));
+    assert_eq!(outcomes.len(), 7);
+    for applied in [0, 1, 4, 6] {
+        assert!(matches!(outcomes[applied], Ok(Outcome::Applied { .. })));
+    }
     assert!(matches!(outcomes[2], Ok(Outcome::Conflict { .. })));
     assert!(matches!(outcomes[3], Err(KvError::EmptyKey)));
-    assert!(matches!(outcomes[4], Ok(Outcome::Applied { .. })));
-    assert_eq!(keys(&*store, b"", 10), [b"a", b"b", b"c"]);
+    assert!(matches!(outcomes[5], Err(KvError::Ttl(TtlError::Zero))));
+    assert_eq!(keys(&*store, b"", 10), [b"a", b"b", b"c", b"d"]);
     assert!(version(&*store, b"a") < version(&*store, b"b"));
     assert!(store.write_each(&[]).is_empty());
 }

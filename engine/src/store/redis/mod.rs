@@ -271,7 +271,7 @@ impl KeyValueStore for RedisStore {
             // What is refused here is not sent; what goes out in one round trip stays small.
             let (mut sent, mut bytes, mut refused) = (0, 0, None);
             for batch in rest {
-                if let Err(error) = check_batch(batch) {
+                if let Err(error) = script.check(batch) {
                     refused = Some(error);
                     break;
                 }

@@ -10,6 +10,7 @@ use super::scan::Names;
 use crate::store::batch::{Batch, Expect, Write};
 use crate::store::entry::Version;
 use crate::store::error::KvError;
+use crate::store::limits::check_batch;
 use crate::store::ttl::expiry;
 
 /// How the answer of the write script begins.
@@ -121,6 +122,17 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// Whether a call can be made of a batch.
+    pub(super) fn check(&self, batch: &Batch) -> Result<(), KvError> {
+        check_batch(batch)?;
+        for write in batch.writes() {
+            if let Write::Put { ttl: Some(ttl), .. } = write {
+                expiry(self.now_ms, *ttl)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn write(&self, batch: &Batch, token: &Token) -> Result<Cmd, KvError> {
         let (conditions, writes) = (batch.conditions(), batch.writes());
         let mut command = cmd("EVALSHA");
