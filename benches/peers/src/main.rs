@@ -18,11 +18,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use logs::LOGS;
+use logs::{LOGS, Log};
 
 /// The commits of a round, all committers together.
-const COMMITS: usize = 1600;
-const ROUNDS: usize = 5;
+const COMMITS: usize = 800;
+const COMMITS_F: f64 = 800.0;
+const ROUNDS: usize = 15;
 /// Beside how many loops for each processor.
 const BUSY: usize = 6;
 
@@ -50,13 +51,22 @@ impl Drop for Spinning {
 fn round(log: usize, dir: &Path, committers: usize) -> Result<Duration, Box<dyn Error>> {
     let log = (LOGS[log].1)(dir)?;
     log.commit();
+    Ok(commit_from(&*log, committers))
+}
+
+fn commit_from(log: &dyn Log, committers: usize) -> Duration {
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..committers {
             scope.spawn(|| (0..COMMITS / committers).for_each(|_| log.commit()));
         }
     });
-    Ok(begun.elapsed())
+    begun.elapsed()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// The syncs of a round, as strace counts them; `None` where there is no strace.
@@ -75,31 +85,32 @@ fn syncs(log: usize, committers: usize) -> Option<usize> {
     Some(counts.sum())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a figure of three digits")]
-fn per_second(time: Duration) -> f64 {
-    COMMITS as f64 / time.as_secs_f64()
-}
-
-fn compare(base: &Path, busy: usize, committers: usize) -> Result<(), Box<dyn Error>> {
+/// Lets the logs commit in turn, all of them open, and prints how they compare.
+fn compare(base: &Path, busy: usize, committers: usize, rounds: usize) -> Result<(), Box<dyn Error>> {
+    let dirs: Vec<_> = LOGS.iter().map(|_| tempfile::tempdir_in(base)).collect::<Result<_, _>>()?;
+    let opened = LOGS.iter().zip(&dirs).map(|((_, open), dir)| open(dir.path()));
+    let logs: Vec<_> = opened.collect::<Result<_, _>>()?;
     let _spinning = Spinning::start(busy)?;
     let mut times = vec![Vec::new(); LOGS.len()];
-    for round in 0..ROUNDS {
+    // The first round is a warm-up: files grow, pages are touched for the first time.
+    for round in 0..=rounds {
         for turn in 0..LOGS.len() {
             // Whoever goes first leaves the disk busy for the next.
             let log = (turn + round) % LOGS.len();
-            let dir = tempfile::tempdir_in(base)?;
-            times[log].push(self::round(log, dir.path(), committers)?);
+            let time = commit_from(&*logs[log], committers);
+            if round > 0 {
+                times[log].push(time.as_secs_f64());
+            }
         }
     }
     print!("  {committers:2} committers");
-    let mut ours = None;
-    for (log, times) in times.iter_mut().enumerate() {
-        times.sort_unstable();
-        let rate = per_second(times[ROUNDS / 2]);
-        print!("  {} {rate:6.0}", LOGS[log].0);
-        match ours {
-            None => ours = Some(rate),
-            Some(ours) => print!(" ({:4.2})", ours / rate),
+    for (log, (name, _)) in LOGS.iter().enumerate() {
+        // Of the same round, so that what the machine did meanwhile counts for both.
+        let ratios = times[log].iter().zip(&times[0]).map(|(theirs, ours)| theirs / ours);
+        let ratio = median(ratios.collect());
+        print!("  {name} {:6.0}", COMMITS_F / median(times[log].clone()));
+        if log > 0 {
+            print!(" ({ratio:4.2})");
         }
     }
     println!();
@@ -133,7 +144,7 @@ fn compare_all(base: &Path) -> Result<(), Box<dyn Error>> {
             loops => println!("beside {loops} busy loops"),
         }
         for committers in [1, 8, 32] {
-            compare(base, busy, committers)?;
+            compare(base, busy, committers, ROUNDS)?;
         }
     }
     Ok(())
@@ -149,10 +160,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["round", log, committers] => {
             let dir = tempfile::tempdir_in(base)?;
             let time = round(log.parse()?, dir.path(), committers.parse()?)?;
-            println!("{}", per_second(time));
+            println!("{}", COMMITS_F / time.as_secs_f64());
             Ok(())
         }
         ["commits"] => compare_all(&base),
+        ["commits", committers, busy, rounds] => compare(
+            &base,
+            busy.parse()?,
+            committers.parse()?,
+            rounds.parse()?,
+        ),
         ["reads"] => reads::show(&base),
         _ => {
             compare_all(&base)?;

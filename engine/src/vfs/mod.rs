@@ -131,6 +131,11 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     /// Microseconds since the Unix epoch.
     fn now_us(&self) -> u64;
 
+    /// Lets other threads run that could.
+    fn yield_now(&self) {
+        std::thread::yield_now();
+    }
+
     /// A number that nobody can guess, and that is unlike every other; in memory and in simulation
     /// the same from run to run.
     fn random(&self) -> u64;

@@ -14,7 +14,8 @@
 //! - Committers that a sync releases come back at about the same time. The last of them leads the
 //!   next one, or the first that comes later than a share of what a sync takes.
 //!   Otherwise half of them would always just miss the sync that the other half waits for.
-//!   Nobody is waited for where syncs are fast, or the processors too busy for it.
+//!   Where syncs are slow, who waits for the others sleeps; where they are fast, it yields its
+//!   processor to them. Nobody is waited for while that is of no use.
 //! - Everybody sleeps on a [`Turn`] of his own and is woken without the log's lock. Woken on one
 //!   condition, sleepers would pass the lock on from one to the next, each as late as the busy
 //!   processors let it run.
@@ -45,13 +46,19 @@ use crate::frame::SyncMark;
 use crate::injected_bug::{Bug, injected};
 use crate::vfs::{IoError, Monitor, Vfs};
 
-/// The cohort released last is waited for no longer than this share of a mean sync.
-const GATHER_SHARE: u64 = 4;
+/// Of a slow sync, the cohort released last is waited for no longer than this share.
+const SLEEP_SHARE: u64 = 4;
 
-/// A shorter wait is not worth it: to fall asleep and to be woken takes as long.
-const GATHER_US_MIN: u64 = 50;
+/// A shorter sleep is not worth it: to fall asleep and to be woken takes as long.
+const SLEEP_US_MIN: u64 = 50;
 
-/// For how many syncs nobody is waited for where the processors are too busy to wake in time who
+/// How often a processor is yielded for one sync, whatever the clock says.
+const YIELDS_MAX: u32 = 200;
+
+/// For how many syncs nobody is waited for after a cohort that did not come back in time.
+const LATE_SYNCS: u32 = 4;
+
+/// For how many syncs nobody is waited for where the processors are too busy to run in time who
 /// waits: then whoever runs gets more done than all together.
 const BUSY_SYNCS: u32 = 64;
 
@@ -87,7 +94,7 @@ pub(super) struct Waiting<V: Vfs> {
     /// Whether the next turn belongs to a sleeper, as a claim just had one.
     sleepers_first: bool,
     /// Who leads if the cohort is not complete in time. Only while the writer is free.
-    gathering: Option<Turn<V>>,
+    gathering: Gathering<V>,
     /// How many committers were released by the last sync and have not come back.
     returning: usize,
     /// Until when they are waited for.
@@ -95,7 +102,25 @@ pub(super) struct Waiting<V: Vfs> {
     /// What a sync takes, as a moving average.
     sync_us: u64,
     /// For how many syncs nobody is waited for.
-    busy: u32,
+    pause: u32,
+    /// How often a processor was yielded since the last sync.
+    yields: u32,
+}
+
+/// Who waits for the cohort.
+enum Gathering<V: Vfs> {
+    Nobody,
+    /// One that runs again and again, and looks.
+    Yielding,
+    /// One that the clock wakes.
+    Sleeping(Turn<V>),
+}
+
+/// How the cohort is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Yield,
+    Sleep(Duration),
 }
 
 impl<V: Vfs> Default for Waiting<V> {
@@ -104,11 +129,12 @@ impl<V: Vfs> Default for Waiting<V> {
             sleepers: Vec::new(),
             claims: VecDeque::new(),
             sleepers_first: false,
-            gathering: None,
+            gathering: Gathering::Nobody,
             returning: 0,
             until_us: 0,
             sync_us: 0,
-            busy: 0,
+            pause: 0,
+            yields: 0,
         }
     }
 }
@@ -143,31 +169,62 @@ impl<V: Vfs> Waiting<V> {
         self.returning = self.returning.saturating_sub(1);
     }
 
-    /// How long the cohort may still be waited for; `None` where it is complete, or late.
+    /// Whether a share of a sync is too short to sleep.
+    fn is_fast(&self) -> bool {
+        self.sync_us / SLEEP_SHARE < SLEEP_US_MIN
+    }
+
+    /// How long a cohort is waited for: where syncs are fast, as long as one takes. To come back
+    /// takes about as long then, and one sync for all is worth two for half of them each.
+    fn share_us(&self) -> u64 {
+        if self.is_fast() {
+            self.sync_us
+        } else {
+            self.sync_us / SLEEP_SHARE
+        }
+    }
+
+    /// How the cohort may still be waited for; `None` where it is complete, or late.
     ///
-    /// Whoever comes asks again: a thread that sleeps until then may be scheduled much later.
-    fn patience(&self, now_us: impl FnOnce() -> u64) -> Option<Duration> {
-        if self.returning == 0 || self.busy > 0 {
+    /// Whoever comes asks again: a thread that waits until then may be scheduled much later.
+    fn patience(&self, now_us: impl FnOnce() -> u64) -> Option<Patience> {
+        if self.returning == 0 || self.pause > 0 {
             return None;
         }
         let left_us = self.until_us.saturating_sub(now_us());
-        let us = left_us.min(self.sync_us / GATHER_SHARE);
-        (us >= GATHER_US_MIN).then(|| Duration::from_micros(us))
+        let us = left_us.min(self.share_us());
+        if self.is_fast() {
+            return (us > 0 && self.yields < YIELDS_MAX).then_some(Patience::Yield);
+        }
+        (us >= SLEEP_US_MIN).then(|| Patience::Sleep(Duration::from_micros(us)))
+    }
+
+    /// The one that yielded its processor to the cohort runs again, at `now_us`.
+    fn look_again(&mut self, now_us: u64) {
+        self.yields += 1;
+        if matches!(self.gathering, Gathering::Yielding) {
+            self.gathering = Gathering::Nobody;
+            if now_us >= self.until_us {
+                self.note_late(now_us);
+            }
+        }
     }
 
     /// One who was to lead if the cohort is not complete in time was not woken until then, but
     /// by the clock, at `now_us`.
     fn give_up(&mut self, turn: &Turn<V>, now_us: u64) {
         self.sleepers.retain(|(_, other)| !Arc::ptr_eq(other, turn));
-        let gathering = self
-            .gathering
-            .take_if(|gathering| Arc::ptr_eq(gathering, turn));
-        if gathering.is_some() {
-            self.returning = 0;
-            if now_us > self.until_us + self.sync_us / GATHER_SHARE {
-                self.busy = BUSY_SYNCS;
-            }
+        if matches!(&self.gathering, Gathering::Sleeping(other) if Arc::ptr_eq(other, turn)) {
+            self.gathering = Gathering::Nobody;
+            self.note_late(now_us);
         }
+    }
+
+    /// The cohort was not complete in time, and at `now_us` whoever waited for it runs.
+    fn note_late(&mut self, now_us: u64) {
+        self.returning = 0;
+        let is_busy = now_us > self.until_us + self.sync_us;
+        self.pause = if is_busy { BUSY_SYNCS } else { LATE_SYNCS };
     }
 
     fn note_sync(&mut self, begun_us: u64, ended_us: u64) {
@@ -177,8 +234,9 @@ impl<V: Vfs> Waiting<V> {
         } else {
             (self.sync_us * 7 + us) / 8
         };
-        self.until_us = ended_us + self.sync_us / GATHER_SHARE;
-        self.busy = self.busy.saturating_sub(1);
+        self.until_us = ended_us + self.share_us();
+        self.pause = self.pause.saturating_sub(1);
+        self.yields = 0;
     }
 
     /// After the writer has done something: those who are done, and one who takes over.
@@ -207,7 +265,7 @@ impl<V: Vfs> Waiting<V> {
 
     /// After a failure: everybody.
     fn all(&mut self) -> Wake<V> {
-        self.gathering = None;
+        self.gathering = Gathering::Nobody;
         let sleepers = self.sleepers.drain(..).map(|(_, turn)| turn);
         let woken = sleepers.chain(self.claims.drain(..));
         Wake(woken.map(|turn| (Signal::Look, turn)).collect())
@@ -242,6 +300,7 @@ fn fail<V: Vfs>(mut state: Guard<'_, V>, cause: IoError) -> Poisoned {
 )]
 enum Next<V: Vfs> {
     Lead(SegmentWriter<V>),
+    Yield,
     Sleep(Turn<V>, Option<Duration>),
 }
 
@@ -260,17 +319,24 @@ impl<V: Vfs> State<V> {
             && is_free
             && let Some(writer) = self.writer.take()
         {
-            waiting.gathering = None;
+            waiting.gathering = Gathering::Nobody;
             waiting.sleepers_first = false;
             return Next::Lead(writer);
         }
+        // One waits for the cohort; the others sleep until it has what they want.
+        let is_first = matches!(waiting.gathering, Gathering::Nobody);
+        let patience = patience.filter(|_| is_first);
+        if patience == Some(Patience::Yield) {
+            waiting.gathering = Gathering::Yielding;
+            return Next::Yield;
+        }
         let turn = Arc::new(V::Monitor::new(Signal::Asleep));
         waiting.sleepers.push((goal, Arc::clone(&turn)));
-        let is_first = patience.is_some() && waiting.gathering.is_none();
-        if is_first {
-            waiting.gathering = Some(Arc::clone(&turn));
-        }
-        Next::Sleep(turn, patience.filter(|_| is_first))
+        let Some(Patience::Sleep(patience)) = patience else {
+            return Next::Sleep(turn, None);
+        };
+        waiting.gathering = Gathering::Sleeping(Arc::clone(&turn));
+        Next::Sleep(turn, Some(patience))
     }
 }
 
@@ -333,6 +399,13 @@ impl<V: Vfs> Wal<V> {
         }
         let (turn, patience) = match state.next(goal, || self.shared.vfs.now_us()) {
             Next::Lead(writer) => return self.lead(state, writer, goal.durable).map(Some),
+            Next::Yield => {
+                drop(state);
+                self.shared.vfs.yield_now();
+                let mut state = self.shared.state.lock();
+                state.waiting.look_again(self.shared.vfs.now_us());
+                return Ok(Some(state));
+            }
             Next::Sleep(turn, patience) => (turn, patience),
         };
         drop(state);
@@ -421,7 +494,7 @@ impl<V: Vfs> Wal<V> {
                 if mine.is_some() {
                     state.waiting.claims.pop_front();
                 }
-                state.waiting.gathering = None;
+                state.waiting.gathering = Gathering::Nobody;
                 return Ok((state, writer));
             }
             let turn = mine.get_or_insert_with(|| {

@@ -16,6 +16,10 @@ pub const SEGMENT_VERSION: u16 = 2;
 /// commit that was torn from a file that was shortened, and little enough to cost nothing.
 const FIRST_BYTES: u64 = 64 << 10;
 
+/// How many times as long a file is after it has grown, until it has [`STEP_BYTES`]. Each time,
+/// a commit waits for the file system to make a new length durable.
+const GROWTH: u64 = 8;
+
 /// By how much a large file grows.
 const STEP_BYTES: u64 = 4 << 20;
 
@@ -173,17 +177,19 @@ impl Header {
     }
 
     /// How long the file is at least, once the bytes before `written` are: it grows ahead of
-    /// what is written, by doubling and then by equal steps. So a small log is a small file, and
+    /// what is written, eightfold and then by equal steps. So a small log is a small file, and
     /// few commits have to make a new length durable.
     pub(super) fn file_bytes(&self, written: u64) -> u64 {
         let whole = u64::from(self.segment_bytes);
         // What a damaged mark claims may be any number.
         let written = written.min(whole);
-        let bytes = if written <= STEP_BYTES {
-            written.next_power_of_two().max(FIRST_BYTES)
-        } else {
-            written.next_multiple_of(STEP_BYTES)
-        };
+        let mut bytes = FIRST_BYTES;
+        while bytes < written.min(STEP_BYTES) {
+            bytes *= GROWTH;
+        }
+        if written > STEP_BYTES {
+            bytes = written.next_multiple_of(STEP_BYTES);
+        }
         bytes.min(whole)
     }
 }
@@ -320,14 +326,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_grows_by_doubling_and_then_by_equal_steps() {
+    fn a_file_grows_eightfold_and_then_by_equal_steps() {
         let header = Header {
             segment_bytes: (9 << 20) + 1,
             ..HEADER
         };
         let kib = |written: u64| header.file_bytes(written << 10) >> 10;
-        assert_eq!([0, 1, 64, 65, 128].map(kib), [64, 64, 64, 128, 128]);
-        assert_eq!([3000, 4096, 4097, 9000].map(kib), [4096, 4096, 8192, 9216]);
+        assert_eq!([0, 1, 64, 65, 512].map(kib), [64, 64, 64, 512, 512]);
+        assert_eq!([513, 4096, 4097, 9000].map(kib), [4096, 4096, 8192, 9216]);
         let small = Header {
             segment_bytes: 4096,
             ..HEADER

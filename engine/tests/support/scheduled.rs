@@ -128,6 +128,10 @@ impl Vfs for Scheduled {
         self.0.now_us()
     }
 
+    fn yield_now(&self) {
+        thread::yield_now();
+    }
+
     fn random(&self) -> u64 {
         self.0.random()
     }
