@@ -60,9 +60,19 @@ fn holds(vfs: &Scheduled, count: u64) {
 
 #[test]
 fn a_commit_is_durable_whoever_leads() {
+    commits_are_durable(0);
+}
+
+#[test]
+fn a_commit_is_durable_whoever_leads_on_a_fast_disk() {
+    commits_are_durable(1);
+}
+
+fn commits_are_durable(begun_us: u64) {
     shuttle::check_random(
-        || {
+        move || {
             let vfs = Scheduled::default();
+            vfs.0.advance(begun_us);
             let wal = open(&vfs, Mode::Strict);
             let committers: Vec<_> = (0..3)
                 .map(|number| {

@@ -2,8 +2,12 @@
 //! machine that is quiet and beside loops that keep all of its processors busy.
 //!
 //! Equal barriers: a commit returns once an `fdatasync` after it has. How many of them there were is
-//! counted from outside, by strace, where it is installed. Rounds alternate, because a disk has
-//! moods; each takes its median.
+//! counted from outside, by strace, where it is installed. All logs are open, and commit in turn in
+//! short rounds, because disks and schedulers have moods; ratios are of the same round, and of
+//! them the median is printed.
+//!
+//! `commits COMMITTERS LOOPS ROUNDS` measures one case. Where the machine has other work, run it with
+//! `chrt -r 10` for a quiet machine.
 //!
 //! - okaywal writes to files that were allocated beforehand, as the engine does.
 //! - wal-db lets its file grow, so that each sync writes the file's length too.
@@ -21,8 +25,7 @@ use std::time::{Duration, Instant};
 use logs::{LOGS, Log};
 
 /// The commits of a round, all committers together.
-const COMMITS: usize = 800;
-const COMMITS_F: f64 = 800.0;
+const COMMITS: u16 = 800;
 const ROUNDS: usize = 15;
 /// Beside how many loops for each processor.
 const BUSY: usize = 6;
@@ -58,7 +61,7 @@ fn commit_from(log: &dyn Log, committers: usize) -> Duration {
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..committers {
-            scope.spawn(|| (0..COMMITS / committers).for_each(|_| log.commit()));
+            scope.spawn(|| (0..usize::from(COMMITS) / committers).for_each(|_| log.commit()));
         }
     });
     begun.elapsed()
@@ -86,9 +89,20 @@ fn syncs(log: usize, committers: usize) -> Option<usize> {
 }
 
 /// Lets the logs commit in turn, all of them open, and prints how they compare.
-fn compare(base: &Path, busy: usize, committers: usize, rounds: usize) -> Result<(), Box<dyn Error>> {
-    let dirs: Vec<_> = LOGS.iter().map(|_| tempfile::tempdir_in(base)).collect::<Result<_, _>>()?;
-    let opened = LOGS.iter().zip(&dirs).map(|((_, open), dir)| open(dir.path()));
+fn compare(
+    base: &Path,
+    busy: usize,
+    committers: usize,
+    rounds: usize,
+) -> Result<(), Box<dyn Error>> {
+    let dirs: Vec<_> = LOGS
+        .iter()
+        .map(|_| tempfile::tempdir_in(base))
+        .collect::<Result<_, _>>()?;
+    let opened = LOGS
+        .iter()
+        .zip(&dirs)
+        .map(|((_, open), dir)| open(dir.path()));
     let logs: Vec<_> = opened.collect::<Result<_, _>>()?;
     let _spinning = Spinning::start(busy)?;
     let mut times = vec![Vec::new(); LOGS.len()];
@@ -106,9 +120,15 @@ fn compare(base: &Path, busy: usize, committers: usize, rounds: usize) -> Result
     print!("  {committers:2} committers");
     for (log, (name, _)) in LOGS.iter().enumerate() {
         // Of the same round, so that what the machine did meanwhile counts for both.
-        let ratios = times[log].iter().zip(&times[0]).map(|(theirs, ours)| theirs / ours);
+        let ratios = times[log]
+            .iter()
+            .zip(&times[0])
+            .map(|(theirs, ours)| theirs / ours);
         let ratio = median(ratios.collect());
-        print!("  {name} {:6.0}", COMMITS_F / median(times[log].clone()));
+        print!(
+            "  {name} {:6.0}",
+            f64::from(COMMITS) / median(times[log].clone())
+        );
         if log > 0 {
             print!(" ({ratio:4.2})");
         }
@@ -136,7 +156,7 @@ fn compare_all(base: &Path) -> Result<(), Box<dyn Error>> {
     let processors = std::thread::available_parallelism()?.get();
     println!(
         "durable commits of 256 B per second, median of {ROUNDS} alternating rounds of {COMMITS};\n\
-         in brackets how many times as fast the engine is. commitlog does not sync: see the header"
+         in brackets how many times as fast the engine is in the same round. commitlog does not sync: see the header"
     );
     for busy in [0, BUSY * processors] {
         match busy {
@@ -160,16 +180,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["round", log, committers] => {
             let dir = tempfile::tempdir_in(base)?;
             let time = round(log.parse()?, dir.path(), committers.parse()?)?;
-            println!("{}", COMMITS_F / time.as_secs_f64());
+            println!("{}", f64::from(COMMITS) / time.as_secs_f64());
             Ok(())
         }
         ["commits"] => compare_all(&base),
-        ["commits", committers, busy, rounds] => compare(
-            &base,
-            busy.parse()?,
-            committers.parse()?,
-            rounds.parse()?,
-        ),
+        ["commits", committers, busy, rounds] => {
+            compare(&base, busy.parse()?, committers.parse()?, rounds.parse()?)
+        }
         ["reads"] => reads::show(&base),
         _ => {
             compare_all(&base)?;

@@ -34,6 +34,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cohort::{Cohort, Patience};
 use super::error::{Poisoned, WaitError};
 use super::log::{Guard, Shared, State, Wal};
 use super::lsn::Lsn;
@@ -45,25 +46,6 @@ use super::segment_writer::{Progress, SegmentWriter};
 use crate::frame::SyncMark;
 use crate::injected_bug::{Bug, injected};
 use crate::vfs::{IoError, Monitor, Vfs};
-
-/// Of a slow sync, the cohort released last is waited for no longer than this share.
-const SLEEP_SHARE: u64 = 4;
-
-/// A shorter sleep is not worth it: to fall asleep and to be woken takes as long.
-const SLEEP_US_MIN: u64 = 50;
-
-/// How often a processor is yielded for one sync, whatever the clock says.
-const YIELDS_MAX: u32 = 200;
-
-/// For how many syncs nobody is waited for after a cohort that did not come back in time.
-const LATE_SYNCS: u32 = 4;
-
-/// For how many syncs nobody is waited for where the processors are too busy to run in time who
-/// waits: then whoever runs gets more done than all together.
-const BUSY_SYNCS: u32 = 64;
-
-/// A sync that took longer counts as this long, so that one bad moment is soon forgotten.
-const SYNC_US_MAX: u64 = 50_000;
 
 /// Where one thread sleeps.
 type Turn<V> = Arc<<V as Vfs>::Monitor<Signal>>;
@@ -95,16 +77,7 @@ pub(super) struct Waiting<V: Vfs> {
     sleepers_first: bool,
     /// Who leads if the cohort is not complete in time. Only while the writer is free.
     gathering: Gathering<V>,
-    /// How many committers were released by the last sync and have not come back.
-    returning: usize,
-    /// Until when they are waited for.
-    until_us: u64,
-    /// What a sync takes, as a moving average.
-    sync_us: u64,
-    /// For how many syncs nobody is waited for.
-    pause: u32,
-    /// How often a processor was yielded since the last sync.
-    yields: u32,
+    cohort: Cohort,
 }
 
 /// Who waits for the cohort.
@@ -116,13 +89,6 @@ enum Gathering<V: Vfs> {
     Sleeping(Turn<V>),
 }
 
-/// How the cohort is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    Yield,
-    Sleep(Duration),
-}
-
 impl<V: Vfs> Default for Waiting<V> {
     fn default() -> Self {
         Self {
@@ -130,11 +96,7 @@ impl<V: Vfs> Default for Waiting<V> {
             claims: VecDeque::new(),
             sleepers_first: false,
             gathering: Gathering::Nobody,
-            returning: 0,
-            until_us: 0,
-            sync_us: 0,
-            pause: 0,
-            yields: 0,
+            cohort: Cohort::default(),
         }
     }
 }
@@ -164,49 +126,11 @@ impl Goal {
 }
 
 impl<V: Vfs> Waiting<V> {
-    /// A committer is back.
-    fn arrive(&mut self) {
-        self.returning = self.returning.saturating_sub(1);
-    }
-
-    /// Whether a share of a sync is too short to sleep.
-    fn is_fast(&self) -> bool {
-        self.sync_us / SLEEP_SHARE < SLEEP_US_MIN
-    }
-
-    /// How long a cohort is waited for: where syncs are fast, as long as one takes. To come back
-    /// takes about as long then, and one sync for all is worth two for half of them each.
-    fn share_us(&self) -> u64 {
-        if self.is_fast() {
-            self.sync_us
-        } else {
-            self.sync_us / SLEEP_SHARE
-        }
-    }
-
-    /// How the cohort may still be waited for; `None` where it is complete, or late.
-    ///
-    /// Whoever comes asks again: a thread that waits until then may be scheduled much later.
-    fn patience(&self, now_us: impl FnOnce() -> u64) -> Option<Patience> {
-        if self.returning == 0 || self.pause > 0 {
-            return None;
-        }
-        let left_us = self.until_us.saturating_sub(now_us());
-        let us = left_us.min(self.share_us());
-        if self.is_fast() {
-            return (us > 0 && self.yields < YIELDS_MAX).then_some(Patience::Yield);
-        }
-        (us >= SLEEP_US_MIN).then(|| Patience::Sleep(Duration::from_micros(us)))
-    }
-
     /// The one that yielded its processor to the cohort runs again, at `now_us`.
     fn look_again(&mut self, now_us: u64) {
-        self.yields += 1;
         if matches!(self.gathering, Gathering::Yielding) {
             self.gathering = Gathering::Nobody;
-            if now_us >= self.until_us {
-                self.note_late(now_us);
-            }
+            self.cohort.note_yield(now_us);
         }
     }
 
@@ -216,27 +140,8 @@ impl<V: Vfs> Waiting<V> {
         self.sleepers.retain(|(_, other)| !Arc::ptr_eq(other, turn));
         if matches!(&self.gathering, Gathering::Sleeping(other) if Arc::ptr_eq(other, turn)) {
             self.gathering = Gathering::Nobody;
-            self.note_late(now_us);
+            self.cohort.note_late(now_us);
         }
-    }
-
-    /// The cohort was not complete in time, and at `now_us` whoever waited for it runs.
-    fn note_late(&mut self, now_us: u64) {
-        self.returning = 0;
-        let is_busy = now_us > self.until_us + self.sync_us;
-        self.pause = if is_busy { BUSY_SYNCS } else { LATE_SYNCS };
-    }
-
-    fn note_sync(&mut self, begun_us: u64, ended_us: u64) {
-        let us = ended_us.saturating_sub(begun_us).min(SYNC_US_MAX);
-        self.sync_us = if self.sync_us == 0 {
-            us
-        } else {
-            (self.sync_us * 7 + us) / 8
-        };
-        self.until_us = ended_us + self.share_us();
-        self.pause = self.pause.saturating_sub(1);
-        self.yields = 0;
     }
 
     /// After the writer has done something: those who are done, and one who takes over.
@@ -251,9 +156,7 @@ impl<V: Vfs> Waiting<V> {
             }
             !is_reached
         });
-        if committers > 0 {
-            self.returning = committers;
-        }
+        self.cohort.release(committers);
         self.sleepers_first &= !self.sleepers.is_empty();
         match self.claims.front() {
             Some(claim) if !self.sleepers_first => wake.push((Signal::Look, Arc::clone(claim))),
@@ -311,7 +214,7 @@ impl<V: Vfs> State<V> {
         let is_turn = waiting.claims.is_empty() || waiting.sleepers_first;
         let is_free = self.writer.is_some() && is_turn;
         let patience = if is_free && goal.durable {
-            waiting.patience(now_us)
+            waiting.cohort.patience(now_us)
         } else {
             None
         };
@@ -355,7 +258,7 @@ impl<V: Vfs> Wal<V> {
             }
             if durable && !is_back {
                 is_back = true;
-                state.waiting.arrive();
+                state.waiting.cohort.arrive();
             }
             let end = state.pending.next_lsn();
             let further = self.lead_or_sleep(state, Goal { end, durable })?;
@@ -376,7 +279,7 @@ impl<V: Vfs> Wal<V> {
             return Ok(());
         }
         if durable {
-            state.waiting.arrive();
+            state.waiting.cohort.arrive();
         }
         while !goal.is_reached(&state.progress) {
             match self.lead_or_sleep(state, goal)? {
@@ -460,7 +363,7 @@ impl<V: Vfs> Wal<V> {
         if let Some(begun_us) = begun_us
             && state.progress.durable > before
         {
-            state.waiting.note_sync(begun_us, vfs.now_us());
+            state.waiting.cohort.note_sync(begun_us, vfs.now_us());
             mark(&mut state);
         }
         state.writer = Some(writer);

@@ -21,6 +21,7 @@
 //! Deliberately absent: compression, and a retry of anything that failed.
 
 mod below;
+mod cohort;
 mod cursor;
 mod error;
 mod frame_search;

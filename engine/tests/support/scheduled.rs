@@ -153,8 +153,10 @@ impl VfsFile for ScheduledFile {
 
     fn sync_data(&self) -> io::Result<()> {
         thread::yield_now();
-        // A sync takes time, so that leaders wait for those whom it releases.
-        self.1.advance(1000);
+        // A sync takes time, so that leaders wait for those whom it releases: asleep, or yielding
+        // where the disk is fast, which one is whose clock began with an odd number.
+        let is_fast = self.1.now_us() % 2 == 1;
+        self.1.advance(if is_fast { 60 } else { 1000 });
         self.0.sync_data()
     }
 

@@ -37,7 +37,11 @@ fn report(what: &str, operations: usize, names: &[&str], times: Vec<Vec<Duration
     let engine = nanos(medians[0]);
     print!("{what:<28} engine {engine:>8.0} ns");
     for (name, time) in names.iter().zip(&medians).skip(1) {
-        print!("   {name} {:>8.0} ns ({:.2})", nanos(*time), engine / nanos(*time));
+        print!(
+            "   {name} {:>8.0} ns ({:.2})",
+            nanos(*time),
+            engine / nanos(*time)
+        );
     }
     println!();
 }

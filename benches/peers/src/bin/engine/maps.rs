@@ -70,7 +70,11 @@ fn rounds<const N: usize>(mut run: impl FnMut(usize) -> Duration) -> Vec<Vec<Dur
 pub(crate) fn compare() {
     for is_shared in [false, true] {
         let keys = keys(is_shared);
-        let kind = if is_shared { "shared prefix" } else { "no prefix" };
+        let kind = if is_shared {
+            "shared prefix"
+        } else {
+            "no prefix"
+        };
         let names = ["engine", "hashbrown", "BTreeMap"];
         let times = rounds::<3>(|which| match which {
             0 => timed(|| engine(&keys)),
@@ -82,26 +86,63 @@ pub(crate) fn compare() {
         // In another order than they were put.
         let sought: Vec<_> = (0..KEYS).map(|at| &keys[at * 7919 % KEYS]).collect();
         let times = rounds::<3>(|which| match which {
-            0 => timed(|| sought.iter().filter_map(|key| space.get_with(key, <[u8]>::len)).sum::<usize>()),
-            1 => timed(|| sought.iter().filter_map(|key| Some(map.get(*key)?.len())).sum::<usize>()),
-            _ => timed(|| sought.iter().filter_map(|key| Some(tree.get(*key)?.len())).sum::<usize>()),
+            0 => timed(|| {
+                sought
+                    .iter()
+                    .filter_map(|key| space.get_with(key, <[u8]>::len))
+                    .sum::<usize>()
+            }),
+            1 => timed(|| {
+                sought
+                    .iter()
+                    .filter_map(|key| Some(map.get(*key)?.len()))
+                    .sum::<usize>()
+            }),
+            _ => timed(|| {
+                sought
+                    .iter()
+                    .filter_map(|key| Some(tree.get(*key)?.len()))
+                    .sum::<usize>()
+            }),
         });
         report(&format!("get, {kind}"), KEYS, &names, times);
         let times = rounds::<2>(|which| match which {
             // Whoever scans looks at what it finds.
-            0 => timed(|| space.scan().map(|item| sum(item.key(), item.value())).sum::<usize>()),
-            _ => timed(|| tree.iter().map(|(key, value)| sum(key, value)).sum::<usize>()),
+            0 => timed(|| {
+                space
+                    .scan()
+                    .map(|item| sum(item.key(), item.value()))
+                    .sum::<usize>()
+            }),
+            _ => timed(|| {
+                tree.iter()
+                    .map(|(key, value)| sum(key, value))
+                    .sum::<usize>()
+            }),
         });
-        report(&format!("scan, {kind}"), KEYS, &["engine", "BTreeMap"], times);
+        report(
+            &format!("scan, {kind}"),
+            KEYS,
+            &["engine", "BTreeMap"],
+            times,
+        );
         let times = rounds::<3>(|which| match which {
             0 => timed(|| update(&space, &sought)),
             1 => {
                 let mut map = map.clone();
-                timed(|| sought.iter().for_each(|key| *map.get_mut(*key).expect("there") = vec![8; 100]))
+                timed(|| {
+                    sought
+                        .iter()
+                        .for_each(|key| *map.get_mut(*key).expect("there") = vec![8; 100])
+                })
             }
             _ => {
                 let mut tree = tree.clone();
-                timed(|| sought.iter().for_each(|key| *tree.get_mut(*key).expect("there") = vec![8; 100]))
+                timed(|| {
+                    sought
+                        .iter()
+                        .for_each(|key| *tree.get_mut(*key).expect("there") = vec![8; 100])
+                })
             }
         });
         report(&format!("put, update, {kind}"), KEYS, &names, times);
@@ -150,7 +191,9 @@ fn mixed() {
         timed(|| {
             std::thread::scope(|scope| {
                 for thread in 0..2 {
-                    scope.spawn(move || (0..KEYS).for_each(|at| work((at * 7919 + thread * 31) % KEYS)));
+                    scope.spawn(move || {
+                        (0..KEYS).for_each(|at| work((at * 7919 + thread * 31) % KEYS))
+                    });
                 }
             });
         })
@@ -158,7 +201,9 @@ fn mixed() {
     let times = rounds::<4>(|which| match which {
         0 => two(&|at| {
             if at % 5 == 0 {
-                space.put(&keys[at], &[8; 100]).expect("memory refuses nothing");
+                space
+                    .put(&keys[at], &[8; 100])
+                    .expect("memory refuses nothing");
             } else {
                 black_box(space.get_with(&keys[at], <[u8]>::len));
             }
@@ -180,9 +225,18 @@ fn mixed() {
         }),
         _ => two(&|at| {
             if at % 5 == 0 {
-                locked.write().expect("no panic").insert(keys[at].clone(), vec![8; 100]);
+                locked
+                    .write()
+                    .expect("no panic")
+                    .insert(keys[at].clone(), vec![8; 100]);
             } else {
-                black_box(locked.read().expect("no panic").get(&keys[at]).map(Vec::len));
+                black_box(
+                    locked
+                        .read()
+                        .expect("no panic")
+                        .get(&keys[at])
+                        .map(Vec::len),
+                );
             }
         }),
     });

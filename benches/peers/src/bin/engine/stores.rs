@@ -47,7 +47,11 @@ struct Redb(Database, bool);
 impl Store for Redb {
     fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         let mut write = self.0.begin_write()?;
-        let durability = if self.1 { Durability::Immediate } else { Durability::None };
+        let durability = if self.1 {
+            Durability::Immediate
+        } else {
+            Durability::None
+        };
         write.set_durability(durability)?;
         write.open_table(TABLE)?.insert(key, value)?;
         write.commit()?;
