@@ -27,6 +27,7 @@
 pub mod data;
 pub mod frame;
 pub mod heap;
+pub mod keyspace;
 pub mod kv;
 pub mod snapshot;
 pub mod stores;
@@ -44,6 +45,7 @@ pub fn catalogue() -> Vec<Workload> {
         wal::workloads(),
         snapshot::workloads(),
         kv::workloads(),
+        keyspace::workloads(),
         stores::workloads(),
     ];
     suites.into_iter().flatten().collect()
