@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup gate test test-github timeline injected check deny report update-baseline bench \
-	bench-engine backends torture matrix tsan fuzz peers verify doctor speed scale determinism selftest parser-speed \
+	bench-engine backends torture matrix tsan fuzz peers peers-engine verify doctor speed scale determinism selftest parser-speed \
 	report-speed pictures
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
@@ -74,13 +74,16 @@ matrix: setup ## flip every bit of a small log with snapshots, under each policy
 
 tsan: setup ## the engine's threads under ThreadSanitizer (nightly; the standard library is not instrumented)
 	@RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/tsan \
-		cargo +nightly test --quiet --target $$(rustc -vV | sed -n 's/^host: //p') --package engine --test log --test pressure --test checkpoint
+		cargo +nightly test --quiet --target $$(rustc -vV | sed -n 's/^host: //p') --package engine --test log --test pressure --test checkpoint --test engine
 
 fuzz: setup ## fuzz the readers of the engine's files: make fuzz BUDGET=60 (nightly, cargo-fuzz)
 	@engine/fuzz/run $(or $(BUDGET),60)
 
 peers: setup ## compare the engine's log with other crates': commits with equal syncs, random reads
 	cd benches/peers && cargo run --release $(ARGS)
+
+peers-engine: setup ## compare the engine with other maps and embedded stores: make peers-engine ARGS=maps
+	cd benches/peers && cargo run --release --bin engine -- $(ARGS)
 
 verify: setup $(ICGATE) ## how far each benchmark moves in disturbed environments
 	$(ICGATE) verify --rounds 5 $(ARGS)

@@ -46,9 +46,11 @@ pub(super) trait Log: Send + Sync {
     fn maintain(&self) -> Result<(), MaintainError>;
     fn close(&self) -> Result<(), Poisoned>;
 
-    /// Saves `rows`, which are the state after all records below `lsn`, and lets go of the log below
-    /// the older of two snapshots, and below `held`. Answers with the first record that is left.
-    fn checkpoint(&self, lsn: Lsn, rows: &Saved<'_>, held: Lsn) -> Result<Lsn, CheckpointError>;
+    /// Saves `rows`, which are the state after all records below `lsn`, and answers with the LSN of the
+    /// older of two snapshots.
+    fn save(&self, lsn: Lsn, rows: &Saved<'_>) -> Result<Lsn, CheckpointError>;
+
+    fn truncate_below(&self, lsn: Lsn) -> Result<Lsn, Poisoned>;
 }
 
 /// A log behind a door.
@@ -116,7 +118,7 @@ impl<V: Vfs> Log for Door<V> {
         self.wal.clone().close()
     }
 
-    fn checkpoint(&self, lsn: Lsn, rows: &Saved<'_>, held: Lsn) -> Result<Lsn, CheckpointError> {
+    fn save(&self, lsn: Lsn, rows: &Saved<'_>) -> Result<Lsn, CheckpointError> {
         let Self { vfs, dir, wal } = self;
         wal.wait_durable(lsn)?;
         wal.check_place()?;
@@ -137,7 +139,10 @@ impl<V: Vfs> Log for Door<V> {
             write_rows(file, &meta, rows)
         };
         let is_ours = |other: &Meta| is_held(wal, other);
-        let oldest = snapshot::save_among(vfs, dir, lsn, is_ours, write)?;
-        Ok(wal.truncate_below(oldest.min(held))?)
+        Ok(snapshot::save_among(vfs, dir, lsn, is_ours, write)?)
+    }
+
+    fn truncate_below(&self, lsn: Lsn) -> Result<Lsn, Poisoned> {
+        self.wal.truncate_below(lsn)
     }
 }

@@ -89,7 +89,6 @@ pub(super) struct Frozen {
     pub spaces: BTreeMap<u32, (Arc<Space>, MapView)>,
     /// What views saved, as items of the system's keyspace.
     pub saved: Vec<Item>,
-    pub held: Lsn,
     pub log: Option<Arc<dyn Log>>,
 }
 
@@ -239,7 +238,6 @@ impl Shared {
                 lsn: Lsn(next),
                 spaces: sequencer.by_id.iter().map(view).collect(),
                 saved,
-                held: sequencer.held(),
                 log: sequencer.log.clone(),
             }
         })
@@ -268,12 +266,15 @@ impl Shared {
         } else {
             frozen.lsn
         };
+        let oldest = log.save(lsn, &rows)?;
+        // Whoever began to hold the log meanwhile is asked too.
+        let held = self.sequence(|sequencer| sequencer.held());
         let held = if injected(Bug::IgnoreHolders) {
-            Lsn(u64::MAX)
+            oldest
         } else {
-            frozen.held
+            held
         };
-        log.checkpoint(lsn, &rows, held)?;
+        log.truncate_below(oldest.min(held))?;
         self.counted.checkpoints.fetch_add(1, Ordering::Relaxed);
         let bytes = log.counters().bytes;
         *self.schedule.last.lock() = (bytes, self.now_us(), frozen.lsn);
@@ -331,28 +332,20 @@ impl Shared {
         if !space.map.may_expire() {
             return;
         }
-        loop {
-            let early = if injected(Bug::SweepEarly) { 100 } else { 0 };
-            let expired = space.map.expired(self.now_us() + early, SWEPT);
-            if expired.is_empty() {
-                return;
-            }
-            let count = expired.len();
+        let early = if injected(Bug::SweepEarly) { 100 } else { 0 };
+        let expired = space.map.expired(self.now_us() + early);
+        // A few at a time, so that no writer waits for long.
+        for expired in expired.chunks(SWEPT) {
             self.sequence(|_| {
                 for item in expired {
                     // It may have been given another value since.
                     if space.version(item.key()) == item.version().0 {
                         let gone = Item::tombstone(item.version(), item.key());
                         drop(space.map.apply(gone));
+                        self.counted.swept.fetch_add(1, Ordering::Relaxed);
                     }
                 }
             });
-            self.counted
-                .swept
-                .fetch_add(count as u64, Ordering::Relaxed);
-            if count < SWEPT {
-                return;
-            }
         }
     }
 

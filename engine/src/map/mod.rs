@@ -28,7 +28,7 @@ mod shard;
 
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 
@@ -46,6 +46,9 @@ const SHARDS: usize = 64;
 
 /// A run is merged with the older one before it once it has this share of its length.
 const MERGED_SHARE: usize = 4;
+
+/// How many keys are looked at by a sweep.
+const SWEPT: usize = 16 << 10;
 
 /// With more runs than this, the newest are merged whatever their lengths are.
 const RUNS_MAX: usize = 6;
@@ -66,6 +69,8 @@ pub struct Map {
     is_dirty: AtomicBool,
     /// Whether there may be an item that expires.
     may_expire: AtomicBool,
+    /// The shard that is swept next.
+    sweep_at: AtomicUsize,
     /// No tombstone that was merged away is newer: what was deleted since cannot be seen in runs.
     forgotten: AtomicU64,
     /// Held by whoever merges.
@@ -79,6 +84,7 @@ impl Default for Map {
             runs: RwLock::default(),
             is_dirty: AtomicBool::new(false),
             may_expire: AtomicBool::new(false),
+            sweep_at: AtomicUsize::new(0),
             forgotten: AtomicU64::new(0),
             merging: Mutex::new(()),
         }
@@ -284,14 +290,16 @@ impl Map {
         self.may_expire.load(Ordering::Relaxed)
     }
 
-    /// Keys that expired by `now_us`, at most `max` of them, with the versions of their values.
-    pub(crate) fn expired(&self, now_us: u64, max: usize) -> Vec<Item> {
-        let mut found = Vec::new();
-        for shard in &self.shards {
-            let shard = shard.read();
-            let expired = shard.items().filter(|item| !item.is_live(now_us));
-            found.extend(expired.take(max - found.len()).cloned());
-            if found.len() == max {
+    /// The next keys that expired by `now_us`, of those that were not looked at for longest. It looks
+    /// at some [`SWEPT`] keys, so that a large map is gone through in several calls.
+    pub(crate) fn expired(&self, now_us: u64) -> Vec<Item> {
+        let (mut found, mut seen) = (Vec::new(), 0);
+        for _ in 0..SHARDS {
+            let number = self.sweep_at.fetch_add(1, Ordering::Relaxed) % SHARDS;
+            let shard = self.shards[number].read();
+            found.extend(shard.items().filter(|item| !item.is_live(now_us)).cloned());
+            seen += shard.len();
+            if seen >= SWEPT {
                 break;
             }
         }

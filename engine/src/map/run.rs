@@ -16,11 +16,14 @@ use super::item::Item;
 /// The bounds of a range of keys.
 pub type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
+/// The tail of a shard, free places included.
+type Part = Vec<Option<Item>>;
+
 /// An immutable generation.
 #[derive(Debug)]
 pub(super) struct Run {
     /// What it was made of, until it is sorted.
-    unsorted: Mutex<Vec<Vec<Item>>>,
+    unsorted: Mutex<Vec<Part>>,
     sorted: OnceLock<Sorted>,
     len: usize,
     /// No item is newer.
@@ -57,14 +60,14 @@ fn common(one: &[u8], other: &[u8]) -> usize {
 }
 
 impl Sorted {
-    fn sort(parts: Vec<Vec<Item>>) -> Self {
+    fn sort(parts: Vec<Part>) -> Self {
         let len = parts.iter().map(Vec::len).sum();
-        let mut items = parts.iter().flatten();
+        let mut items = parts.iter().flatten().flatten();
         let first = items.next().map(Item::key).unwrap_or_default();
         let prefix = items.fold(first, |prefix, item| &prefix[..common(prefix, item.key())]);
         let prefix = prefix.to_vec();
         let mut entries = Vec::with_capacity(len);
-        for item in parts.into_iter().flatten() {
+        for item in parts.into_iter().flatten().flatten() {
             let beginning = beginning(item.key(), prefix.len());
             entries.push(Entry { beginning, item });
         }
@@ -142,7 +145,7 @@ impl Sorted {
 
 impl Run {
     /// A generation of the tails of shards. All are below `end`.
-    pub(super) fn unsorted(parts: Vec<Vec<Item>>, end: u64) -> Self {
+    pub(super) fn unsorted(parts: Vec<Part>, end: u64) -> Self {
         Self {
             len: parts.iter().map(Vec::len).sum(),
             unsorted: Mutex::new(parts),
@@ -167,7 +170,7 @@ impl Run {
             .get_or_init(|| Sorted::sort(std::mem::take(&mut *self.unsorted.lock())))
     }
 
-    /// How many items it was made of.
+    /// How many items it was made of, at most.
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -186,7 +189,7 @@ impl Run {
         // Before looking at what is sorted: sorting takes the parts away first.
         let parts = self.unsorted.lock();
         if !parts.is_empty() {
-            let mut items = parts.iter().flatten();
+            let mut items = parts.iter().flatten().flatten();
             return items.any(|item| is_new(item) && contains(bounds, item.key()));
         }
         drop(parts);

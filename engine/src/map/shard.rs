@@ -162,13 +162,11 @@ impl Shard {
     }
 
     /// Ends the active generation, and begins one with the records from `begin` on.
-    pub(super) fn rotate(&mut self, begin: u64) -> Vec<Item> {
+    /// Nothing is copied: it is called under the sequencer's lock.
+    pub(super) fn rotate(&mut self, begin: u64) -> Vec<Option<Item>> {
         self.begin = begin;
         self.free = Vec::new();
         std::mem::take(&mut self.tail)
-            .into_iter()
-            .flatten()
-            .collect()
     }
 
     /// What changed in the active generation.

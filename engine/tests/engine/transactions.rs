@@ -196,3 +196,25 @@ fn two_that_create_a_keyspace_at_once_get_the_same() {
     assert_eq!(made.unwrap().value.get(b"k").unwrap(), b"v");
     assert_eq!(engine.keyspace("made").unwrap().get(b"k").unwrap(), b"v");
 }
+
+#[test]
+fn a_transaction_of_many_frames_is_there_as_a_whole_and_one_above_a_segment_is_not() {
+    let sim = engine::vfs::Sim::default();
+    let (engine, _) = super::open(&sim);
+    let tea = engine.keyspace("tea").unwrap();
+    let put = |count: u32, len: usize| {
+        engine.transaction(|tx| {
+            for number in 0..count {
+                tx.put(&tea, &number.to_be_bytes(), &vec![7; len])?;
+            }
+            Ok(())
+        })
+    };
+    // Segments have 64 KiB: some 60 fit, together with their brackets, and 70 do not.
+    put(60, 1000).unwrap();
+    let next = engine.stats().next;
+    assert!(matches!(put(70, 1000), Err(CommitError::Append(_))));
+    assert_eq!((tea.len(), engine.stats().next), (60, next));
+    let (after, _) = super::open(&sim.crash(0));
+    assert_eq!(after.keyspace("tea").unwrap().len(), 60);
+}
