@@ -111,6 +111,7 @@ fn measurement(
             instructions,
             calls: Some(1_000),
             caller: None,
+            metrics: icgate_core::model::functions::FunctionMetrics::default(),
         });
     }
     let functions = FunctionTable::new(rows, 0);
@@ -135,5 +136,6 @@ fn measurement(
         functions,
         noise: 0,
         lines,
+        metric_noise: std::collections::BTreeMap::new(),
     })
 }

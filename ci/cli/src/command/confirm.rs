@@ -65,6 +65,9 @@ pub(super) fn measure_again(
             first.noise = noise.instructions();
             moved = true;
         }
+        // What caches miss moves with every address, and is judged beyond that.
+        moved |= !noise.metrics.is_empty();
+        first.metric_noise = noise.metrics;
     }
     Ok(moved)
 }

@@ -5,6 +5,7 @@
 //! their noise. Nothing is written unless everything could be measured.
 
 use camino::Utf8PathBuf;
+use icgate_core::compare::noise::Noise;
 use icgate_core::compare::{Facts, compare};
 use icgate_core::judge::EMPTY_INSTRUCTIONS_MAX;
 use icgate_core::model::baseline::{Accepted, Baseline, Baselines, Removed};
@@ -55,9 +56,11 @@ pub(crate) fn update(
         return Err(UpdateError::Incomplete.into());
     }
     let mut suites = suites(&measured.run, &bench, |measured| {
-        update.entry(measured, disturbed.run.benchmark(&measured.id))
+        let again = disturbed.run.benchmark(&measured.id);
+        update.entry(measured, again.as_slice())
     })?;
     update.keep_removals(&mut suites)?;
+    update.keep_unmoved(&mut suites);
     let written = write(&project, &platform, &bench, &suites, measured.run.complete)?;
     say(&written);
     Ok(0)
@@ -87,8 +90,9 @@ pub(crate) fn update_from(
         return Err(UpdateError::Incomplete.into());
     }
     let update = Update::new(&bench, &run, reason)?;
-    let mut suites = suites(&run, &bench, |measured| update.entry(measured, None))?;
+    let mut suites = suites(&run, &bench, |measured| update.entry(measured, &[]))?;
     update.keep_removals(&mut suites)?;
+    update.keep_unmoved(&mut suites);
     say(&write(&project, &platform, &bench, &suites, run.complete)?);
     Ok(0)
 }
@@ -102,6 +106,28 @@ fn say(written: &[String]) {
     }
 }
 
+/// A metric that is judged.
+struct Judged {
+    metric: Metric,
+    accepted: Option<u64>,
+    measured: Option<u64>,
+    noise: u64,
+    limit: Limit,
+}
+
+impl Judged {
+    /// Whether the change exceeds the limit; that of a metric that depends on the layout, beyond noise.
+    fn is_exceeded(&self) -> bool {
+        let (base, head) = (self.accepted.unwrap_or(0), self.measured.unwrap_or(0));
+        let noise = match self.metric.depends_on_layout() {
+            true => self.noise.min(base.abs_diff(head)),
+            false => 0,
+        };
+        let head = if head > base { head - noise } else { head + noise };
+        self.limit.is_exceeded(base, head)
+    }
+}
+
 /// What entries are made from.
 struct Update<'a> {
     bench: &'a JudgeContext,
@@ -110,13 +136,13 @@ struct Update<'a> {
 }
 
 impl<'a> Update<'a> {
-    /// What can be written: of nothing vacuous, and with a reason wherever one is needed.
+    /// What can be written: with a reason wherever one is needed.
     fn new(
         bench: &'a JudgeContext,
         run: &'a Run,
         reason: Option<&'a str>,
     ) -> Result<Self, UpdateError> {
-        check_vacuous(run)?;
+        warn_of_empty(run);
         let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
         let update = Self { bench, run, reason };
         update.check_reasons()?;
@@ -140,34 +166,73 @@ impl Update<'_> {
         (suite.environment == self.run.environment).then_some(base)
     }
 
-    /// The counts of each metric that policy judges, accepted and measured, with its limit.
+    /// Each metric that policy judges, as accepted and as measured.
     fn judged<'a>(
         &self,
         accepted: &'a Accepted,
         measured: &'a Measurement,
-    ) -> impl Iterator<Item = (u64, u64, Limit)> + use<'a, '_> {
+    ) -> impl Iterator<Item = Judged> + use<'a, '_> {
         let policy = &self.bench.policy;
         Metric::ALL.into_iter().filter_map(move |metric| {
             let limit = policy.limit(&measured.id, metric)?;
-            let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
-            Some((count(&accepted.metrics), count(&measured.metrics), limit))
+            let count = |metrics: &Metrics| metrics.get(&metric).copied();
+            Some(Judged {
+                metric,
+                accepted: count(&accepted.metrics),
+                measured: count(&measured.metrics),
+                noise: count(&accepted.metric_noise).unwrap_or(0),
+                limit,
+            })
         })
     }
 
-    /// Whether anything that is judged differs from what the tree accepts.
+    /// Whether anything that is judged differs from what the tree accepts. What caches miss moves with
+    /// every change of layout: there, only what is beyond limit and noise does.
     fn has_moved(&self, measured: &Measurement) -> bool {
         self.known(&measured.id).is_none_or(|known| {
-            self.judged(known, measured)
-                .any(|(known, head, _)| known != head)
+            self.judged(known, measured).any(|it| {
+                if it.metric.depends_on_layout() && it.accepted.is_some() == it.measured.is_some() {
+                    it.is_exceeded()
+                } else {
+                    it.accepted != it.measured
+                }
+            })
         })
     }
 
-    /// Worse than base by more than the limit, in anything that is judged.
+    /// Worse than base by more than the limit, in anything that is judged and that base counts.
     fn is_worse(&self, measured: &Measurement) -> bool {
         self.base(&measured.id).is_some_and(|base| {
             let mut judged = self.judged(base, measured);
-            judged.any(|(base, head, limit)| head > base && limit.is_exceeded(base, head))
+            judged.any(|it| {
+                it.accepted.is_some() && it.measured > it.accepted && it.is_exceeded()
+            })
         })
+    }
+
+    /// Puts back what the tree has of a suite in which nothing has moved: what caches miss is no reason
+    /// for a line in a diff. A suite that is written is written with all that was measured.
+    fn keep_unmoved(&self, suites: &mut [Baseline]) {
+        for suite in suites {
+            let Some(known) = self.bench.committed.suite(&suite.suite) else {
+                continue;
+            };
+            let is_same = |new: &Accepted, known: &Accepted| {
+                let measured = self.run.benchmark(&new.id);
+                new.id == known.id
+                    && new.reason == known.reason
+                    && new.functions.costs_like(&known.functions)
+                    && measured.is_none_or(|measured| !self.has_moved(measured))
+            };
+            let pairs = || suite.benchmarks.iter().zip(&known.benchmarks);
+            if suite.environment == known.environment
+                && suite.removed == known.removed
+                && suite.benchmarks.len() == known.benchmarks.len()
+                && pairs().all(|(new, known)| is_same(new, known))
+            {
+                suite.benchmarks.clone_from(&known.benchmarks);
+            }
+        }
     }
 
     /// The reason that the tree gives for what was measured, and base did not give already.
@@ -267,11 +332,9 @@ impl Update<'_> {
         }
     }
 
-    /// The entry of a benchmark; `again` is its measurement in a disturbed measurement environment, if it moved.
-    ///
-    /// Cache misses move with every change of layout and are not judged: alone they are no reason
-    /// for a line in a diff.
-    fn entry(&self, measured: &Measurement, again: Option<&Measurement>) -> Accepted {
+    /// The entry of a benchmark; `again` are its measurements in disturbed measurement environments, if
+    /// it moved.
+    fn entry(&self, measured: &Measurement, again: &[&Measurement]) -> Accepted {
         let known = self.known(&measured.id);
         let reason = if self.is_worse(measured) {
             self.given_reason(measured).or(self.reason)
@@ -281,34 +344,35 @@ impl Update<'_> {
                 .and_then(|known| known.reason.as_deref())
         };
         let reason = reason.map(str::to_owned);
-        match (known, again) {
-            (_, Some(again)) => {
-                let noise = measured.instructions().abs_diff(again.instructions());
-                Accepted::from_measurement(measured, noise, reason)
-            }
-            (Some(known), None)
-                if known.functions == measured.functions.condensed() && known.reason == reason =>
-            {
-                known.clone()
-            }
-            (known, None) => {
-                // A noise that was found for other code says nothing of this.
-                let known = known.filter(|_| !self.has_moved(measured));
-                let noise = known.map_or(0, |it| it.noise).max(measured.noise);
-                Accepted::from_measurement(measured, noise, reason)
-            }
+        let all: Vec<&Measurement> = [measured].into_iter().chain(again.iter().copied()).collect();
+        let found = Noise::of(&all).filter(|_| !again.is_empty());
+        // A noise that was found for other code says nothing of this.
+        let known = known.filter(|_| !self.has_moved(measured));
+        let (noise, metric_noise) = match (found, known) {
+            (Some(found), _) => (found.instructions(), found.metrics),
+            (None, Some(known)) => (known.noise, known.metric_noise.clone()),
+            (None, None) => (0, Metrics::new()),
+        };
+        let mut entry = Accepted::from_measurement(measured, noise.max(measured.noise), reason);
+        for (metric, noise) in metric_noise {
+            let known = entry.metric_noise.entry(metric).or_default();
+            *known = noise.max(*known);
         }
+        entry
     }
 }
 
-fn check_vacuous(run: &Run) -> Result<(), UpdateError> {
-    let vacuous = |it: &&Measurement| it.instructions() <= EMPTY_INSTRUCTIONS_MAX;
-    match run.benchmarks.iter().find(vacuous) {
-        Some(measured) => Err(UpdateError::Vacuous {
-            id: measured.id.to_string(),
-            instructions: measured.instructions(),
-        }),
-        None => Ok(()),
+/// Names the benchmarks that measure nothing. They are recorded like the others: whoever has 36 of them
+/// and wrote one that is empty wants a gate for 35.
+fn warn_of_empty(run: &Run) {
+    let is_empty = |it: &&Measurement| it.instructions() <= EMPTY_INSTRUCTIONS_MAX;
+    for measured in run.benchmarks.iter().filter(is_empty) {
+        output::warn(format_args!(
+            "{} executes {} instructions, no more than an empty function: what it was meant to \
+             measure was optimized away (use `std::hint::black_box`)",
+            measured.id,
+            measured.instructions()
+        ));
     }
 }
 
@@ -465,10 +529,10 @@ mod tests {
         };
         let moved = update.has_moved(&head);
         let again = moved.then_some(&head);
-        let entry = update.check_reasons().map(|()| update.entry(&head, again));
+        let entry = update.check_reasons().map(|()| update.entry(&head, again.as_slice()));
         if let Ok(entry) = &entry {
             // A stored run has no second look; the reason does not depend on it.
-            assert_eq!(update.entry(&head, None).reason, entry.reason);
+            assert_eq!(update.entry(&head, &[]).reason, entry.reason);
         }
         (moved, entry.map_err(|error| error.to_string()))
     }

@@ -77,9 +77,6 @@ pub(crate) enum UpdateError {
     )]
     #[diagnostic(help("update all benchmarks at once"))]
     PartOfEnvironment { fields: String },
-    #[error("`{id}` measures almost nothing ({instructions} instructions): optimized away?")]
-    #[diagnostic(help("keep its work: pass inputs and results through `std::hint::black_box`"))]
-    Vacuous { id: String, instructions: u64 },
     #[error("some benchmarks could not be measured; no baseline was changed")]
     #[diagnostic(help("fix the errors above"))]
     Incomplete,

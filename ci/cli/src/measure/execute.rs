@@ -391,7 +391,8 @@ impl<'e> Resolver<'e> {
             generated: vec!["target".to_owned()],
         };
         let sources = source_functions(profile, stacks, &roots);
-        let metrics = metrics(profile);
+        let mut metrics = metrics(profile);
+        metrics.extend(&sources.heap);
         let functions = sources.table();
         let instructions = metrics.get(&Metric::Instructions).copied().unwrap_or(0);
         let sum = functions.total().unwrap_or(u64::MAX);
@@ -418,6 +419,7 @@ impl<'e> Resolver<'e> {
             functions,
             lines,
             noise: 0,
+            metric_noise: Metrics::new(),
         })
     }
 }

@@ -466,6 +466,7 @@ pub(crate) mod tests {
             instructions,
             calls: Some(1),
             caller: None,
+            metrics: icgate_core::model::functions::FunctionMetrics::default(),
         };
         let lines = vec![LineCost {
             file: "src/lib.rs".into(),

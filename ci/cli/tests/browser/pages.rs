@@ -140,6 +140,7 @@ fn measurement(id: &str, number: u64, moved: bool, names: Names) -> Measurement 
             instructions,
             calls: Some(1_000),
             caller: None,
+            metrics: icgate_core::model::functions::FunctionMetrics::default(),
         });
     }
     let functions = FunctionTable::new(rows, 0);

@@ -56,6 +56,7 @@ fn measured(id: &str, count: u64, text: &str) -> Measurement {
         instructions: count,
         calls: None,
         caller: Some(text.into()),
+        metrics: icgate_core::model::functions::FunctionMetrics::default(),
     };
     Measurement {
         id: id.parse().unwrap(),

@@ -51,6 +51,7 @@ pub(crate) fn measurement(id: &str, instructions: u64) -> Measurement {
                 instructions,
                 calls: Some(1),
                 caller: None,
+                metrics: icgate_core::model::functions::FunctionMetrics::default(),
             }],
             0,
         ),

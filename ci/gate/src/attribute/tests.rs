@@ -11,6 +11,7 @@ const FILE: &str = "src/f.rs";
 
 fn row(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {
     FunctionCost {
+        metrics: crate::model::functions::FunctionMetrics::default(),
         name: name.into(),
         file: FILE.into(),
         instructions,
@@ -29,6 +30,7 @@ fn table(rows: &[(&str, u64, Option<u64>)], other: u64) -> FunctionTable {
 
 fn measured(functions: FunctionTable) -> Measurement {
     Measurement {
+        metric_noise: std::collections::BTreeMap::new(),
         id: "a/b/c".parse().unwrap(),
         metrics: [(Metric::Instructions, functions.total().unwrap())].into(),
         functions,

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use crate::model::baseline::{Accepted, Baselines};
 use crate::model::bench_id::BenchId;
 use crate::model::environment::EnvironmentDifference;
+use crate::model::metric::{Metric, Metrics};
 use crate::model::run::{Measurement, Run};
 
 /// What is known of one benchmark.
@@ -62,6 +63,25 @@ impl<'a> Facts<'a> {
     pub fn noise(&self) -> u64 {
         let accepted = self.committed.or(self.base).map_or(0, |it| it.noise);
         accepted.max(self.measured.map_or(0, |it| it.noise))
+    }
+
+    /// The same of any metric.
+    ///
+    /// What base knows of a metric that depends on the layout counts, if base knows anything: it
+    /// excuses more than an exact count's does, so an edit must not bring its own.
+    #[must_use]
+    pub fn noise_of(&self, metric: Metric) -> u64 {
+        if metric == Metric::Instructions {
+            return self.noise();
+        }
+        let of = |noise: &Metrics| noise.get(&metric).copied().unwrap_or(0);
+        let known = if metric.depends_on_layout() {
+            self.base.or(self.committed)
+        } else {
+            self.committed.or(self.base)
+        };
+        let accepted = known.map_or(0, |it| of(&it.metric_noise));
+        accepted.max(self.measured.map_or(0, |it| of(&it.metric_noise)))
     }
 }
 

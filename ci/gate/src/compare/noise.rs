@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::bench_id::BenchId;
+use crate::model::metric::{Metric, Metrics};
 use crate::model::run::Measurement;
 
 /// What several measurements of one benchmark show.
@@ -19,6 +20,8 @@ pub struct Noise {
     pub id: BenchId,
     /// Fewest and most instructions.
     pub range: (u64, u64),
+    /// How far what else is counted moved; what did not is left out.
+    pub metrics: Metrics,
     /// The functions whose cost moved, widest first.
     pub moved: Vec<MovedFunction>,
 }
@@ -66,6 +69,7 @@ impl Noise {
         Some(Self {
             id: first.id.clone(),
             range,
+            metrics: metrics(measurements),
             moved,
         })
     }
@@ -77,6 +81,21 @@ impl Noise {
     }
 }
 
+/// How far each metric but instructions moved, if it did. One that not all have counted is none to
+/// compare.
+fn metrics(measurements: &[&Measurement]) -> Metrics {
+    let noise = |metric: &Metric| {
+        let counts: Option<Vec<u64>> = measurements
+            .iter()
+            .map(|it| it.metrics.get(metric).copied())
+            .collect();
+        let (least, most) = range(counts?.into_iter())?;
+        Some((*metric, most - least))
+    };
+    let others = Metric::ALL.iter().filter(|it| **it != Metric::Instructions);
+    others.filter_map(noise).filter(|(_, noise)| *noise > 0).collect()
+}
+
 /// Least and greatest.
 fn range(counts: impl Iterator<Item = u64> + Clone) -> Option<(u64, u64)> {
     Some((counts.clone().min()?, counts.max()?))
@@ -86,7 +105,6 @@ fn range(counts: impl Iterator<Item = u64> + Clone) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
     use crate::model::functions::{FunctionCost, FunctionTable};
-    use crate::model::metric::Metric;
 
     fn measured(rows: &[(&str, u64)]) -> Measurement {
         let row = |(name, instructions): &(&str, u64)| FunctionCost {
@@ -95,9 +113,11 @@ mod tests {
             instructions: *instructions,
             calls: None,
             caller: None,
+            metrics: crate::model::functions::FunctionMetrics::default(),
         };
         let functions = FunctionTable::new(rows.iter().map(row).collect(), 0);
         Measurement {
+            metric_noise: BTreeMap::new(),
             calls: crate::model::call_graph::CallGraph::default(),
             id: "a/b/c".parse().unwrap(),
             metrics: [(Metric::Instructions, functions.total().unwrap())].into(),

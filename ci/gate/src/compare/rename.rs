@@ -234,6 +234,7 @@ mod tests {
                 instructions: *count,
                 calls: None,
                 caller: None,
+                metrics: crate::model::functions::FunctionMetrics::default(),
             };
             measured.functions = FunctionTable::new(vec![row], 0);
             measured

@@ -8,13 +8,14 @@ use crate::compare::Facts;
 use crate::model::baseline::Accepted;
 use crate::model::metric::{Metric, Metrics};
 use crate::model::policy::Limit;
+use crate::model::run::Measurement;
 
 /// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measured {
     /// Nothing at all.
     Absent,
-    /// At most [`EMPTY_INSTRUCTIONS_MAX`].
+    /// At most [`EMPTY_INSTRUCTIONS_MAX`], which nobody has accepted.
     Tiny,
     Count,
 }
@@ -90,23 +91,27 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn new(facts: &Facts<'_>, metric: Metric, limit: Limit) -> Self {
-        let counts = Counts::of(facts, metric);
-        let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
-        let measured = facts.measured.map(|it| count(&it.metrics));
+        let counts = Counts::of(facts, metric, limit);
+        let measured = facts.measured.and_then(|it| count(&it.metrics, metric));
         let head = measured.unwrap_or(0);
         let listed = match (counts.base, counts.committed) {
             (None, None) => Listed::Nowhere,
+            (Some(_), None) if counts.is_left_out => Listed::Edited,
             (Some(_), None) => Listed::BaseOnly,
             (None, Some(_)) => Listed::HeadOnly,
             (Some(base), Some(committed)) if base == committed => Listed::Same,
             (Some(_), Some(_)) => Listed::Edited,
         };
         let from_baseline = counts.base.or(counts.committed).unwrap_or(0);
-        let whole = movement(from_baseline, head, limit);
+        let movement = |base, head| {
+            let beyond = beyond_layout(facts, metric, base, head);
+            movement(base, head, limit.is_exceeded(base, beyond))
+        };
+        let whole = movement(from_baseline, head);
         // Where head's tree keeps base's baseline, its author answers for what was not on base
         // already; and there is a gain to record only if the baseline has it too.
         let (from, own) = match counts.base_run {
-            Some(from) if listed == Listed::Same => match movement(from, head, limit) {
+            Some(from) if listed == Listed::Same => match movement(from, head) {
                 Movement::Improved if whole != Movement::Improved => (from, Movement::WithinLimit),
                 own => (from, own),
             },
@@ -115,9 +120,9 @@ impl Signals {
         let is_beyond = |it| matches!(it, Movement::Improved | Movement::Regressed);
         let is_drifted = is_beyond(whole) && !is_beyond(own);
         Self {
-            measured: match facts.measured {
+            measured: match facts.measured.filter(|_| measured.is_some()) {
                 None => Measured::Absent,
-                Some(it) if it.instructions() <= EMPTY_INSTRUCTIONS_MAX => Measured::Tiny,
+                Some(it) if is_emptied(facts, it) => Measured::Tiny,
                 Some(_) => Measured::Count,
             },
             listed,
@@ -139,23 +144,48 @@ impl Signals {
     }
 }
 
+/// Whether the benchmark measures nothing, and base does not say so of it already, nor head's tree of a
+/// new one.
+fn is_emptied(facts: &Facts<'_>, measured: &Measurement) -> bool {
+    let accepted = facts.base.or(facts.committed);
+    let is_empty = |count: u64| count <= EMPTY_INSTRUCTIONS_MAX;
+    is_empty(measured.instructions()) && !accepted.is_some_and(|it| is_empty(it.instructions()))
+}
+
 /// How the benchmark's noise compares with its limit, and with how far head is from base.
 ///
-/// Noise excuses nothing that exceeds it. It is known of instructions only, so of another metric's
-/// change nothing is known to exceed it.
+/// Noise excuses nothing that exceeds it. A metric that depends on the layout is no worse a witness
+/// for moving with it: [`beyond_layout`] takes that off the change.
 fn noise(facts: &Facts<'_>, metric: Metric, limit: Limit, (base, head): (u64, u64)) -> Noise {
+    if metric.depends_on_layout() {
+        return Noise::BelowLimit;
+    }
+    let noise = facts.noise_of(metric);
     let is_above = facts.committed.is_some_and(|accepted| {
-        let count = accepted.instructions();
-        limit.is_exceeded(count, count.saturating_add(facts.noise()))
+        let count = count(&accepted.metrics, metric).unwrap_or(0);
+        limit.is_exceeded(count, count.saturating_add(noise))
     });
-    let least = head.saturating_sub(facts.noise());
-    let is_exceeded =
-        metric == Metric::Instructions && movement(base, least, limit) == Movement::Regressed;
+    let least = head.saturating_sub(noise);
+    let is_exceeded = least > base && limit.is_exceeded(base, least);
     match (is_above, is_exceeded) {
         (false, _) => Noise::BelowLimit,
         (true, false) => Noise::AboveLimit,
         (true, true) => Noise::Exceeded,
     }
+}
+
+/// Head's count, nearer to `base` by what the layout of code alone does: its limit is beyond that.
+fn beyond_layout(facts: &Facts<'_>, metric: Metric, base: u64, head: u64) -> u64 {
+    if !metric.depends_on_layout() {
+        return head;
+    }
+    let noise = facts.noise_of(metric).min(head.abs_diff(base));
+    if head > base { head - noise } else { head + noise }
+}
+
+/// What these counts say of one metric, if anything.
+fn count(metrics: &Metrics, metric: Metric) -> Option<u64> {
+    metrics.get(&metric).copied()
 }
 
 /// What base and head's tree count as saying of one metric.
@@ -166,6 +196,8 @@ fn noise(facts: &Facts<'_>, metric: Metric, limit: Limit, (base, head): (u64, u6
 struct Counts {
     base: Option<u64>,
     committed: Option<u64>,
+    /// Whether head's tree has the benchmark, and says nothing of the metric.
+    is_left_out: bool,
     /// Base's code, as measured in this measurement environment.
     base_run: Option<u64>,
     recorded: Recorded,
@@ -173,29 +205,31 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(facts: &Facts<'_>, metric: Metric) -> Self {
-        let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
+    fn of(facts: &Facts<'_>, metric: Metric, limit: Limit) -> Self {
         let base_run_as_baseline = facts.base_run_as_baseline();
         let repeated =
             !facts.comparable && base_run_as_baseline.is_some() && facts.committed == facts.base;
         let base = facts.base.filter(|_| !facts.rebaselined);
         let base_count = match base_run_as_baseline {
-            Some(measured) => Some(count(&measured.metrics)),
-            None => base.map(|it| count(&it.metrics)),
+            Some(measured) => count(&measured.metrics, metric),
+            None => base.and_then(|it| count(&it.metrics, metric)),
         };
+        let committed = match facts.committed {
+            Some(_) if repeated => base_count,
+            committed => committed.and_then(|it| count(&it.metrics, metric)),
+        };
+        let is_left_out = facts.committed.is_some() && committed.is_none();
         Self {
             base: base_count,
-            committed: match facts.committed {
-                Some(_) if repeated => base_count,
-                committed => committed.map(|it| count(&it.metrics)),
-            },
-            base_run: facts.base_run.map(|it| count(&it.metrics)),
+            committed,
+            is_left_out,
+            base_run: facts.base_run.and_then(|it| count(&it.metrics, metric)),
             recorded: match facts.comparable || repeated {
                 false => Recorded::Elsewhere,
                 true if facts.rebaselined && base_run_as_baseline.is_none() => Recorded::Again,
                 true => Recorded::Here,
             },
-            claim: if repeated || says_what_was_measured(facts, base_count, metric) {
+            claim: if repeated || says_what_was_measured(facts, base_count, metric, limit) {
                 Claim::Matches
             } else {
                 Claim::Differs
@@ -221,35 +255,50 @@ fn gives_new_reason(facts: &Facts<'_>) -> bool {
 /// Whether head's tree, where it says anything but what base says, says what was measured: the
 /// count, and the functions behind it, which later causes are told from.
 ///
-/// A noise counts once base has it, and for instructions only: an edit must not bring its own
-/// slack. The functions of a benchmark that moves by itself differ each time.
-fn says_what_was_measured(facts: &Facts<'_>, base_count: Option<u64>, metric: Metric) -> bool {
+/// A noise counts once base has it: an edit must not bring its own slack. The functions of a
+/// benchmark that moves by itself differ each time. A count that depends on the layout may be off by
+/// as much as passes unseen in any case: what was recorded is the change alone, and what is measured
+/// is the change merged with what others did meanwhile.
+fn says_what_was_measured(
+    facts: &Facts<'_>,
+    base_count: Option<u64>,
+    metric: Metric,
+    limit: Limit,
+) -> bool {
     let (Some(committed), Some(measured)) = (facts.committed, facts.measured) else {
         return false;
     };
-    let count = |metrics: &Metrics| metrics.get(&metric).copied().unwrap_or(0);
-    let base = facts.base.filter(|_| !facts.rebaselined);
-    let noise = base.map_or(0, |it| {
-        if metric == Metric::Instructions {
-            it.noise
-        } else {
-            0
-        }
-    });
-    let as_base = base_count == Some(count(&committed.metrics));
-    let as_measured = count(&committed.metrics).abs_diff(count(&measured.metrics)) <= noise;
-    let base_functions = match facts.base_run_as_baseline() {
-        Some(measured) => Some(measured.functions.condensed()),
-        None => base.map(|it| it.functions.clone()),
+    let counts = (
+        count(&committed.metrics, metric),
+        count(&measured.metrics, metric),
+    );
+    let (Some(said), Some(found)) = counts else {
+        return false;
     };
-    let functions = noise > 0
-        || base_functions.as_ref() == Some(&committed.functions)
-        || committed.functions == measured.functions.condensed();
+    let base = facts.base.filter(|_| !facts.rebaselined);
+    let noise = base.map_or(0, |it| match metric {
+        Metric::Instructions => it.noise,
+        _ => count(&it.metric_noise, metric).unwrap_or(0),
+    });
+    let as_base = base_count == Some(said);
+    let as_measured = if metric.depends_on_layout() {
+        !limit.is_exceeded(said, beyond_layout(facts, metric, said, found))
+    } else {
+        said.abs_diff(found) <= noise
+    };
+    let is_noisy = base.is_some_and(|it| it.noise > 0);
+    let of_base = match facts.base_run_as_baseline() {
+        Some(measured) => Some(&measured.functions),
+        None => base.map(|it| &it.functions),
+    };
+    let functions = is_noisy
+        || of_base.is_some_and(|it| it.costs_like(&committed.functions))
+        || measured.functions.costs_like(&committed.functions);
     (as_base || as_measured) && functions
 }
 
-fn movement(base: u64, head: u64, limit: Limit) -> Movement {
-    match (head.cmp(&base), limit.is_exceeded(base, head)) {
+fn movement(base: u64, head: u64, is_exceeded: bool) -> Movement {
+    match (head.cmp(&base), is_exceeded) {
         (Ordering::Equal, _) => Movement::Unchanged,
         (_, false) => Movement::WithinLimit,
         (Ordering::Less, true) => Movement::Improved,

@@ -11,16 +11,32 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::interned::Interned;
+use crate::model::metric::{Metric, Metrics, unique_metrics};
 
 /// Rows below one part in this many of the total are summed into `other`. A tenth of the default
 /// limit of 1 %: nothing smaller can carry a regression by itself.
 const CONDENSED_SHARE: u64 = 1_000;
 
-/// At most this many rows are kept in a baseline.
+/// At most this many rows are kept in a baseline for their instructions, and twice as many in all.
 const CONDENSED_ROWS_MAX: usize = 40;
+
+/// Metrics whose counts a baseline keeps by function: those that can grow while instructions do not.
+pub const FUNCTION_METRICS: [Metric; 7] = [
+    Metric::D1ReadMisses,
+    Metric::D1WriteMisses,
+    Metric::LlReadMisses,
+    Metric::LlWriteMisses,
+    Metric::Allocations,
+    Metric::Reallocations,
+    Metric::Frees,
+];
+
+/// Misses below one part in this many of the benchmark's are not kept: they cannot make its count
+/// exceed a limit of 1 % by themselves.
+const METRIC_SHARE: u64 = 100;
 
 /// What one source function cost, in itself and not in what it called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +54,15 @@ pub struct FunctionCost {
     /// For a library function: the workspace function on whose behalf most of it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Interned>,
+    /// What else was counted in it; what is 0 is left out.
+    #[serde(default, skip_serializing_if = "FunctionMetrics::is_empty")]
+    pub metrics: FunctionMetrics,
 }
+
+/// What else than instructions was counted in a function: little memory, as there are tens of
+/// thousands of them in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FunctionMetrics(Box<[(Metric, u64)]>);
 
 /// What one line of the workspace cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +92,53 @@ pub(crate) fn exact<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     let mut list = Vec::deserialize(deserializer)?;
     list.shrink_to_fit();
     Ok(list)
+}
+
+impl FunctionMetrics {
+    /// These counts without instructions, which have a place of their own, and without zeros.
+    #[must_use]
+    pub fn new(counts: &Metrics) -> Self {
+        let is_kept = |(metric, count): &(&Metric, &u64)| {
+            **metric != Metric::Instructions && **count > 0
+        };
+        let kept = counts.iter().filter(is_kept);
+        Self(kept.map(|(metric, count)| (*metric, *count)).collect())
+    }
+
+    /// The count of `metric`; 0 where there is none.
+    #[must_use]
+    pub fn count(&self, metric: Metric) -> u64 {
+        let found = self.0.iter().find(|(it, _)| *it == metric);
+        found.map_or(0, |(_, count)| *count)
+    }
+
+    /// All counts, in the order of metrics.
+    pub fn iter(&self) -> impl Iterator<Item = (Metric, u64)> {
+        self.0.iter().copied()
+    }
+
+    /// Whether nothing else was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those counts only for which `is_kept` holds.
+    fn retain(&self, is_kept: impl Fn(Metric, u64) -> bool) -> Self {
+        Self(self.iter().filter(|(metric, count)| is_kept(*metric, *count)).collect())
+    }
+}
+
+impl Serialize for FunctionMetrics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for FunctionMetrics {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        unique_metrics(deserializer).map(|counts| Self::new(&counts))
+    }
 }
 
 impl FunctionCost {
@@ -118,20 +189,101 @@ impl FunctionTable {
 
     /// The table a baseline keeps: the rows that can matter, everything else in `other`. The
     /// total stays the same.
+    ///
+    /// A row matters by its instructions, or by what it has of a metric that
+    /// [`FUNCTION_METRICS`] names: all allocations, and misses from a hundredth of the benchmark's.
     #[must_use]
     pub fn condensed(&self) -> Self {
         let least = self.total().unwrap_or(u64::MAX) / CONDENSED_SHARE;
-        let kept = self
-            .rows
-            .iter()
-            .take(CONDENSED_ROWS_MAX)
-            .take_while(|row| row.instructions > 0 && row.instructions >= least)
-            .count();
-        let dropped: u64 = self.rows[kept..].iter().map(|row| row.instructions).sum();
+        let totals = self.metric_totals();
+        let matters = |metric: Metric, count: u64| {
+            let total = totals.get(&metric).copied().unwrap_or(0);
+            FUNCTION_METRICS.contains(&metric)
+                && (!metric.depends_on_layout() || count >= total.div_ceil(METRIC_SHARE))
+        };
+        let (mut rows, mut kept, mut dropped) = (Vec::new(), 0, 0_u64);
+        for row in &self.rows {
+            let metrics = row.metrics.retain(matters);
+            let by_itself = row.instructions > 0 && row.instructions >= least;
+            if (by_itself && kept < CONDENSED_ROWS_MAX)
+                || (!metrics.is_empty() && rows.len() < 2 * CONDENSED_ROWS_MAX)
+            {
+                kept += usize::from(by_itself);
+                rows.push(FunctionCost {
+                    metrics,
+                    ..row.clone()
+                });
+            } else {
+                dropped += row.instructions;
+            }
+        }
         Self {
-            rows: self.rows[..kept].to_vec(),
+            rows,
             other: self.other + dropped,
         }
+    }
+
+    /// The sums of what else was counted, over all rows.
+    #[must_use]
+    pub fn metric_totals(&self) -> Metrics {
+        let mut totals = Metrics::new();
+        for (metric, count) in self.rows.iter().flat_map(|row| row.metrics.iter()) {
+            let total = totals.entry(metric).or_default();
+            *total = total.saturating_add(count);
+        }
+        totals
+    }
+
+    /// Whether the rows have more of a metric than `metrics`, those of the whole, say.
+    pub(crate) fn counts_more_than(&self, metrics: &Metrics) -> bool {
+        let totals = self.metric_totals();
+        totals.iter().any(|(metric, total)| metrics.get(metric).is_none_or(|it| it < total))
+    }
+
+    /// Whether both say the same of instructions, rows and calls. What caches miss moves from
+    /// function to function with the layout of code that neither executes.
+    #[must_use]
+    pub fn costs_like(&self, other: &Self) -> bool {
+        fn costs(
+            table: &FunctionTable,
+        ) -> impl Iterator<Item = (&str, &str, u64, Option<u64>, Option<&str>)> {
+            let rows = table.rows.iter();
+            rows.map(|it| {
+                let caller = it.caller.as_deref();
+                (&*it.name, &*it.file, it.instructions, it.calls, caller)
+            })
+        }
+        let by_cost = |table: &Self| table.without_metrics().condensed();
+        let (a, b) = (by_cost(self), by_cost(other));
+        a.other == b.other && costs(&a).eq(costs(&b))
+    }
+
+    fn without_metrics(&self) -> Self {
+        let rows = self.rows.iter().map(|row| FunctionCost {
+            metrics: FunctionMetrics::default(),
+            ..row.clone()
+        });
+        Self {
+            rows: rows.collect(),
+            other: self.other,
+        }
+    }
+
+    /// The same functions with the counts of `metric` in the place of instructions, out of `total`:
+    /// what tells from where a change of that metric comes.
+    #[must_use]
+    pub fn of_metric(&self, metric: Metric, total: u64) -> Self {
+        if metric == Metric::Instructions {
+            return self.clone();
+        }
+        let rows = self.rows.iter().map(|row| FunctionCost {
+            instructions: row.metrics.count(metric),
+            metrics: FunctionMetrics::default(),
+            ..row.clone()
+        });
+        let rows: Vec<FunctionCost> = rows.filter(|row| row.instructions > 0).collect();
+        let named = rows.iter().map(|row| row.instructions).sum();
+        Self::new(rows, total.saturating_sub(named))
     }
 }
 
@@ -141,6 +293,7 @@ mod tests {
 
     fn row(name: &str, instructions: u64) -> FunctionCost {
         FunctionCost {
+            metrics: FunctionMetrics::default(),
             name: name.into(),
             file: "src/lib.rs".into(),
             instructions,

@@ -11,8 +11,8 @@ pub const COUNT_MAX: u64 = (1 << 53) - 1;
 
 /// A thing that is counted for each benchmark.
 ///
-/// Only [`Instructions`](Self::Instructions) is judged by default. The cache metrics come from
-/// Callgrind's model and move with the addresses of code and data, so they are shown.
+/// Which of them are judged by default, and how far each may move, policy says
+/// ([`Policy::limit`](crate::model::policy::Policy::limit)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -37,12 +37,25 @@ pub enum Metric {
     /// An estimate from the above: 1 a first-level hit, 5 a last-level hit, 35 a memory access.
     /// The weights are Nethercote's, as iai and iai-callgrind use them.
     EstimatedCycles,
-    /// Heap blocks allocated (DHAT).
+    /// Blocks that were asked of the allocator: executions of the first instruction of `malloc` and
+    /// its kin, or of the global allocator's, in the measured region.
+    Allocations,
+    /// Blocks that the allocator was asked to resize, counted in the same way.
+    Reallocations,
+    /// Blocks that were given back to the allocator, counted in the same way.
+    Frees,
+    /// Heap blocks allocated (DHAT), by the whole program.
     HeapBlocks,
     /// Heap bytes allocated (DHAT).
     HeapBytes,
     /// Heap bytes in use at the peak (DHAT).
     HeapPeakBytes,
+    /// Heap blocks that were never given back (DHAT).
+    HeapBlocksNotFreed,
+    /// Bytes that nothing points to at the end (memcheck's "definitely lost").
+    LeakedBytes,
+    /// Blocks that nothing points to at the end (memcheck's "definitely lost").
+    LeakedBlocks,
 }
 
 /// Counts by metric.
@@ -50,7 +63,7 @@ pub type Metrics = BTreeMap<Metric, u64>;
 
 impl Metric {
     /// Every metric, in the order in which they are written.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::Instructions,
         Self::DataReads,
         Self::DataWrites,
@@ -61,9 +74,15 @@ impl Metric {
         Self::LlReadMisses,
         Self::LlWriteMisses,
         Self::EstimatedCycles,
+        Self::Allocations,
+        Self::Reallocations,
+        Self::Frees,
         Self::HeapBlocks,
         Self::HeapBytes,
         Self::HeapPeakBytes,
+        Self::HeapBlocksNotFreed,
+        Self::LeakedBytes,
+        Self::LeakedBlocks,
     ];
 
     /// The name in JSON and policy.
@@ -80,10 +99,38 @@ impl Metric {
             Self::LlReadMisses => "ll_read_misses",
             Self::LlWriteMisses => "ll_write_misses",
             Self::EstimatedCycles => "estimated_cycles",
+            Self::Allocations => "allocations",
+            Self::Reallocations => "reallocations",
+            Self::Frees => "frees",
             Self::HeapBlocks => "heap_blocks",
             Self::HeapBytes => "heap_bytes",
             Self::HeapPeakBytes => "heap_peak_bytes",
+            Self::HeapBlocksNotFreed => "heap_blocks_not_freed",
+            Self::LeakedBytes => "leaked_bytes",
+            Self::LeakedBlocks => "leaked_blocks",
         }
+    }
+
+    /// The name as a reader of a sentence sees it: `d1 read misses`.
+    #[must_use]
+    pub fn words(self) -> String {
+        self.name().replace('_', " ")
+    }
+
+    /// Whether it moves with the addresses of code and data, and so when code that a benchmark never
+    /// executes is changed: what a cache misses, and what is estimated from that.
+    #[must_use]
+    pub const fn depends_on_layout(self) -> bool {
+        matches!(
+            self,
+            Self::I1Misses
+                | Self::D1ReadMisses
+                | Self::D1WriteMisses
+                | Self::LlInstructionMisses
+                | Self::LlReadMisses
+                | Self::LlWriteMisses
+                | Self::EstimatedCycles
+        )
     }
 
     /// The metric that Callgrind calls `event`, if it is one of ours.

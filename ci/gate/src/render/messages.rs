@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 
 use crate::attribute::reach::Reach;
 use crate::attribute::{Culprit, FunctionChange, Inlining, Kind};
-use crate::judge::{BaselineState, Outcome, Verdict};
+use crate::judge::{BaselineState, EMPTY_INSTRUCTIONS_MAX, Outcome, Verdict};
 use crate::model::bench_id::BenchId;
+use crate::model::metric::Metric;
 use crate::render::number::{grouped, percent, signed};
 use crate::report::{MainCause, Report, Row};
 
@@ -127,6 +128,15 @@ pub(crate) fn blame(row: &Row) -> Option<String> {
 fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
     let head = row.head.map_or_else(String::new, grouped);
     Some(match row.baseline {
+        BaselineState::Kept if row.passed_by_min_change => format!(
+            "passes because a change of at most {} {} does; its share exceeds {}",
+            grouped(row.limit_min_change),
+            row.metric.words(),
+            row.limit_share()
+        ),
+        BaselineState::Kept if is_empty(row) => format!(
+            "executes {head} instructions, no more than an empty function, and measures nothing"
+        ),
         BaselineState::Kept => return None,
         BaselineState::Accepted => format!("reason: {}", name(row.reason.as_ref()?)),
         BaselineState::Added => "new, with its baseline".to_owned(),
@@ -146,10 +156,15 @@ fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
             row.committed.or(row.base).map_or_else(String::new, grouped),
         ),
         BaselineState::NoBaseline => "has no baseline".to_owned(),
+        BaselineState::BenchmarkMissing if row.metric != Metric::Instructions => format!(
+            "its baseline has {}, which were not measured",
+            row.metric.words()
+        ),
         BaselineState::BenchmarkMissing => "has a baseline, but was not measured".to_owned(),
         BaselineState::Noisy => format!(
-            "moves by {} instructions when nothing changed, which exceeds its limit",
-            grouped(row.noise)
+            "moves by {} {} when nothing changed, which exceeds its limit",
+            grouped(row.noise),
+            row.metric.words()
         ),
         BaselineState::Empty => {
             format!("executes {head} instructions and measures nothing: optimized away?")
@@ -162,6 +177,12 @@ fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
             "its baseline was recorded in another environment".to_owned()
         }
     })
+}
+
+/// Whether it costs no more than an empty function; base accepts that, or it would fail.
+fn is_empty(row: &Row) -> bool {
+    let count = row.metrics.get(&Metric::Instructions).and_then(|it| it.1);
+    count.is_some_and(|count| count <= EMPTY_INSTRUCTIONS_MAX)
 }
 
 /// Whether the diff can have moved a row, where that is not what everybody expects: that it changes
@@ -237,8 +258,12 @@ pub(crate) fn culprit(row: &Row, culprit: &Culprit) -> String {
         it.name == culprit.name && it.caller == culprit.caller && it.kind == culprit.kind
     };
     let change = row.attribution.functions.iter().find(is_it);
+    let unit = match row.cause_metric {
+        Metric::Instructions => String::new(),
+        metric => format!(" {}", metric.words()),
+    };
     format!(
-        "{} in {} ({})",
+        "{}{unit} in {} ({})",
         signed(culprit.instructions),
         function(&culprit.name, culprit.caller.as_deref()),
         change.map_or_else(String::new, kind_alone)

@@ -4,6 +4,7 @@
 //! decide nothing. It is also what `report.json` holds.
 
 mod cause;
+mod cause_metric;
 pub mod detail;
 pub mod explain;
 pub mod history;
@@ -24,7 +25,7 @@ use crate::model::environment::{Environment, EnvironmentDifference};
 use crate::model::escape::{escaped, lines as escaped_lines};
 use crate::model::interned::Interned;
 use crate::model::metric::{Metric, Metrics};
-use crate::model::policy::{Commands, PartsPerMillion, Policy, share_of};
+use crate::model::policy::{Commands, Limit, PartsPerMillion, Policy, share_of};
 use crate::model::run::{Failed, Run};
 use crate::report::history::{History, Trend};
 use crate::report::source_link::SourceTree;
@@ -113,13 +114,19 @@ pub struct Row {
     /// What it is called now, or was called in base, where its counts show that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_name: Option<BenchId>,
-    /// How far the benchmark moves when nothing changed.
+    /// Whether it passes only because so small a change does: its share exceeds the limit.
+    #[serde(skip_serializing_if = "is_false")]
+    pub passed_by_min_change: bool,
+    /// How far the metric moves when nothing changed.
     pub noise: u64,
     /// Why a worsening was accepted.
     pub reason: Option<String>,
     /// All other metrics, base and head.
     pub metrics: BTreeMap<Metric, (Option<u64>, Option<u64>)>,
-    /// Where the change comes from.
+    /// What the causes are told by: the metric that decided, or what it is made of, or instructions
+    /// where no function's share of it is known.
+    pub cause_metric: Metric,
+    /// Where the change of that comes from.
     pub attribution: Attribution,
     /// The functions that explain most of it, with the line to look at.
     pub culprits: Vec<Culprit>,
@@ -142,6 +149,14 @@ pub struct BaseRunChange {
     pub own: Option<i64>,
     /// Whether base's baseline is of another measurement environment.
     pub other_environment: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+const fn is_false(it: &bool) -> bool {
+    !*it
 }
 
 impl Row {
@@ -354,15 +369,26 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         Some(measured) => Some(&measured.functions),
         None => accepted.map(|it| &it.functions),
     };
-    let attribution = match (functions, facts.measured) {
-        (Some(functions), Some(measured)) => attribute(functions, measured, facts.base_run),
+    let cause_metric = cause_metric::of(facts, *metric);
+    let measured = facts.measured.map(|it| cause_metric::project(it, cause_metric));
+    let measured = measured.as_deref();
+    let base_measured = facts.base_run.map(|it| cause_metric::project(it, cause_metric));
+    let functions = functions.map(|functions| {
+        let metrics = facts.base_run.map_or_else(|| accepted.map(|it| &it.metrics), |it| Some(&it.metrics));
+        let total = metrics.and_then(|it| it.get(&cause_metric).copied());
+        functions.of_metric(cause_metric, total.unwrap_or(0))
+    });
+    let attribution = match (&functions, measured) {
+        (Some(functions), Some(measured)) => {
+            attribute(functions, measured, base_measured.as_deref())
+        }
         _ => Attribution::default(),
     };
-    let culprits = facts.measured.map_or_else(Vec::new, |measured| {
+    let culprits = measured.map_or_else(Vec::new, |measured| {
         culprits(
             &attribution,
             measured,
-            facts.base_run,
+            base_measured.as_deref(),
             changed,
             CULPRITS_MAX,
         )
@@ -393,12 +419,21 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         limit: limit.share.0,
         limit_min_change: limit.min_change,
         other_name: facts.former.cloned(),
-        noise: facts.noise(),
+        passed_by_min_change: verdict.movement == Some(Movement::WithinLimit)
+            && base.zip(head).is_some_and(|(base, head)| {
+                let share_alone = Limit {
+                    min_change: 0,
+                    ..*limit
+                };
+                limit.min_change > 0 && head > base && share_alone.is_exceeded(base, head)
+            }),
+        noise: facts.noise_of(*metric),
         reason: match facts.measured {
             None => facts.removal.map(str::to_owned),
             Some(_) => facts.committed.and_then(|it| it.reason.clone()),
         },
         metrics,
+        cause_metric,
         attribution,
         culprits,
         reach,

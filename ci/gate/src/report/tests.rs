@@ -10,6 +10,7 @@ use crate::model::run::{FunctionLines, Measurement, RUN_FORMAT};
 
 fn function(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {
     FunctionCost {
+        metrics: crate::model::functions::FunctionMetrics::default(),
         name: name.into(),
         file: "engine/src/frame.rs".into(),
         instructions,
@@ -35,6 +36,7 @@ fn measurement(id: &str, functions: Vec<FunctionCost>) -> Measurement {
         })
         .collect();
     Measurement {
+        metric_noise: BTreeMap::new(),
         calls: crate::model::call_graph::CallGraph::default(),
         id: id.parse().unwrap(),
         metrics: [

@@ -4,7 +4,8 @@
 //! baselines/<platform>/<suite>.json
 //! { "format":2, "suite": …, "environment": {…},
 //!   "benchmarks": [
-//!     {"id": …, "metrics": {"instructions": …, …}, "noise": 0, "other": …, "functions": [
+//!     {"id": …, "metrics": {"instructions": …, …}, "noise": 0, "metric_noise": {…}, "other": …,
+//!      "functions": [
 //!       {"name": …, "file": …, "instructions": …, "calls": …},     one function a line
 //!     ]},
 //!   ],
@@ -76,6 +77,9 @@ pub struct Accepted {
     pub metrics: Metrics,
     /// How far its instructions move when nothing changed.
     pub noise: u64,
+    /// How far what else is counted moves then; what does not is left out. Caches miss more or less
+    /// when the layout of code changes that the benchmark never executes.
+    pub metric_noise: Metrics,
     /// Why a worsening was accepted, in the words of whoever did.
     pub reason: Option<String>,
     /// Where its instructions were spent.
@@ -90,6 +94,7 @@ impl Accepted {
             id: measured.id.clone(),
             metrics: measured.metrics.clone(),
             noise,
+            metric_noise: measured.metric_noise.clone(),
             reason,
             functions: measured.functions.condensed(),
         }
@@ -183,6 +188,12 @@ struct WireAccepted {
     #[serde(deserialize_with = "unique_metrics")]
     metrics: Metrics,
     noise: u64,
+    #[serde(
+        default,
+        skip_serializing_if = "Metrics::is_empty",
+        deserialize_with = "unique_metrics"
+    )]
+    metric_noise: Metrics,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     other: u64,
@@ -196,6 +207,7 @@ impl WireAccepted {
             id: self.id,
             metrics: self.metrics,
             noise: self.noise,
+            metric_noise: self.metric_noise,
             reason: self.reason,
             functions: FunctionTable::new(self.functions, self.other),
         }
@@ -206,6 +218,7 @@ impl WireAccepted {
             id: accepted.id.clone(),
             metrics: accepted.metrics.clone(),
             noise: accepted.noise,
+            metric_noise: accepted.metric_noise.clone(),
             reason: accepted.reason.clone(),
             other: accepted.functions.other(),
             functions: accepted.functions.rows().to_vec(),
@@ -282,10 +295,19 @@ impl Baseline {
                     "`{id}` has {metric} {count}, over the largest count {COUNT_MAX}"
                 ));
             }
+            let too_far = benchmark.metric_noise.iter().find(|it| *it.1 > COUNT_MAX);
+            if let Some((metric, noise)) = too_far {
+                return Err(format!(
+                    "`{id}` has a noise of {noise} {metric}, over the largest count {COUNT_MAX}"
+                ));
+            }
             if *noise > COUNT_MAX {
                 return Err(format!(
                     "`{id}` has noise {noise}, over the largest count {COUNT_MAX}"
                 ));
+            }
+            if functions.counts_more_than(metrics) {
+                return Err(format!("the functions of `{id}` count more than it does itself"));
             }
             if functions.total() != Some(benchmark.instructions()) {
                 return Err(format!(

@@ -9,8 +9,10 @@ pub(crate) fn accepted(id: &str, instructions: u64) -> Accepted {
         instructions: instructions.saturating_sub(10),
         calls: Some(1),
         caller: None,
+        metrics: crate::model::functions::FunctionMetrics::default(),
     };
     Accepted {
+        metric_noise: BTreeMap::new(),
         id: id.parse().unwrap(),
         metrics: [(Metric::Instructions, instructions), (Metric::DataReads, 7)].into(),
         noise: 0,
@@ -23,6 +25,7 @@ pub(crate) fn accepted(id: &str, instructions: u64) -> Accepted {
 pub(crate) fn measured(id: &str, instructions: u64) -> Measurement {
     let accepted = accepted(id, instructions);
     Measurement {
+        metric_noise: BTreeMap::new(),
         calls: crate::model::call_graph::CallGraph::default(),
         id: accepted.id,
         metrics: accepted.metrics,

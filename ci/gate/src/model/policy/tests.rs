@@ -14,9 +14,9 @@ fn the_default_is_one_percent_of_instructions() {
     let limit = policy.limit(&id("a/b/c"), Metric::Instructions).unwrap();
     assert_eq!(
         (limit.share, limit.min_change),
-        (PartsPerMillion(10_000), 50)
+        (PartsPerMillion(10_000), 5)
     );
-    assert_eq!(policy.limit(&id("a/b/c"), Metric::EstimatedCycles), None);
+    assert_eq!(policy.limit(&id("a/b/c"), Metric::I1Misses), None);
     assert_eq!(policy.improvement(), OnImprovement::Fail);
 }
 
@@ -37,7 +37,15 @@ fn the_last_rule_that_matches_counts() {
         min_change = 0
         [[rule]]
         benchmarks = "gone/**"
+        metric = "i1_misses"
+        [[rule]]
+        benchmarks = "kv/**"
         metric = "heap_bytes"
+        limit = "off"
+        [[rule]]
+        benchmarks = "kv/**"
+        metric = "d1_read_misses"
+        limit = "2%"
         "#,
     )
     .unwrap();
@@ -57,8 +65,15 @@ fn the_last_rule_that_matches_counts() {
             min_change: 0
         }
     );
-    assert!(policy.limit(&id("gone/a/b"), Metric::HeapBytes).is_some());
-    assert_eq!(policy.limit(&id("kv/get/b"), Metric::HeapBytes), None);
+    let of = |name: &str, metric| policy.limit(&id(name), metric);
+    assert_eq!(of("gone/a/b", Metric::I1Misses).unwrap().min_change, 7);
+    assert_eq!(of("kv/get/b", Metric::I1Misses), None);
+    assert_eq!(of("kv/get/b", Metric::HeapBytes), None);
+    assert_eq!(of("wal/a/b", Metric::HeapBytes).unwrap().share, PartsPerMillion(0));
+    // What a rule leaves open is the metric's own, not that of instructions.
+    let own = Policy::default_limit(Metric::D1ReadMisses).unwrap();
+    let share = PartsPerMillion(20_000);
+    assert_eq!(of("kv/get/b", Metric::D1ReadMisses), Some(Limit { share, ..own }));
     assert_eq!(policy.improvement(), OnImprovement::Notice);
     assert_eq!(policy.unmatched(&[&id("kv/get/b")]), ["gone/**"]);
 }
@@ -69,7 +84,7 @@ fn drift_is_judged_only_where_policy_says_so() {
     let policy = read("format = 2\n[drift]\nlimit = \"5%\"").unwrap();
     let limit = Limit {
         share: PartsPerMillion(50_000),
-        min_change: 50,
+        min_change: 5,
     };
     assert_eq!(policy.drift(), Some(limit));
     let bad = read("format = 2\n[drift]\nlimit = \"5\"").unwrap_err();

@@ -118,6 +118,13 @@ pub struct Measurement {
     /// How far it moved when it was measured again in this run; 0 if it was not.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub noise: u64,
+    /// How far what else is counted moved then; what did not is left out.
+    #[serde(
+        default,
+        skip_serializing_if = "Metrics::is_empty",
+        deserialize_with = "unique_metrics"
+    )]
+    pub metric_noise: Metrics,
     /// The workspace's lines behind each function, most expensive functions and lines first.
     #[serde(
         default,
@@ -289,8 +296,15 @@ impl Run {
             check_order(&pair[0].id, &pair[1].id).map_err(|what| untrue(&pair[1].id, what))?;
         }
         for benchmark in &self.benchmarks {
-            if benchmark.metrics.values().any(|count| *count > COUNT_MAX) {
+            let counts = benchmark.metrics.values().chain(benchmark.metric_noise.values());
+            if counts.into_iter().any(|count| *count > COUNT_MAX) {
                 return Err(untrue(&benchmark.id, "has a count beyond 2^53 - 1"));
+            }
+            if benchmark.functions.counts_more_than(&benchmark.metrics) {
+                return Err(untrue(
+                    &benchmark.id,
+                    "has functions that count more than it does itself",
+                ));
             }
             if benchmark.functions.total() != Some(benchmark.instructions()) {
                 return Err(untrue(

@@ -20,6 +20,7 @@ fn run() -> Run {
             functions,
             lines: vec![],
             noise: 0,
+            metric_noise: std::collections::BTreeMap::new(),
         }],
     }
 }

@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::parser::{BB, Columns, INSTR, LINE, Parser};
-use super::profile::{INSTRUCTIONS, ProfileError, union};
+use super::profile::{INSTRUCTIONS, MISSES, ProfileError, union};
 use super::tokens::{accumulate, is_key_byte, number, syntax, time_range, words};
 
 impl Parser {
@@ -79,6 +79,11 @@ impl Parser {
         };
         if self.profile.events.is_empty() {
             self.profile.totals = vec![0; events.len()];
+            let miss = |event: &String| {
+                let kept = (0..).zip(MISSES).find(|(_, name)| name == event);
+                kept.map(|(index, _)| index)
+            };
+            self.miss_columns = events.iter().map(miss).collect();
             self.profile.events = events;
             self.instructions_column = column;
         } else if self.profile.events != events {

@@ -14,8 +14,8 @@
 //!   a name its number.
 //! - A name's number holds to the end of the file, across parts.
 //!
-//! Deliberately absent: jumps, call targets' positions, and the other events of a line. Of those
-//! only the totals are kept.
+//! Deliberately absent: jumps, call targets' positions, and most other events of a line. Of those
+//! only the totals are kept; what data caches miss is kept by place ([`MISSES`]).
 
 mod header;
 mod names;
@@ -30,7 +30,7 @@ use thiserror::Error;
 
 use parser::Parser;
 pub use profile::ProfileError;
-pub use profile::{Call, Cost, FileId, ObjectId, Profile, Symbol, SymbolId};
+pub use profile::{Call, Cost, FileId, MISSES, Miss, ObjectId, Profile, Symbol, SymbolId};
 
 /// How much of a source is in memory at a time: large enough that calls for more cost nothing,
 /// small enough to stay in a cache. Profiles have tens of megabytes, and pages that are touched

@@ -8,7 +8,7 @@ use memchr::memchr;
 
 use super::names::Names;
 use super::profile::{
-    Call, FileId, ObjectId, Profile, ProfileError, SelfCost, Symbol, SymbolId, index,
+    MISSES, Call, FileId, ObjectId, Profile, ProfileError, SelfCost, SelfMiss, Symbol, SymbolId, index,
 };
 use super::tokens::{next_word, number, syntax, take_number};
 
@@ -30,6 +30,7 @@ pub(super) struct Parser {
     /// The symbol's costs since it was named. Handed over together, they take no more memory than
     /// they need; memory that is touched for the first time is a good part of what reading costs.
     costs: Vec<SelfCost>,
+    misses: Vec<SelfMiss>,
     callee: Callee,
     /// The call whose inclusive cost the next line states.
     call: Option<(SymbolKey, u32, u64)>,
@@ -42,8 +43,11 @@ pub(super) struct Parser {
     instructions: u64,
     call_count: u64,
     call_instructions: u64,
+    miss_count: u64,
 
     pub(super) instructions_column: usize,
+    /// Which of the misses that are kept by place a column counts, by the column.
+    pub(super) miss_columns: Vec<Option<u8>>,
     pub(super) profile: Profile,
     /// Callee and its file of each of the profile's calls, until all symbols are known.
     callees: Vec<(SymbolKey, u32)>,
@@ -106,6 +110,7 @@ impl Parser {
             function: None,
             symbol: None,
             costs: Vec::new(),
+            misses: Vec::new(),
             callee: Callee::default(),
             call: None,
             columns: Columns::default(),
@@ -114,7 +119,9 @@ impl Parser {
             instructions: 0,
             call_count: 0,
             call_instructions: 0,
+            miss_count: 0,
             instructions_column: 0,
+            miss_columns: Vec::new(),
             profile: Profile::default(),
             callees: Vec::new(),
         }
@@ -228,6 +235,7 @@ impl Parser {
         };
         let call = self.call.take();
         let mut instructions = 0;
+        let mut misses = [0; MISSES.len()];
         for column in 0.. {
             if let [b'\n', ..] | [] = rest {
                 break;
@@ -243,6 +251,9 @@ impl Parser {
             }
             if call.is_none() {
                 self.part.self_costs[column] = self.sum(self.part.self_costs[column], cost)?;
+                if let Some(event) = self.miss_columns.get(column).copied().flatten() {
+                    misses[usize::from(event)] = cost;
+                }
             }
         }
 
@@ -265,7 +276,9 @@ impl Parser {
                 count,
                 instructions,
             });
-        } else if instructions > 0 {
+            return Ok(rest.get(1..).unwrap_or_default());
+        }
+        if instructions > 0 {
             let cost = SelfCost {
                 address,
                 file,
@@ -273,6 +286,16 @@ impl Parser {
                 instructions,
             };
             self.costs.push(cost);
+        }
+        for (event, &count) in (0..).zip(&misses).filter(|(_, count)| **count > 0) {
+            self.miss_count = self.sum(self.miss_count, count)?;
+            self.misses.push(SelfMiss {
+                address,
+                file,
+                line,
+                event,
+                count,
+            });
         }
         Ok(rest.get(1..).unwrap_or_default())
     }
@@ -317,11 +340,17 @@ impl Parser {
     fn leave_symbol(&mut self) {
         if let Some(symbol) = self.symbol.take() {
             self.profile.costs[symbol.index()].append(&mut self.costs);
+            self.profile.misses[symbol.index()].append(&mut self.misses);
         }
     }
 
     fn symbol_of(&mut self, (object, function): SymbolKey, file: u32) -> SymbolId {
-        let Profile { symbols, costs, .. } = &mut self.profile;
+        let Profile {
+            symbols,
+            costs,
+            misses,
+            ..
+        } = &mut self.profile;
         let functions = &self.functions;
         *self.symbols.entry((object, function)).or_insert_with(|| {
             symbols.push(Symbol {
@@ -330,6 +359,7 @@ impl Parser {
                 file: FileId(file),
             });
             costs.push(Vec::new());
+            misses.push(Vec::new());
             SymbolId(index(symbols.len() - 1))
         })
     }

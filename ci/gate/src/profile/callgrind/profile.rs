@@ -72,6 +72,37 @@ pub(super) struct SelfCost {
     pub(super) instructions: u64,
 }
 
+/// What caches missed at one place, of one of [`MISSES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Miss {
+    /// The function.
+    pub symbol: SymbolId,
+    /// Address of the instruction relative to the object.
+    pub address: Option<NonZeroU64>,
+    /// File that the code was written in.
+    pub file: FileId,
+    /// Source line; 0 where unknown.
+    pub line: u32,
+    /// Which of [`MISSES`], by index.
+    pub event: usize,
+    /// How often.
+    pub count: u64,
+}
+
+/// The events, beside instructions, that are kept by place. They are few where nothing else is: most
+/// instructions miss nothing.
+pub const MISSES: [&str; 4] = ["D1mr", "D1mw", "DLmr", "DLmw"];
+
+/// A [`Miss`] among those of its symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SelfMiss {
+    pub(super) address: Option<NonZeroU64>,
+    pub(super) file: FileId,
+    pub(super) line: u32,
+    pub(super) event: u8,
+    pub(super) count: u64,
+}
+
 /// All calls from one call site to one function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
@@ -104,6 +135,8 @@ pub struct Profile {
     /// Of each symbol. Not one list, since a name may stand for several functions of the machine
     /// (instances of a generic one), whose costs then come apart.
     pub(super) costs: Vec<Vec<SelfCost>>,
+    /// Of each symbol, in the order of its costs.
+    pub(super) misses: Vec<Vec<SelfMiss>>,
     pub(super) calls: Vec<Call>,
 }
 
@@ -215,6 +248,23 @@ impl Profile {
             })
     }
 
+    /// What caches missed, by place.
+    pub fn misses(&self) -> impl Iterator<Item = Miss> {
+        (0..)
+            .map(SymbolId)
+            .zip(&self.misses)
+            .flat_map(|(symbol, misses)| {
+                misses.iter().map(move |miss| Miss {
+                    symbol,
+                    address: miss.address,
+                    file: miss.file,
+                    line: miss.line,
+                    event: usize::from(miss.event),
+                    count: miss.count,
+                })
+            })
+    }
+
     /// Calls; see invariant 1 for their order.
     #[must_use]
     pub fn calls(&self) -> &[Call] {
@@ -309,6 +359,12 @@ impl Profile {
         checked_sum(
             parts
                 .iter()
+                .flat_map(|part| part.misses())
+                .map(|miss| miss.count),
+        )?;
+        checked_sum(
+            parts
+                .iter()
                 .flat_map(|part| &part.calls)
                 .map(|call| call.instructions),
         )?;
@@ -346,6 +402,7 @@ impl Profile {
                     file,
                 });
                 self.costs.push(Vec::new());
+                self.misses.push(Vec::new());
                 SymbolId(index(self.symbols.len() - 1))
             });
             let known = &mut self.symbols[id.index()].file;
@@ -362,6 +419,13 @@ impl Profile {
             });
             self.costs[symbol.index()].extend(costs);
         }
+        for (misses, symbol) in other.misses.iter().zip(&symbols) {
+            let misses = misses.iter().map(|miss| SelfMiss {
+                file: file(miss.file),
+                ..*miss
+            });
+            self.misses[symbol.index()].extend(misses);
+        }
         self.calls.extend(other.calls.iter().map(|call| Call {
             caller: symbol(call.caller),
             callee: symbol(call.callee),
@@ -376,17 +440,18 @@ impl Profile {
     fn sort_symbols(&mut self) -> Vec<SymbolId> {
         let mut sorted: Vec<_> = std::mem::take(&mut self.symbols)
             .into_iter()
-            .zip(std::mem::take(&mut self.costs))
+            .zip(std::mem::take(&mut self.costs).into_iter().zip(std::mem::take(&mut self.misses)))
             .enumerate()
             .collect();
         sorted.sort_by(|(_, (a, _)), (_, (b, _))| {
             (a.object, &a.function).cmp(&(b.object, &b.function))
         });
         let mut ids = vec![SymbolId(u32::MAX); sorted.len()];
-        for (id, (former, (symbol, costs))) in (0..).zip(sorted) {
+        for (id, (former, (symbol, (costs, misses)))) in (0..).zip(sorted) {
             ids[former] = SymbolId(id);
             self.symbols.push(symbol);
             self.costs.push(costs);
+            self.misses.push(misses);
         }
         ids
     }
@@ -423,6 +488,20 @@ impl Profile {
                 let same = key(cost) == key(kept);
                 if same {
                     kept.instructions += cost.instructions;
+                }
+                same
+            });
+        }
+        let key = |miss: &SelfMiss| (miss.address, miss.file, miss.line, miss.event);
+        for misses in &mut self.misses {
+            for miss in &mut *misses {
+                miss.file = FileId(files[miss.file.0 as usize]);
+            }
+            misses.sort_by_key(key);
+            misses.dedup_by(|miss, kept| {
+                let same = key(miss) == key(kept);
+                if same {
+                    kept.count += miss.count;
                 }
                 same
             });

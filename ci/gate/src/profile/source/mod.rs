@@ -25,6 +25,7 @@
 //! Numbers of calls are callgrind's, with its flaw: where costs are collected only inside the
 //! benchmark, the same call executed outside (in a setup, say) is counted as well.
 
+mod heap;
 mod path;
 mod place;
 mod rows;
@@ -35,9 +36,10 @@ use std::collections::BTreeMap;
 use crate::model::call_graph::CallGraph;
 use crate::model::functions::{FunctionCost, FunctionTable, LineCost};
 
-use crate::profile::callgrind::Profile;
+use crate::model::metric::{Metric, Metrics};
+use crate::profile::callgrind::{MISSES, Profile};
 use crate::profile::symbol_name::normalise;
-use place::Resolver;
+use place::{Home, Resolver};
 use rows::Rows;
 
 /// One level of an inline stack.
@@ -76,6 +78,8 @@ pub struct SourceProfile {
     pub symbols: Vec<SymbolCost>,
     /// Who calls whom, from which lines of the workspace.
     pub calls: CallGraph,
+    /// How often the allocator was called, if that is known.
+    pub heap: Metrics,
 }
 
 /// A row: a function of the workspace, or a library function that was not inlined.
@@ -154,6 +158,14 @@ pub fn source_functions(
         }
         rows.inlined(&place, own, cost.instructions);
     }
+    for miss in profile.misses() {
+        let place = resolver.place(miss.symbol, miss.address, miss.file, miss.line);
+        let at = rows.at(&place, own[miss.symbol.index()]);
+        if let Some(metric) = Metric::from_callgrind_event(MISSES[miss.event]) {
+            *rows.rows[at].metrics.entry(metric).or_default() += miss.count;
+        }
+    }
+    let heap = heap::count(profile, &homes, &mut resolver, &own, &mut rows);
     for row in &own {
         rows.rows[*row].calls.get_or_insert(0);
     }
@@ -173,6 +185,7 @@ pub fn source_functions(
         functions: rows.finish(),
         symbols: symbols(profile),
         calls,
+        heap,
     }
 }
 

@@ -8,8 +8,8 @@ use super::SourceFunction;
 use super::path::SourceFile;
 use super::place::{Line, Place};
 use crate::model::call_graph::{CallGraph, CallSite, Calls};
-use crate::model::functions::FunctionCost;
-use crate::model::functions::LineCost;
+use crate::model::functions::{FunctionCost, FunctionMetrics, LineCost};
+use crate::model::metric::Metrics;
 
 /// The rows as they are summed.
 #[derive(Default)]
@@ -24,6 +24,7 @@ pub(super) struct Row {
     is_workspace: bool,
     pub(super) instructions: u64,
     pub(super) calls: Option<u64>,
+    pub(super) metrics: Metrics,
     pub(super) lines: BTreeMap<Line, u64>,
     callers: BTreeMap<usize, Edge>,
 }
@@ -86,6 +87,7 @@ impl Rows {
                 is_workspace: false,
                 instructions: 0,
                 calls: None,
+                metrics: Metrics::new(),
                 lines: BTreeMap::new(),
                 callers: BTreeMap::new(),
             });
@@ -208,6 +210,7 @@ impl Rows {
                     instructions: row.instructions,
                     calls: row.calls,
                     caller: behalf.map(|(caller, _)| self.rows[caller].name.as_ref().into()),
+                    metrics: FunctionMetrics::new(&row.metrics),
                 },
                 lines: most_expensive_first(&lines),
             });

@@ -48,6 +48,7 @@ fn rows(profile: &SourceProfile) -> Vec<String> {
             instructions,
             calls,
             caller,
+            ..
         } = &row.cost;
         let mut text = format!("{name} [{file}] {instructions}");
         if let Some(calls) = calls {

@@ -28,6 +28,7 @@ fn run(name: &str, file: &str, why: &str) -> Run {
         instructions: 1_000,
         calls: Some(1),
         caller: Some(name.into()),
+        metrics: crate::model::functions::FunctionMetrics::default(),
     };
     let line = LineCost {
         file: file.into(),
@@ -56,6 +57,7 @@ fn run(name: &str, file: &str, why: &str) -> Run {
             noise: 0,
             lines: vec![lines],
             calls: CallGraph::default(),
+            metric_noise: std::collections::BTreeMap::new(),
         }],
     }
 }

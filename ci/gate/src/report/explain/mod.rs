@@ -183,6 +183,7 @@ fn vanished(change: FunctionChange) -> Function {
             instructions: change.head,
             calls: None,
             caller: change.caller.clone(),
+            metrics: crate::model::functions::FunctionMetrics::default(),
         },
         change: Some(change),
     }

@@ -41,6 +41,7 @@ fn measurement(
             instructions: *instructions,
             calls: *calls,
             caller: caller.map(Interned::from),
+            metrics: crate::model::functions::FunctionMetrics::default(),
         });
     let functions = FunctionTable::new(rows.collect(), 0);
     let names: std::collections::BTreeSet<&str> = lines.iter().map(|(name, ..)| *name).collect();
@@ -58,6 +59,7 @@ fn measurement(
             .collect(),
     };
     Measurement {
+        metric_noise: BTreeMap::new(),
         id: "frame/encode/b64".parse().unwrap(),
         metrics: [(Metric::Instructions, functions.total().unwrap())].into(),
         functions,

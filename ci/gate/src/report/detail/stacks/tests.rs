@@ -20,9 +20,11 @@ fn measured(functions: &[Costly<'_>], calls: &[Called<'_>]) -> Measurement {
         instructions,
         calls: None,
         caller: None,
+        metrics: crate::model::functions::FunctionMetrics::default(),
     };
     let functions = FunctionTable::new(functions.iter().map(row).collect(), 0);
     Measurement {
+        metric_noise: BTreeMap::new(),
         id: "a/b/c".parse().unwrap(),
         metrics: [(Metric::Instructions, functions.total().unwrap())].into(),
         functions,
@@ -213,6 +215,7 @@ fn a_library_function_stands_under_whom_it_ran_for() {
         instructions: 10,
         calls: None,
         caller: caller.map(Into::into),
+        metrics: crate::model::functions::FunctionMetrics::default(),
     };
     let table = FunctionTable::new(
         vec![
