@@ -5,6 +5,7 @@ use super::*;
 
 fn measurement(instructions: u64) -> Measurement {
     Measurement {
+        metric_noise: std::collections::BTreeMap::new(),
         id: "a/b/c".parse().unwrap(),
         metrics: [(Metric::Instructions, instructions)].into(),
         functions: FunctionTable::new(Vec::new(), instructions),

@@ -8,6 +8,7 @@
 mod config;
 mod home;
 mod inputs;
+pub(crate) mod layout;
 pub(crate) mod rustc_wrapper;
 mod targets;
 
@@ -36,7 +37,7 @@ const CARGO_PREFIX: &str = "/cargo";
 /// Sets these builds apart from all others, since cargo does not know of the wrapper: an executable
 /// that was built without it, or with an older one, must not be taken for fresh. To be counted up
 /// when the wrapper changes.
-const BUILD_MARK: &str = "--cfg=icgate_build_2";
+const BUILD_MARK: &str = "--cfg=icgate_build_4";
 
 /// What every build is told beyond the project's own profile.
 const PROFILE: [&str; 4] = [
@@ -389,6 +390,11 @@ impl Project {
                 )
             })
             .map_err(|source| BuildError::Wrapper { source })
+    }
+
+    /// Where it is noted how executables are linked.
+    pub(crate) fn links(&self) -> PathBuf {
+        rustc_wrapper::links(&self.output().join("bin"))
     }
 
     fn rustflags(&self, toolchain: &Toolchain, linkage: Linkage) -> Vec<String> {

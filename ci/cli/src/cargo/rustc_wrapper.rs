@@ -22,9 +22,10 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use super::layout::LinkCommand;
 use crate::environment::PINS_PLACEHOLDER;
 use crate::io::output;
 
@@ -35,6 +36,8 @@ pub(crate) const NAME: &str = "icgate-rustc-wrapper";
 const ROOT: &str = "ICGATE_WORKSPACE_ROOT";
 /// The object file that takes the place of the pins' placeholder.
 const PINS: &str = "ICGATE_PINS";
+/// Where it is noted how executables are linked, for linking them once more.
+const LINKS: &str = "ICGATE_LINKS";
 /// The wrapper that the user has set, which is called in its turn.
 const INNER: &str = "ICGATE_INNER_WRAPPER";
 
@@ -77,12 +80,25 @@ pub(crate) fn main() -> ExitCode {
             }
         }
     }
+    note(&command);
     let error = command.exec();
     output::complain(format_args!(
         "icgate: cannot start {}: {error}",
         Path::new(&program).display()
     ));
     ExitCode::FAILURE
+}
+
+/// Notes how an executable is linked. What cannot be noted cannot be linked otherwise later, and whoever
+/// asks for that is told.
+fn note(command: &Command) {
+    if let Some(directory) = std::env::var_os(LINKS)
+        && let Some(link) = LinkCommand::of(command)
+        && let Some(file) = link.file(Path::new(&directory))
+        && let Ok(text) = serde_json::to_string(&link)
+    {
+        let _ = std::fs::write(file, text);
+    }
 }
 
 /// A word of the compiler's command, with the object file of the pins in its placeholder's place.
@@ -157,7 +173,15 @@ pub(crate) fn wrap(
     if let Some(pins) = pins {
         command.env(PINS, pins);
     }
+    let links = links(directory);
+    std::fs::create_dir_all(&links)?;
+    command.env(LINKS, links);
     Ok(())
+}
+
+/// Where it is noted how executables are linked, for a wrapper in `directory`.
+pub(crate) fn links(directory: &Path) -> PathBuf {
+    directory.join("links")
 }
 
 /// Makes `link` lead to `target`. A link that leads elsewhere is replaced if it is our own; if it

@@ -6,6 +6,7 @@ use icgate_core::model::shard::Shard;
 use super::confirm::measure_again;
 use super::exit_code::exit_code;
 use super::failures::print_remedies;
+use super::second_proof;
 use crate::args::{Against, FailOn, Measuring, Output, Project as Selection, Sharding, Stored};
 use crate::cache::Cache;
 use crate::cargo::Project;
@@ -67,6 +68,30 @@ pub(crate) fn check(
     }
     if measure_again(&session, &bench, &report, &mut measured.run, &mut warnings)? {
         report = bench.report(&measured.run, &warnings);
+    }
+    let doubtful = second_proof::needed(&report);
+    if !doubtful.is_empty() {
+        let only_those = Measuring {
+            patterns: doubtful
+                .iter()
+                .map(|id| globset::escape(id.as_str()))
+                .collect(),
+            ..measuring.clone()
+        };
+        match source.measure_base(&mut bench, &project, selection, (&only_those, None)) {
+            Ok(()) => {}
+            Err(error) => warnings.push(format!("base cannot be measured here: {error}")),
+        }
+        report = bench.report(&measured.run, &warnings);
+        match second_proof::found(&report, &doubtful) {
+            Some(found) => report.warn(found),
+            None if bench.base_run().is_none() => report.warn(
+                "the diff does not touch what regressed, and base was not measured here to prove \
+                 that it did it"
+                    .to_owned(),
+            ),
+            None => {}
+        }
     }
     output::write_run(&directory, &measured.run)?;
     output::write_base(&directory, bench.base_run())?;

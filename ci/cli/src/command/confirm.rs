@@ -6,7 +6,7 @@ use icgate_core::compare::noise::Noise;
 use icgate_core::judge::Verdict;
 use icgate_core::model::bench_id::BenchId;
 use icgate_core::model::run::Run;
-use icgate_core::report::Report;
+use icgate_core::report::{Report, Row};
 
 use crate::error::CliError;
 use crate::io::output;
@@ -40,7 +40,15 @@ pub(super) fn measure_again(
         regressed.len()
     ));
     let select = |id: &BenchId| regressed.contains(id);
-    let again = session.measure_disturbed(&bench.committed, &select, Disturbance::USUAL)?;
+    // What caches miss moves with the layout of code: only then is it worth linking once more.
+    let is_of_layout =
+        |row: &Row| row.verdict == Verdict::REGRESSED && row.metric.depends_on_layout();
+    let disturbance = if report.rows.iter().any(is_of_layout) {
+        Disturbance::USUAL.with_code_moved(1)
+    } else {
+        Disturbance::USUAL
+    };
+    let again = session.measure_disturbed(&bench.committed, &select, disturbance)?;
     let mut moved = false;
     for first in &mut run.benchmarks {
         let Some(second) = again.run.benchmark(&first.id) else {

@@ -13,7 +13,7 @@ use crate::environment::{
 };
 use crate::error::{CliError, fix};
 use crate::harness;
-use crate::io::output;
+use crate::io::{output, store};
 use crate::process;
 
 /// A thing that measuring needs: what was found, or what to do.
@@ -34,12 +34,17 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
     let output = project
         .as_ref()
         .map_or_else(|_| std::env::temp_dir(), Project::output);
+    let policy = project
+        .as_ref()
+        .ok()
+        .map(|it| store::read_policy(&it.baselines()));
+    let switches = policy.and_then(Result::ok).unwrap_or_default().measuring();
     let probed = match (&toolchain, &valgrind, &environment) {
         (Ok(toolchain), Ok(valgrind), Ok(environment)) => Some(
-            build_pins(toolchain, &output.join("probe"))
+            build_pins(toolchain, &output.join("probe"), switches)
                 .and_then(|pins| {
                     let cache = output.join("probe");
-                    build_probe(toolchain, &cache, &Linkage::PREFERRED, pins.as_ref())
+                    build_probe(toolchain, &cache, Linkage::of(switches), pins.as_ref())
                 })
                 .and_then(|probe| run_probe(&probe, valgrind, environment)),
         ),
@@ -116,13 +121,9 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
 fn tunables(probe: &Probe) -> Finding {
     Finding {
         what: "tunables",
-        found: if probe.tunables_hold {
-            Ok("in force: one variant of each memory function, one heap".to_owned())
-        } else {
-            Err(
-                "measure with the GNU C library, 2.33 or newer, which heeds GLIBC_TUNABLES"
-                    .to_owned(),
-            )
+        found: match probe.unpinned() {
+            None => Ok("in force: one variant of each memory function, one heap".to_owned()),
+            Some(what) => Err(what),
         },
         needed: false,
     }

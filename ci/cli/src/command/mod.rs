@@ -18,6 +18,7 @@ mod migrate;
 #[cfg(feature = "github")]
 mod publish;
 mod report;
+mod second_proof;
 mod selftest;
 mod update;
 mod verify;

@@ -1,8 +1,8 @@
 //! `icgate update`: writes what was measured into the baselines. What `make update-baseline` runs.
 //!
 //! A worsening beyond the limit needs a reason, which stays in the baseline beside the count.
-//! New and changed benchmarks are measured a second time in a disturbed environment: the difference is
-//! their noise. Nothing is written unless everything could be measured.
+//! New and changed benchmarks are measured again in disturbed environments and with their code elsewhere:
+//! the differences are their noise. Nothing is written unless everything could be measured.
 
 use camino::Utf8PathBuf;
 use icgate_core::compare::noise::Noise;
@@ -11,7 +11,7 @@ use icgate_core::judge::EMPTY_INSTRUCTIONS_MAX;
 use icgate_core::model::baseline::{Accepted, Baseline, Baselines, Removed};
 use icgate_core::model::bench_id::BenchId;
 use icgate_core::model::environment::platform;
-use icgate_core::model::metric::{Metric, Metrics};
+use icgate_core::model::metric::{Metric, Metrics, fetch_cycles};
 use icgate_core::model::policy::Limit;
 use icgate_core::model::run::{Measurement, Run};
 
@@ -25,6 +25,9 @@ use crate::io::store;
 use crate::measure::{Disturbance, Session};
 use crate::verdict::JudgeContext;
 use crate::verdict::runs::{LoadedRun, read_runs};
+
+/// How often what has moved is measured again, each time in another environment and layout.
+const DISTURBED_ROUNDS: u32 = 2;
 
 pub(crate) fn update(
     selection: &Selection,
@@ -51,13 +54,20 @@ pub(crate) fn update(
         let measured = measured.run.benchmark(id);
         measured.is_none_or(|measured| update.has_moved(measured))
     };
-    let disturbed = session.measure_disturbed(&bench.committed, &select, Disturbance::USUAL)?;
-    if print_failures(&disturbed.failures).is_some() {
-        return Err(UpdateError::Incomplete.into());
+    let mut disturbed = Vec::new();
+    for round in 1..=DISTURBED_ROUNDS {
+        let disturbance = Disturbance::of_round(round).with_code_moved(round);
+        let again = session.measure_disturbed(&bench.committed, &select, disturbance)?;
+        if print_failures(&again.failures).is_some() {
+            return Err(UpdateError::Incomplete.into());
+        }
+        disturbed.push(again.run);
     }
     let mut suites = suites(&measured.run, &bench, |measured| {
-        let again = disturbed.run.benchmark(&measured.id);
-        update.entry(measured, again.as_slice())
+        let again = disturbed
+            .iter()
+            .filter_map(|run| run.benchmark(&measured.id));
+        update.entry(measured, &again.collect::<Vec<_>>())
     })?;
     update.keep_removals(&mut suites)?;
     update.keep_unmoved(&mut suites);
@@ -119,11 +129,16 @@ impl Judged {
     /// Whether the change exceeds the limit; that of a metric that depends on the layout, beyond noise.
     fn is_exceeded(&self) -> bool {
         let (base, head) = (self.accepted.unwrap_or(0), self.measured.unwrap_or(0));
-        let noise = match self.metric.depends_on_layout() {
-            true => self.noise.min(base.abs_diff(head)),
-            false => 0,
+        let noise = if self.metric.depends_on_layout() {
+            self.noise.min(base.abs_diff(head))
+        } else {
+            0
         };
-        let head = if head > base { head - noise } else { head + noise };
+        let head = if head > base {
+            head - noise
+        } else {
+            head + noise
+        };
         self.limit.is_exceeded(base, head)
     }
 }
@@ -180,7 +195,14 @@ impl Update<'_> {
                 metric,
                 accepted: count(&accepted.metrics),
                 measured: count(&measured.metrics),
-                noise: count(&accepted.metric_noise).unwrap_or(0),
+                noise: count(&accepted.metric_noise)
+                    .unwrap_or(0)
+                    .max(match metric {
+                        Metric::EstimatedCycles => {
+                            fetch_cycles(&accepted.metrics, &measured.metrics)
+                        }
+                        _ => 0,
+                    }),
                 limit,
             })
         })
@@ -204,9 +226,7 @@ impl Update<'_> {
     fn is_worse(&self, measured: &Measurement) -> bool {
         self.base(&measured.id).is_some_and(|base| {
             let mut judged = self.judged(base, measured);
-            judged.any(|it| {
-                it.accepted.is_some() && it.measured > it.accepted && it.is_exceeded()
-            })
+            judged.any(|it| it.accepted.is_some() && it.measured > it.accepted && it.is_exceeded())
         })
     }
 
@@ -344,7 +364,10 @@ impl Update<'_> {
                 .and_then(|known| known.reason.as_deref())
         };
         let reason = reason.map(str::to_owned);
-        let all: Vec<&Measurement> = [measured].into_iter().chain(again.iter().copied()).collect();
+        let all: Vec<&Measurement> = [measured]
+            .into_iter()
+            .chain(again.iter().copied())
+            .collect();
         let found = Noise::of(&all).filter(|_| !again.is_empty());
         // A noise that was found for other code says nothing of this.
         let known = known.filter(|_| !self.has_moved(measured));
@@ -529,7 +552,9 @@ mod tests {
         };
         let moved = update.has_moved(&head);
         let again = moved.then_some(&head);
-        let entry = update.check_reasons().map(|()| update.entry(&head, again.as_slice()));
+        let entry = update
+            .check_reasons()
+            .map(|()| update.entry(&head, again.as_slice()));
         if let Ok(entry) = &entry {
             // A stored run has no second look; the reason does not depend on it.
             assert_eq!(update.entry(&head, &[]).reason, entry.reason);

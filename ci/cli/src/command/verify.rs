@@ -31,10 +31,13 @@ pub(crate) fn verify(
     let session = Session::open(&project, &toolchain, measuring)?;
     let mut runs = Vec::new();
     for round in 0..rounds {
-        let disturbance = Disturbance::of_round(round);
+        let disturbance = Disturbance::of_round(round).with_code_moved(round);
         let measured = session.measure_disturbed(&baselines, &|_| true, disturbance)?;
         if let Some(code) = print_failures(&measured.failures) {
             return Ok(code);
+        }
+        if round == 1 {
+            measured.warnings.iter().for_each(output::warn);
         }
         runs.push(measured.run);
     }
@@ -46,6 +49,9 @@ pub(crate) fn verify(
             continue;
         };
         output::say(format_args!("noise {:>8}  {id}", noise.instructions()));
+        if let Some(others) = others(&noise) {
+            output::say(format_args!("                {others}"));
+        }
         if noise.instructions() == 0 {
             continue;
         }
@@ -73,4 +79,13 @@ pub(crate) fn verify(
         "{moving} of {total} benchmarks moved in {rounds} measurement environments"
     ));
     Ok(code)
+}
+
+/// How far what else is counted moved, in one line: `272 d1 read misses, 1,080 estimated cycles`.
+fn others(noise: &Noise) -> Option<String> {
+    let parts = noise.metrics.iter();
+    let parts: Vec<String> = parts
+        .map(|(metric, noise)| format!("{noise} {}", metric.words()))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }

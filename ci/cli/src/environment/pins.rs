@@ -12,6 +12,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use icgate_core::model::policy::Switches;
+
 use super::toolchain::Toolchain;
 use crate::error::EnvironmentError;
 use crate::io::store;
@@ -41,7 +43,7 @@ impl Pins {
 }
 
 /// Compiles the pins, or finds what this compiler made of them before in `cache`. `None` where they
-/// are not written for the target.
+/// are not written for the target, or policy switches them off.
 ///
 /// # Errors
 ///
@@ -49,9 +51,13 @@ impl Pins {
 pub(crate) fn build_pins(
     toolchain: &Toolchain,
     cache: &Path,
+    switches: Switches,
 ) -> Result<Option<Pins>, EnvironmentError> {
     let is_known = |start: &str| toolchain.target.starts_with(start);
-    if !ARCHITECTURES.iter().any(|it| is_known(it)) || !toolchain.target.contains("-linux-gnu") {
+    if !switches.pins
+        || !ARCHITECTURES.iter().any(|it| is_known(it))
+        || !toolchain.target.contains("-linux-gnu")
+    {
         return Ok(None);
     }
     let made_of = format!("{SOURCE}\0{}\0{}", toolchain.rustc, toolchain.target);

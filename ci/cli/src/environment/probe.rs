@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use icgate_core::model::policy::Switches;
 use icgate_core::profile::callgrind;
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +33,14 @@ pub(crate) enum Linkage {
 }
 
 impl Linkage {
-    /// What is tried, in this order.
-    pub(crate) const PREFERRED: [Self; 2] = [Self::Static, Self::Dynamic];
+    /// What is tried, in this order. Heap tools cannot replace the allocator of an executable that is
+    /// linked statically.
+    pub(crate) const fn of(switches: Switches) -> &'static [Self] {
+        match switches.heap_tools {
+            true => &[Self::Dynamic],
+            false => &[Self::Static, Self::Dynamic],
+        }
+    }
 }
 
 /// What the probe showed.
@@ -46,6 +53,8 @@ pub(crate) struct Probe {
     pub(crate) memory_functions: Vec<String>,
     /// Whether the tunables have taken effect: as a canary, by what they do and not by what was set.
     pub(crate) tunables_hold: bool,
+    /// Variants of memory functions that the tunables rule out and that are in use all the same.
+    pub(crate) unpinned_functions: Vec<String>,
     /// What the pins told it in the machine's place, if they are linked in.
     pub(crate) machine: String,
     /// Where its stack began.
@@ -176,6 +185,7 @@ pub(crate) fn run_probe(
     let printed = String::from_utf8_lossy(&output.stdout);
     Ok(Probe {
         tunables_hold: tunables_hold(&printed, &memory_functions),
+        unpinned_functions: unpinned(&memory_functions),
         linkage: executable.linkage,
         machine: machine(&printed, executable.is_pinned)
             .ok_or_else(|| failed("it did not print what the machine told it".to_owned()))?,
@@ -206,9 +216,41 @@ fn is_libc(object: &str) -> bool {
 
 /// Large blocks lie on the heap, and no memory function has a variant that the tunables rule out.
 fn tunables_hold(printed: &str, memory_functions: &BTreeSet<&str>) -> bool {
-    let ruled_out = ["ssse3", "avx", "evex", "erms"];
-    let in_use = |variant: &&str| memory_functions.iter().any(|name| name.contains(variant));
-    printed.lines().any(|line| line == "heap whole") && !ruled_out.iter().any(in_use)
+    printed.lines().any(|line| line == "heap whole") && unpinned(memory_functions).is_empty()
+}
+
+/// Variants that the tunables rule out. SSE2's with `rep stosb` is none of them: from glibc 2.38 on
+/// both of SSE2's share their body, which goes by its name; from which length on it repeats is pinned.
+fn unpinned(memory_functions: &BTreeSet<&str>) -> Vec<String> {
+    let ruled_out = |name: &&&str| {
+        let of_sse2 = name.contains("_sse2_");
+        let others = ["ssse3", "avx", "evex"].iter().any(|it| name.contains(it));
+        others || name.contains("erms") && !of_sse2
+    };
+    memory_functions
+        .iter()
+        .filter(ruled_out)
+        .map(|it| (*it).to_owned())
+        .collect()
+}
+
+impl Probe {
+    /// What of the tunables is without effect, and what to do about it; `None` where all are in force.
+    pub(crate) fn unpinned(&self) -> Option<String> {
+        if self.tunables_hold {
+            return None;
+        }
+        Some(match self.unpinned_functions.as_slice() {
+            [] => "the C library does not heed GLIBC_TUNABLES: counts may differ on another CPU; \
+                   measure with the GNU C library, 2.33 or newer"
+                .to_owned(),
+            names => format!(
+                "the C library uses {}, which GLIBC_TUNABLES do not switch off here: counts may \
+                 differ on another CPU; the fingerprint names them",
+                names.join(" and ")
+            ),
+        })
+    }
 }
 
 /// What a program is told of the machine. Without pins that differs by machine and run, so it says
@@ -270,6 +312,8 @@ mod tests {
         );
         assert!(!tunables_hold("stack 16\nheap split\n", &sse2));
         assert!(!tunables_hold("", &sse2));
+        let shared = BTreeSet::from(["__memset_sse2_unaligned_erms", "__strlen_sse2"]);
+        assert!(tunables_hold(printed, &shared), "its body is shared");
         for other in [
             "__memcpy_avx_unaligned_erms",
             "__memset_evex",
@@ -277,6 +321,7 @@ mod tests {
         ] {
             let mixed = BTreeSet::from(["__strlen_sse2", other]);
             assert!(!tunables_hold(printed, &mixed), "{other}");
+            assert_eq!(unpinned(&mixed), [other]);
         }
     }
 

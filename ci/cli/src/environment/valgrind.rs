@@ -13,6 +13,7 @@ use crate::process;
 pub(crate) const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-AVX_Fast_Unaligned_Load,\
     -Prefer_No_VZEROUPPER,-ERMS,-FSRM,-AVX512F,-AVX512VL,-AVX512BW,-SSSE3,-Fast_Unaligned_Copy\
     :glibc.cpu.x86_non_temporal_threshold=0xc0000:glibc.cpu.x86_rep_movsb_threshold=0x800\
+    :glibc.cpu.x86_rep_stosb_threshold=0x800\
     :glibc.malloc.arena_max=1:glibc.malloc.top_pad=0x400000:glibc.malloc.mmap_threshold=0x2000000:glibc.malloc.trim_threshold=0x8000000";
 
 /// Geometry of the simulated caches: those of iai-callgrind, so that its users see its numbers.

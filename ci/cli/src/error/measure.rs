@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use icgate_core::model::exit_code::ExitCode;
 use icgate_core::profile::callgrind::ProfileError;
 use icgate_core::profile::harness::CommandError;
+use icgate_core::profile::heap_tools::HeapToolError;
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -63,6 +64,9 @@ pub(crate) enum MeasureError {
     #[error("cannot read valgrind's profile: {0}")]
     #[diagnostic(help("measure again; if it fails again, use Valgrind 3.18 or newer"))]
     Profile(#[from] ProfileError),
+    #[error("cannot use what the harness's other tool found: {source}")]
+    #[diagnostic(help("see it alone: cargo bench"))]
+    HeapTool { source: HeapToolError },
     #[error(
         "the functions found add up to {functions}, not to the {instructions} instructions executed"
     )]

@@ -6,6 +6,9 @@
 //! bench executable ─→ runner ─→ shim     hands over what was measured, where a replay is asked for
 //! ```
 //!
+//! Where a harness runs DHAT or memcheck, the command is noted as well and passed on to the real
+//! Valgrind: its runner reads their results, and icgate runs them again in the environment.
+//!
 //! The runner clears the environment variables before it starts Valgrind, so the shim knows where to write
 //! from its own path alone: `<plan>/bin/valgrind` notes into `<plan>/commands.jsonl`.
 
@@ -25,6 +28,15 @@ use crate::paths::parent;
 
 /// The name under which this part is called.
 pub(crate) const NAME: &str = "valgrind";
+
+/// Tells Valgrind to look for the allocator in the executable itself.
+pub(crate) const STATIC_ALLOCATOR: &str = "--soname-synonyms=somalloc=NONE";
+
+/// The file of a plan's directory that says where the real Valgrind is.
+pub(crate) const REAL: &str = "valgrind";
+
+/// The tools beside Callgrind whose results are kept.
+pub(crate) const HEAP_TOOLS: [&str; 2] = ["dhat", "memcheck"];
 
 /// The file of a plan's directory that holds the noted commands, one a line.
 pub(crate) const COMMANDS_FILE: &str = "commands.jsonl";
@@ -55,10 +67,18 @@ pub(crate) fn main(program: &Path) -> ExitCode {
     let Some(command) = ToolCommand::split(&words) else {
         return pass_on(program, &words);
     };
+    let plan = parent(parent(program));
     if command.option("tool") != Some("callgrind") {
+        let is_heap_tool = HEAP_TOOLS.contains(&command.option("tool").unwrap_or_default());
+        if is_heap_tool && !plan.join(replay::MARK).exists() {
+            // What is not noted is not counted, and then not judged: nothing fails for it here.
+            let _ = note(program, &words);
+        }
+        if is_heap_tool {
+            return pass_on(program, &with_static_allocator(command));
+        }
         return pass_on(program, &words);
     }
-    let plan = parent(parent(program));
     let kept = replay::kept(plan, command.arguments);
     let answered = if plan.join(replay::MARK).exists() {
         replay::hand_over(&kept, command)
@@ -76,10 +96,25 @@ pub(crate) fn main(program: &Path) -> ExitCode {
     }
 }
 
+/// A heap tool's command for an executable that is linked statically: without the option the tool would
+/// see no allocation. What it finds is for icgate to judge, and not for its exit status.
+fn with_static_allocator(command: ToolCommand<'_>) -> Vec<String> {
+    let is_kept = |option: &&String| !option.starts_with("--error-exitcode");
+    let mut words: Vec<String> = command.options.iter().filter(is_kept).cloned().collect();
+    words.push(STATIC_ALLOCATOR.to_owned());
+    words.push(command.executable.to_owned());
+    words.extend_from_slice(command.arguments);
+    words
+}
+
 /// What is not a Callgrind run (`--version`, another tool) is the real Valgrind's.
 fn pass_on(program: &Path, words: &[String]) -> ExitCode {
     let own = parent(program);
-    let Some(valgrind) = crate::paths::find_program(NAME, |directory| directory != own) else {
+    // A harness may clear PATH before it starts a tool.
+    let noted = std::fs::read_to_string(parent(own).join(REAL)).map(PathBuf::from);
+    let found = noted.ok();
+    let found = found.or_else(|| crate::paths::find_program(NAME, |directory| directory != own));
+    let Some(valgrind) = found else {
         output::complain(format_args!("icgate: valgrind is not on PATH"));
         return ExitCode::FAILURE;
     };

@@ -26,6 +26,7 @@ use crate::environment::{
     Valgrind,
 };
 use crate::error::{CliError, MeasureError};
+use crate::measure::heap_tools;
 use crate::measure::inline_stacks::{Executable, ExecutableStacks};
 use crate::measure::progress::Progress;
 use crate::measure::record::Planned;
@@ -44,6 +45,8 @@ pub(crate) struct Disturbance {
     /// Bytes of one more argument, which the harness passes over: it lies on the heap before all
     /// that the benchmark allocates.
     argument: usize,
+    /// Bytes by which code is further on in the executable.
+    pub(super) code: u64,
 }
 
 impl Disturbance {
@@ -52,12 +55,14 @@ impl Disturbance {
         env_vars: 0,
         path: 0,
         argument: 0,
+        code: 0,
     };
     /// A larger environment, a longer path and a fuller heap, of sizes that no alignment divides.
     pub(crate) const USUAL: Self = Self {
         env_vars: 3_001,
         path: 29,
         argument: 1_777,
+        code: 0,
     };
 
     /// Another measurement environment for each round: first the ordinary one, then the usual disturbance, then
@@ -72,8 +77,18 @@ impl Disturbance {
                 env_vars: round * 977 % 5_003,
                 path: 2 + round * 13 % 61,
                 argument: 1 + round * 599 % 4_001,
+                code: 0,
             },
         }
+    }
+}
+
+impl Disturbance {
+    /// The same with code elsewhere: ever another share of a page, in steps that functions are
+    /// aligned to.
+    pub(crate) const fn with_code_moved(self, round: u32) -> Self {
+        let code = round as u64 * 1_232 % 4_096;
+        Self { code, ..self }
     }
 }
 
@@ -122,9 +137,12 @@ pub(crate) fn execute(
                     progress.begin(&planned.id);
                     let directory = outputs.join(number.to_string());
                     let measured = disturbed_path(&planned.path, disturbance).and_then(|path| {
-                        let profile =
-                            run(planned, &path, (valgrind, environment), &directory, how)?;
-                        resolver.measurement(planned, &path, &profile)
+                        let within = (valgrind, environment);
+                        let profile = run(planned, &path, within, &directory, how)?;
+                        let mut measured = resolver.measurement(planned, &path, &profile)?;
+                        let heap = heap_tools::run(planned, &path, within, &directory, how)?;
+                        measured.metrics.extend(heap);
+                        Ok(measured)
                     });
                     put_away(&directory, how.keep.then_some(&planned.kept));
                     progress.end();
@@ -175,7 +193,7 @@ fn run(
     let printed = directory.join("printed");
     let output = File::create(&printed).map_err(file(&printed))?;
     let errors = output.try_clone().map_err(file(&printed))?;
-    let mut command = command(planned, path, valgrind, directory, how);
+    let mut command = callgrind(planned, path, valgrind, directory, how);
     command.stdin(Stdio::null()).stdout(output).stderr(errors);
     // Only now: in a folder of somebody else's, what is opened for writing could be a link.
     environment.hand_over(directory).map_err(file(directory))?;
@@ -191,12 +209,36 @@ fn run(
     read_profile(directory)
 }
 
-/// The benchmark's command: the harness's, with what the measurement environment fixes.
-fn command(
+/// Callgrind's command: the harness's, with what the measurement environment fixes.
+fn callgrind(
     planned: &Planned,
     path: &Path,
     valgrind: &Valgrind,
     directory: &Path,
+    how: ExecOptions,
+) -> Command {
+    let mut options: Vec<String> = planned.options.clone();
+    options.retain(|option| !is_fixed(option));
+    options.extend(
+        CALLGRIND_OPTIONS
+            .iter()
+            .chain(&CACHES)
+            .map(|it| (*it).to_owned()),
+    );
+    options.push(format!(
+        "--callgrind-out-file={}/profile.%p",
+        directory.display()
+    ));
+    options.push(format!("--log-file={}/log", directory.display()));
+    command(planned, path, valgrind, &options, how)
+}
+
+/// A benchmark under Valgrind with these options, in the measurement environment.
+pub(super) fn command(
+    planned: &Planned,
+    path: &Path,
+    valgrind: &Valgrind,
+    options: &[String],
     how: ExecOptions,
 ) -> Command {
     let disturbance = how.disturbance;
@@ -218,14 +260,7 @@ fn command(
         .fill(&path.to_string_lossy(), &arguments, &env_vars);
     env_vars.insert(STACK_VARIABLE.to_owned(), filling);
     command.envs(env_vars);
-    command.args(planned.options.iter().filter(|option| !is_fixed(option)));
-    command.args(CALLGRIND_OPTIONS).args(CACHES);
-    command.arg(format!(
-        "--callgrind-out-file={}/profile.%p",
-        directory.display()
-    ));
-    command.arg(format!("--log-file={}/log", directory.display()));
-    command.arg(path).args(arguments);
+    command.args(options).arg(path).args(arguments);
     command
 }
 

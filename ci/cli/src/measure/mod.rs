@@ -10,7 +10,9 @@
 
 pub(crate) mod base_run;
 mod execute;
+mod heap_tools;
 mod inline_stacks;
+mod moved_code;
 mod part;
 mod progress;
 mod recall;
@@ -121,9 +123,10 @@ impl<'a> Session<'a> {
         let directory = EnvironmentDirectory::take()?;
         let mut warnings = prepare(project, &directory)?;
         let cache = project.output().join("probe");
-        let pins = build_pins(toolchain, &cache)?;
+        let switches = store::read_policy(&project.baselines())?.measuring();
+        let pins = build_pins(toolchain, &cache, switches)?;
         let pins = pins.as_ref();
-        let probe = build_probe(toolchain, &cache, &Linkage::PREFERRED, pins)?;
+        let probe = build_probe(toolchain, &cache, Linkage::of(switches), pins)?;
         // The probe runs while cargo builds: only its linkage is needed for that.
         let (probed, built) = std::thread::scope(|scope| {
             let probed = scope.spawn(|| run_probe(&probe, &valgrind, &directory));
@@ -210,12 +213,7 @@ impl<'a> Session<'a> {
             commit,
             mut warnings,
         } = prepared;
-        if !probed.tunables_hold {
-            warnings.push(
-                "the C library does not heed GLIBC_TUNABLES: counts may differ on another CPU"
-                    .to_owned(),
-            );
-        }
+        warnings.extend(probed.unpinned());
         let jobs = measuring.jobs.unwrap_or_else(processors);
         let Plan {
             benchmarks: mut plan,
@@ -223,6 +221,15 @@ impl<'a> Session<'a> {
         } = record::record(&executables, &directory, jobs)?;
         let harnesses = harness::describe(harnesses.into_iter());
         let environment = fingerprint(toolchain, &valgrind, &probed, build, harnesses);
+        if probed.linkage == Linkage::Static && plan.iter().any(|it| !it.heap_tools.is_empty()) {
+            // They would find nothing, which no benchmark allocates.
+            plan.iter_mut().for_each(|it| it.heap_tools.clear());
+            warnings.push(
+                "what the harness's DHAT and memcheck find is not kept: they see nothing of an \
+                 executable that is linked statically (policy: `[measuring] heap_tools = true`)"
+                    .to_owned(),
+            );
+        }
         stand_in_mirrors(&mut plan, project.root(), &directory)?;
         let all = plan.len();
         if let Some(patterns) = patterns {
@@ -347,6 +354,25 @@ impl<'a> Session<'a> {
                 .map_or(u64::MAX, Accepted::instructions);
             (planned.executable, std::cmp::Reverse(weight))
         });
+        let mut warnings = self.warnings.clone();
+        let moved = match disturbance.code {
+            0 => Vec::new(),
+            shift => {
+                let links = self.project.links();
+                let (executables, directory) = (&self.executables, &self.directory);
+                moved_code::move_code(
+                    &commands,
+                    executables,
+                    &links,
+                    directory,
+                    shift,
+                    &mut warnings,
+                )?
+            }
+        };
+        if disturbance.code > 0 {
+            commands = moved.iter().collect();
+        }
         let progress = Progress::new(commands.len());
         let how = ExecOptions {
             jobs: self.jobs,
@@ -379,7 +405,7 @@ impl<'a> Session<'a> {
         Ok(Measured {
             run,
             failures,
-            warnings: self.warnings.clone(),
+            warnings,
         })
     }
 }

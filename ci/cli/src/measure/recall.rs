@@ -59,7 +59,9 @@ pub(super) fn recall(
 
 fn key(keys: &mut Keys, planned: &Planned, executables: &[BenchExecutable]) -> Option<Key> {
     // Where the output goes differs from run to run, and decides nothing.
-    let options = planned.options.iter().filter(|option| !is_fixed(option));
+    let tools = planned.heap_tools.iter().flatten();
+    let options = planned.options.iter().chain(tools);
+    let options = options.filter(|option| !is_fixed(option));
     let options: Vec<String> = options.cloned().collect();
     let executable = &executables[planned.executable];
     let mut directories = vec![executable.target.directory().as_std_path()];

@@ -16,7 +16,7 @@ use crate::cargo::{BenchExecutable, rustc_wrapper};
 use crate::environment::EnvironmentDirectory;
 use crate::error::{BuildError, CliError, MeasureError};
 use crate::harness;
-use crate::harness::valgrind_shim::{COMMANDS_FILE, RecordedCommand};
+use crate::harness::valgrind_shim::{COMMANDS_FILE, HEAP_TOOLS, RecordedCommand};
 use crate::harness::{cargo_shim, replay, valgrind_shim};
 use crate::{paths, process};
 
@@ -28,7 +28,7 @@ const MARKER: &str = "ICGATE_RECORDING";
 const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 
 /// A benchmark that is to be measured.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Planned {
     pub(crate) id: BenchId,
     /// Which of the executables it is in, by number.
@@ -39,6 +39,8 @@ pub(crate) struct Planned {
     pub(crate) built: PathBuf,
     /// Callgrind's options, as the harness chose them.
     pub(crate) options: Vec<String>,
+    /// The options of the other tools that the harness runs for it.
+    pub(crate) heap_tools: Vec<Vec<String>>,
     /// The executable's arguments.
     pub(crate) arguments: Vec<String>,
     /// The working directory.
@@ -153,9 +155,13 @@ fn record_one(
     let none = || MeasureError::NoBenchmarks {
         target: target.name.clone(),
     };
-    let mut commands = Vec::new();
+    let (mut commands, mut heap_tools) = (Vec::new(), Vec::new());
     for recorded in &recorded {
-        commands.push(ToolCommand::split(&recorded.words).ok_or_else(none)?);
+        let command = ToolCommand::split(&recorded.words).ok_or_else(none)?;
+        match command.option("tool") {
+            Some(tool) if HEAP_TOOLS.contains(&tool) => heap_tools.push(command),
+            _ => commands.push((command, recorded)),
+        }
     }
     if commands.is_empty() {
         return Err(none().into());
@@ -163,7 +169,7 @@ fn record_one(
     let harness = harness.ok_or_else(|| MeasureError::Runner {
         target: target.name.clone(),
     })?;
-    let groups = if commands.iter().any(ToolCommand::needs_group_names) {
+    let groups = if commands.iter().any(|(it, _)| it.needs_group_names()) {
         group_names(&run_harness(
             executable,
             environment,
@@ -174,7 +180,7 @@ fn record_one(
         Vec::new()
     };
     let mut benchmarks = Vec::new();
-    for (command, recorded) in commands.iter().zip(&recorded) {
+    for (command, recorded) in &commands {
         let mut env_vars = declared(&recorded.env_vars);
         if let Some(libraries) = &executable.libraries {
             let libraries = libraries.display().to_string();
@@ -187,6 +193,11 @@ fn record_one(
             path: installed(executable, environment),
             built: executable.path.clone(),
             options: command.options.to_vec(),
+            heap_tools: heap_tools
+                .iter()
+                .filter(|it| it.arguments == command.arguments)
+                .map(|it| it.options.to_vec())
+                .collect(),
             arguments: command.arguments.to_vec(),
             directory: recorded.directory.clone(),
             env_vars,
@@ -205,6 +216,10 @@ fn file(path: &Path) -> impl FnOnce(std::io::Error) -> MeasureError + use<> {
 fn prepare(plan: &Path, environment: &EnvironmentDirectory) -> Result<(), MeasureError> {
     let programs = plan.join("bin");
     std::fs::create_dir_all(&programs).map_err(file(&programs))?;
+    if let Some(valgrind) = paths::find_program(valgrind_shim::NAME, |_| true) {
+        let real = plan.join(valgrind_shim::REAL);
+        std::fs::write(&real, valgrind.as_os_str().as_encoded_bytes()).map_err(file(&real))?;
+    }
     let own = environment.own_executable();
     let is_stored = environment.path().join(cargo_shim::ANSWER).exists();
     for name in [valgrind_shim::NAME]

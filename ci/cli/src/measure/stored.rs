@@ -88,9 +88,10 @@ pub(crate) fn build(
     directory: &Path,
 ) -> Result<ProbeExecutable, CliError> {
     let cache = project.output().join("probe");
-    let pins = build_pins(toolchain, &cache)?;
+    let switches = store::read_policy(&project.baselines())?.measuring();
+    let pins = build_pins(toolchain, &cache, switches)?;
     let pins = pins.as_ref();
-    let mut probe = build_probe(toolchain, &cache, &Linkage::PREFERRED, pins)?;
+    let mut probe = build_probe(toolchain, &cache, Linkage::of(switches), pins)?;
     let built = project.build(toolchain, probe.linkage, pins)?;
     if built.linkage != probe.linkage {
         probe = build_probe(toolchain, &cache, &[built.linkage], pins)?;

@@ -478,6 +478,7 @@ pub(crate) mod tests {
             metrics: BTreeMap::from([(Metric::Instructions, instructions)]),
             functions: FunctionTable::new(vec![cost], 0),
             noise: 0,
+            metric_noise: BTreeMap::new(),
             lines: vec![FunctionLines {
                 name: "f".into(),
                 file: "src/lib.rs".into(),

@@ -146,6 +146,7 @@ fn measurement(id: &str, number: u64, moved: bool, names: Names) -> Measurement 
     let functions = FunctionTable::new(rows, 0);
     let instructions = functions.total().expect("small numbers");
     Measurement {
+        metric_noise: std::collections::BTreeMap::new(),
         calls: calls(&functions),
         id: id.parse().expect("an id"),
         metrics: [

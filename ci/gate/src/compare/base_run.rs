@@ -6,7 +6,9 @@
 //! ```
 //!
 //! Where a stored run of base was at hand, each shard brings the whole of it. Where base was measured
-//! beside head, each brings its part, and these are put together like head's own.
+//! beside head, each brings its part, and these are put together like head's own. Where only some
+//! benchmarks of base were measured, as proof for what the diff cannot have moved, all that shards bring
+//! of them is taken together.
 
 use crate::compare::merge::{MergeError, merge};
 use crate::model::run::Run;
@@ -20,8 +22,13 @@ pub fn base_run(runs: Vec<(String, Run)>) -> Result<Option<Run>, MergeError> {
     if runs.is_empty() {
         return Ok(None);
     }
-    let (mut whole, parts): (Vec<_>, Vec<_>) =
+    let (whole, parts): (Vec<_>, Vec<_>) =
         runs.into_iter().partition(|(_, run)| run.part.is_none());
+    let (mut whole, proofs): (Vec<_>, Vec<_>) =
+        whole.into_iter().partition(|(_, run)| run.complete);
+    if whole.is_empty() && parts.is_empty() {
+        return together(proofs).map(Some);
+    }
     whole.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut whole = whole.into_iter();
     // One that is whole says all that parts would.
@@ -36,6 +43,33 @@ pub fn base_run(runs: Vec<(String, Run)>) -> Result<Option<Run>, MergeError> {
             what: "their runs of base differ".to_owned(),
         }),
     }
+}
+
+/// The benchmarks of several runs of base as one run, which is not complete.
+fn together(runs: Vec<(String, Run)>) -> Result<Run, MergeError> {
+    let mut runs = runs.into_iter();
+    let (first, mut all) = runs.next().expect("there is one");
+    for (second, run) in runs {
+        let mixed = |what: &str| MergeError::Mixed {
+            first: first.clone(),
+            second: second.clone(),
+            what: what.to_owned(),
+        };
+        if run.commit != all.commit || run.environment != all.environment {
+            return Err(mixed("their runs of base differ"));
+        }
+        for measured in run.benchmarks {
+            match all
+                .benchmarks
+                .binary_search_by(|it| it.id.cmp(&measured.id))
+            {
+                Ok(at) if all.benchmarks[at] == measured => {}
+                Ok(_) => return Err(mixed("their runs of base differ")),
+                Err(at) => all.benchmarks.insert(at, measured),
+            }
+        }
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -100,5 +134,27 @@ mod tests {
             differ,
             "`0` and `2` cannot be merged: their runs of base differ"
         );
+    }
+
+    #[test]
+    fn proofs_for_some_benchmarks_are_taken_together() {
+        let proof = |ids: &[&str], count| Run {
+            complete: false,
+            benchmarks: ids.iter().map(|id| measured(id, count)).collect(),
+            ..whole(0)
+        };
+        let [one, two] = IDS;
+        let both = proof(&IDS, 10);
+        assert_eq!(
+            of(&[&proof(&[two], 10), &proof(&[one], 10)]).unwrap(),
+            Some(both.clone())
+        );
+        assert_eq!(
+            of(&[&both, &proof(&[one], 10)]).unwrap(),
+            Some(both.clone())
+        );
+        assert!(of(&[&both, &proof(&[one], 11)]).is_err());
+        // A whole run says all that they do.
+        assert_eq!(of(&[&both, &whole(10)]).unwrap(), Some(whole(10)));
     }
 }

@@ -93,7 +93,10 @@ fn metrics(measurements: &[&Measurement]) -> Metrics {
         Some((*metric, most - least))
     };
     let others = Metric::ALL.iter().filter(|it| **it != Metric::Instructions);
-    others.filter_map(noise).filter(|(_, noise)| *noise > 0).collect()
+    others
+        .filter_map(noise)
+        .filter(|(_, noise)| *noise > 0)
+        .collect()
 }
 
 /// Least and greatest.

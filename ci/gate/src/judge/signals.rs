@@ -6,7 +6,7 @@ use super::EMPTY_INSTRUCTIONS_MAX;
 use super::verdict::Movement;
 use crate::compare::Facts;
 use crate::model::baseline::Accepted;
-use crate::model::metric::{Metric, Metrics};
+use crate::model::metric::{Metric, Metrics, fetch_cycles};
 use crate::model::policy::Limit;
 use crate::model::run::Measurement;
 
@@ -179,8 +179,27 @@ fn beyond_layout(facts: &Facts<'_>, metric: Metric, base: u64, head: u64) -> u64
     if !metric.depends_on_layout() {
         return head;
     }
-    let noise = facts.noise_of(metric).min(head.abs_diff(base));
-    if head > base { head - noise } else { head + noise }
+    let fetches = if metric == Metric::EstimatedCycles {
+        instruction_fetches(facts)
+    } else {
+        0
+    };
+    let noise = facts.noise_of(metric).max(fetches).min(head.abs_diff(base));
+    if head > base {
+        head - noise
+    } else {
+        head + noise
+    }
+}
+
+/// What instruction fetches alone do to cycles: they are not judged by themselves, and not by way of
+/// cycles either.
+fn instruction_fetches(facts: &Facts<'_>) -> u64 {
+    let base = facts.base.or(facts.committed).map(|it| &it.metrics);
+    let known = base.into_iter().chain(facts.base_run.map(|it| &it.metrics));
+    let measured = facts.measured.map(|it| &it.metrics);
+    let of = |known: &Metrics| measured.map_or(0, |it| fetch_cycles(known, it));
+    known.map(of).max().unwrap_or(0)
 }
 
 /// What these counts say of one metric, if anything.

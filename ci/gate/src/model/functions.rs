@@ -98,9 +98,8 @@ impl FunctionMetrics {
     /// These counts without instructions, which have a place of their own, and without zeros.
     #[must_use]
     pub fn new(counts: &Metrics) -> Self {
-        let is_kept = |(metric, count): &(&Metric, &u64)| {
-            **metric != Metric::Instructions && **count > 0
-        };
+        let is_kept =
+            |(metric, count): &(&Metric, &u64)| **metric != Metric::Instructions && **count > 0;
         let kept = counts.iter().filter(is_kept);
         Self(kept.map(|(metric, count)| (*metric, *count)).collect())
     }
@@ -125,7 +124,11 @@ impl FunctionMetrics {
 
     /// Those counts only for which `is_kept` holds.
     fn retain(&self, is_kept: impl Fn(Metric, u64) -> bool) -> Self {
-        Self(self.iter().filter(|(metric, count)| is_kept(*metric, *count)).collect())
+        Self(
+            self.iter()
+                .filter(|(metric, count)| is_kept(*metric, *count))
+                .collect(),
+        )
     }
 }
 
@@ -237,7 +240,9 @@ impl FunctionTable {
     /// Whether the rows have more of a metric than `metrics`, those of the whole, say.
     pub(crate) fn counts_more_than(&self, metrics: &Metrics) -> bool {
         let totals = self.metric_totals();
-        totals.iter().any(|(metric, total)| metrics.get(metric).is_none_or(|it| it < total))
+        totals
+            .iter()
+            .any(|(metric, total)| metrics.get(metric).is_none_or(|it| it < total))
     }
 
     /// Whether both say the same of instructions, rows and calls. What caches miss moves from

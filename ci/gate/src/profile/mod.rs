@@ -5,6 +5,7 @@
 
 pub mod callgrind;
 pub mod harness;
+pub mod heap_tools;
 pub mod symbol_name;
 
 pub mod source;

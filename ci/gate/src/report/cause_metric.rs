@@ -32,9 +32,8 @@ pub(super) fn of(facts: &Facts<'_>, metric: Metric) -> Metric {
     };
     match (metric, base, facts.measured) {
         (Metric::EstimatedCycles, Some(base), Some(head)) => {
-            let count = |metrics: &Metrics, metric| {
-                i128::from(metrics.get(&metric).copied().unwrap_or(0))
-            };
+            let count =
+                |metrics: &Metrics, metric| i128::from(metrics.get(&metric).copied().unwrap_or(0));
             let change = |metric| count(&head.metrics, metric) - count(base, metric);
             let sign = change(metric).signum();
             let weighed = CYCLES.map(|(metric, weight)| (sign * weight * change(metric), metric));

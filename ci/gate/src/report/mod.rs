@@ -17,8 +17,8 @@ use serde::Serialize;
 use crate::attribute::diff::ChangedLines;
 use crate::attribute::reach::Reach;
 use crate::attribute::{Attribution, Culprit, attribute, culprits, reach as reach_of};
-use crate::compare::Comparison;
 use crate::compare::rename::Renames;
+use crate::compare::{Comparison, Facts};
 use crate::judge::{BaselineState, Judgement, Judgements, Movement, Outcome, Verdict};
 use crate::model::bench_id::BenchId;
 use crate::model::environment::{Environment, EnvironmentDifference};
@@ -364,35 +364,7 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         own: head.and_then(|head| change(measured, head)),
         other_environment: facts.base_run_as_baseline().is_some(),
     });
-    // Base's own code, where it was measured, tells what this change did.
-    let functions = match facts.base_run {
-        Some(measured) => Some(&measured.functions),
-        None => accepted.map(|it| &it.functions),
-    };
-    let cause_metric = cause_metric::of(facts, *metric);
-    let measured = facts.measured.map(|it| cause_metric::project(it, cause_metric));
-    let measured = measured.as_deref();
-    let base_measured = facts.base_run.map(|it| cause_metric::project(it, cause_metric));
-    let functions = functions.map(|functions| {
-        let metrics = facts.base_run.map_or_else(|| accepted.map(|it| &it.metrics), |it| Some(&it.metrics));
-        let total = metrics.and_then(|it| it.get(&cause_metric).copied());
-        functions.of_metric(cause_metric, total.unwrap_or(0))
-    });
-    let attribution = match (&functions, measured) {
-        (Some(functions), Some(measured)) => {
-            attribute(functions, measured, base_measured.as_deref())
-        }
-        _ => Attribution::default(),
-    };
-    let culprits = measured.map_or_else(Vec::new, |measured| {
-        culprits(
-            &attribution,
-            measured,
-            base_measured.as_deref(),
-            changed,
-            CULPRITS_MAX,
-        )
-    });
+    let (cause_metric, attribution, culprits) = causes(facts, *metric, changed);
     let reach = facts.measured.filter(|_| base != head);
     let reach = reach.and_then(|measured| reach_of(measured, changed));
     let metrics = Metric::ALL
@@ -439,6 +411,51 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         reach,
         trend: None,
     }
+}
+
+/// Where a row's change comes from: what that is told by, the functions that moved, and those to look at.
+fn causes(
+    facts: &Facts<'_>,
+    metric: Metric,
+    changed: &ChangedLines,
+) -> (Metric, Attribution, Vec<Culprit>) {
+    let accepted = facts.base.or(facts.committed);
+    // Base's own code, where it was measured, tells what this change did.
+    let functions = match facts.base_run {
+        Some(measured) => Some(&measured.functions),
+        None => accepted.map(|it| &it.functions),
+    };
+    let cause_metric = cause_metric::of(facts, metric);
+    let measured = facts
+        .measured
+        .map(|it| cause_metric::project(it, cause_metric));
+    let measured = measured.as_deref();
+    let base_measured = facts
+        .base_run
+        .map(|it| cause_metric::project(it, cause_metric));
+    let functions = functions.map(|functions| {
+        let metrics = facts
+            .base_run
+            .map_or_else(|| accepted.map(|it| &it.metrics), |it| Some(&it.metrics));
+        let total = metrics.and_then(|it| it.get(&cause_metric).copied());
+        functions.of_metric(cause_metric, total.unwrap_or(0))
+    });
+    let attribution = match (&functions, measured) {
+        (Some(functions), Some(measured)) => {
+            attribute(functions, measured, base_measured.as_deref())
+        }
+        _ => Attribution::default(),
+    };
+    let culprits = measured.map_or_else(Vec::new, |measured| {
+        culprits(
+            &attribution,
+            measured,
+            base_measured.as_deref(),
+            changed,
+            CULPRITS_MAX,
+        )
+    });
+    (cause_metric, attribution, culprits)
 }
 
 /// The change in parts per million, rounded away from zero so that no change ever reads as none.

@@ -1,5 +1,7 @@
 //! Something to measure.
 
+pub mod points;
+
 /// A checksum whose work sits in a helper that is inlined.
 pub fn checksum(data: &[u8]) -> u32 {
     data.iter().fold(0, |sum, byte| mix(sum, *byte))

@@ -67,9 +67,19 @@ fn counts_around_the_limit() {
     same(10_000, EMPTY_INSTRUCTIONS_MAX + 1, Verdict::IMPROVED);
     same(10_000, 0, Verdict::without_movement(BaselineState::Empty));
     // One that was empty on base already is no news, and stays in the way of nothing.
-    same(EMPTY_INSTRUCTIONS_MAX, EMPTY_INSTRUCTIONS_MAX, Verdict::UNCHANGED);
+    same(
+        EMPTY_INSTRUCTIONS_MAX,
+        EMPTY_INSTRUCTIONS_MAX,
+        Verdict::UNCHANGED,
+    );
     same(EMPTY_INSTRUCTIONS_MAX, 20, Verdict::REGRESSED);
-    let new = |count| Verdict::without_movement(if count { BaselineState::Added } else { BaselineState::BaselineMismatch });
+    let new = |count| {
+        Verdict::without_movement(if count {
+            BaselineState::Added
+        } else {
+            BaselineState::BaselineMismatch
+        })
+    };
     check(None, Some(3), Some(3), new(true));
     check(None, Some(4), Some(3), new(false));
 }

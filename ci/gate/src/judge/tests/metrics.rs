@@ -78,10 +78,11 @@ fn nothing_worse_in_any_metric_passes_without_an_accepted_reason() {
     let mut passed = 0;
     for metric in judged_by_default() {
         let limit = Policy::default_limit(metric).unwrap();
-        for (in_base, in_head, found) in COUNTS
-            .into_iter()
-            .flat_map(|a| COUNTS.into_iter().flat_map(move |b| COUNTS.map(|c| (a, b, c))))
-        {
+        for (in_base, in_head, found) in COUNTS.into_iter().flat_map(|a| {
+            COUNTS
+                .into_iter()
+                .flat_map(move |b| COUNTS.map(|c| (a, b, c)))
+        }) {
             for (noise, own_slack) in [(0, 0), (700, 0), (0, 1_000_000)] {
                 for reason in [None, Some("why")] {
                     let base = baseline(metric, in_base, noise);
@@ -107,7 +108,11 @@ fn nothing_worse_in_any_metric_passes_without_an_accepted_reason() {
                         _ => allowed + if metric.depends_on_layout() { noise } else { 0 },
                     };
                     if found > Some(base + allowed) {
-                        assert_eq!(judgement.verdict.baseline, BaselineState::Accepted, "{what:?}");
+                        assert_eq!(
+                            judgement.verdict.baseline,
+                            BaselineState::Accepted,
+                            "{what:?}"
+                        );
                         assert_eq!(reason, Some("why"), "{what:?}");
                     }
                 }
@@ -119,7 +124,12 @@ fn nothing_worse_in_any_metric_passes_without_an_accepted_reason() {
 
 #[test]
 fn one_more_allocation_is_a_regression() {
-    for metric in [Metric::Allocations, Metric::Reallocations, Metric::Frees, Metric::HeapBytes] {
+    for metric in [
+        Metric::Allocations,
+        Metric::Reallocations,
+        Metric::Frees,
+        Metric::HeapBytes,
+    ] {
         let of = |base, head| {
             let base = baseline(metric, Some(base), 0);
             let measured = measurement(metric, Some(head));
@@ -137,7 +147,10 @@ fn one_more_allocation_is_a_regression() {
 fn a_baseline_without_the_metric_is_no_baseline_for_it() {
     let base = baseline(Metric::Allocations, None, 0);
     let measured = measurement(Metric::Allocations, Some(7));
-    assert_eq!(judged(&base, &base, &measured, "").verdict, Verdict::UNCHANGED);
+    assert_eq!(
+        judged(&base, &base, &measured, "").verdict,
+        Verdict::UNCHANGED
+    );
     // Once base has it, an edit cannot take it away, and a run cannot leave it out.
     let counted = baseline(Metric::Allocations, Some(0), 0);
     let verdict = judged(&counted, &base, &measured, "").verdict;

@@ -307,7 +307,9 @@ impl Baseline {
                 ));
             }
             if functions.counts_more_than(metrics) {
-                return Err(format!("the functions of `{id}` count more than it does itself"));
+                return Err(format!(
+                    "the functions of `{id}` count more than it does itself"
+                ));
             }
             if functions.total() != Some(benchmark.instructions()) {
                 return Err(format!(

@@ -69,11 +69,17 @@ fn the_last_rule_that_matches_counts() {
     assert_eq!(of("gone/a/b", Metric::I1Misses).unwrap().min_change, 7);
     assert_eq!(of("kv/get/b", Metric::I1Misses), None);
     assert_eq!(of("kv/get/b", Metric::HeapBytes), None);
-    assert_eq!(of("wal/a/b", Metric::HeapBytes).unwrap().share, PartsPerMillion(0));
+    assert_eq!(
+        of("wal/a/b", Metric::HeapBytes).unwrap().share,
+        PartsPerMillion(0)
+    );
     // What a rule leaves open is the metric's own, not that of instructions.
     let own = Policy::default_limit(Metric::D1ReadMisses).unwrap();
     let share = PartsPerMillion(20_000);
-    assert_eq!(of("kv/get/b", Metric::D1ReadMisses), Some(Limit { share, ..own }));
+    assert_eq!(
+        of("kv/get/b", Metric::D1ReadMisses),
+        Some(Limit { share, ..own })
+    );
     assert_eq!(policy.improvement(), OnImprovement::Notice);
     assert_eq!(policy.unmatched(&[&id("kv/get/b")]), ["gone/**"]);
 }

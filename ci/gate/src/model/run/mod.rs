@@ -296,7 +296,10 @@ impl Run {
             check_order(&pair[0].id, &pair[1].id).map_err(|what| untrue(&pair[1].id, what))?;
         }
         for benchmark in &self.benchmarks {
-            let counts = benchmark.metrics.values().chain(benchmark.metric_noise.values());
+            let counts = benchmark
+                .metrics
+                .values()
+                .chain(benchmark.metric_noise.values());
             if counts.into_iter().any(|count| *count > COUNT_MAX) {
                 return Err(untrue(&benchmark.id, "has a count beyond 2^53 - 1"));
             }

@@ -8,7 +8,8 @@ use memchr::memchr;
 
 use super::names::Names;
 use super::profile::{
-    MISSES, Call, FileId, ObjectId, Profile, ProfileError, SelfCost, SelfMiss, Symbol, SymbolId, index,
+    Call, FileId, MISSES, ObjectId, Profile, ProfileError, SelfCost, SelfMiss, Symbol, SymbolId,
+    index,
 };
 use super::tokens::{next_word, number, syntax, take_number};
 

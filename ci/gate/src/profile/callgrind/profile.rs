@@ -440,7 +440,11 @@ impl Profile {
     fn sort_symbols(&mut self) -> Vec<SymbolId> {
         let mut sorted: Vec<_> = std::mem::take(&mut self.symbols)
             .into_iter()
-            .zip(std::mem::take(&mut self.costs).into_iter().zip(std::mem::take(&mut self.misses)))
+            .zip(
+                std::mem::take(&mut self.costs)
+                    .into_iter()
+                    .zip(std::mem::take(&mut self.misses)),
+            )
             .enumerate()
             .collect();
         sorted.sort_by(|(_, (a, _)), (_, (b, _))| {

@@ -155,13 +155,7 @@ impl<'p> Asked<'p> {
     }
 
     /// Shares `count` calls of `symbol` out among those who called it, through what passes on.
-    fn charge(
-        &self,
-        symbol: SymbolId,
-        count: u64,
-        levels: usize,
-        to: &mut impl FnMut(&Call, u64),
-    ) {
+    fn charge(&self, symbol: SymbolId, count: u64, levels: usize, to: &mut impl FnMut(&Call, u64)) {
         let mut left = count;
         for call in self.calls.get(&symbol).into_iter().flatten() {
             let key = call.address.map(|address| (call.caller, address));
@@ -194,14 +188,22 @@ fn first_instructions(profile: &Profile) -> Option<HashMap<SymbolId, u64>> {
             known.1 += cost.instructions;
         }
     }
-    Some(first.into_iter().map(|(id, (_, count))| (id, count)).collect())
+    Some(
+        first
+            .into_iter()
+            .map(|(id, (_, count))| (id, count))
+            .collect(),
+    )
 }
 
 /// A path's last name: rustc puts the allocator's functions into `__rustc`.
 fn last(name: &str) -> &str {
     match name.strip_prefix("__rustc::") {
         Some(name) => name,
-        None => name.strip_prefix("__rustc[").and_then(|it| it.split_once("]::")).map_or(name, |it| it.1),
+        None => name
+            .strip_prefix("__rustc[")
+            .and_then(|it| it.split_once("]::"))
+            .map_or(name, |it| it.1),
     }
 }
 

@@ -1,0 +1,108 @@
+//! A second proof: before an author is blamed for what the diff seems not to have done, base's own code
+//! is measured here for the same benchmarks.
+//!
+//! ```text
+//! red, and the diff cannot reach it            ─┐
+//! red, and the diff touches nothing of any red ─┴─→ base, measured here ─→ as dear?  base drifted: pass
+//!                                                                         └ cheaper?  regressed, proven
+//! ```
+//!
+//! Base may carry a regression that nobody recorded, or a machine may move what no diff did. The verdict
+//! is then the judge's: a change answers for what it adds to base.
+
+use std::collections::BTreeSet;
+
+use icgate_core::attribute::reach::Reach;
+use icgate_core::judge::{BaselineState, Verdict};
+use icgate_core::model::bench_id::BenchId;
+use icgate_core::report::{Report, Row};
+
+/// The red benchmarks that base has to be measured for. Where it is not known what was changed, none.
+pub(super) fn needed(report: &Report) -> BTreeSet<BenchId> {
+    let red = || {
+        report
+            .rows
+            .iter()
+            .filter(|it| it.verdict == Verdict::REGRESSED)
+    };
+    let is_touched = red().any(|it| it.reach == Some(Reach::Touched));
+    let is_doubtful = |row: &&Row| match row.reach {
+        Some(Reach::Unreachable) => true,
+        Some(Reach::Reachable) => !is_touched,
+        Some(Reach::Touched) | None => false,
+    };
+    let without_proof = |row: &&Row| row.base_run.is_none();
+    red()
+        .filter(is_doubtful)
+        .filter(without_proof)
+        .map(|row| row.id.clone())
+        .collect()
+}
+
+/// What the reader should know of the benchmarks that base was measured for.
+pub(super) fn found(report: &Report, asked: &BTreeSet<BenchId>) -> Option<String> {
+    let rows = report.rows.iter().filter(|row| asked.contains(&row.id));
+    let (drifted, own): (Vec<&Row>, Vec<&Row>) =
+        rows.partition(|row| row.baseline == BaselineState::Drifted);
+    let first = drifted.first()?;
+    let others = match drifted.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let rest = match own.len() {
+        0 => String::new(),
+        count => format!(" (of {count} more it does not)"),
+    };
+    Some(format!(
+        "base's own code, measured here, moves {}{others} as this change does{rest}: base's baselines \
+         are out of date, or the machine moves them (see: icgate verify); it is not this change",
+        first.id
+    ))
+}
+
+#[cfg(test)]
+#[cfg(feature = "github")]
+mod tests {
+    use super::*;
+    use crate::verdict::tests::regressed;
+
+    fn with_reach(reaches: &[Option<Reach>]) -> Report {
+        let mut report = regressed(u32::try_from(reaches.len()).unwrap());
+        report.rows.sort_by(|a, b| a.id.cmp(&b.id));
+        for (row, reach) in report.rows.iter_mut().zip(reaches) {
+            row.reach = *reach;
+        }
+        report
+    }
+
+    fn asked(reaches: &[Option<Reach>]) -> Vec<String> {
+        let ids = needed(&with_reach(reaches));
+        ids.iter()
+            .map(|id| id.as_str().replace("suite/f/000", ""))
+            .collect()
+    }
+
+    #[test]
+    fn base_is_asked_before_an_author_is_blamed_for_what_the_diff_cannot_reach() {
+        use Reach::{Reachable, Touched, Unreachable};
+        assert_eq!(asked(&[Some(Unreachable), Some(Touched)]), ["1"]);
+        assert_eq!(asked(&[Some(Reachable), Some(Reachable)]), ["1", "2"]);
+        assert_eq!(asked(&[Some(Unreachable), Some(Reachable)]), ["1", "2"]);
+        // What touches one of them may well have moved the others.
+        assert_eq!(asked(&[Some(Reachable), Some(Touched)]), [""; 0]);
+        assert_eq!(asked(&[None, None]), [""; 0]);
+    }
+
+    #[test]
+    fn what_base_does_as_well_is_said_to_be_nobody_s() {
+        let mut report = with_reach(&[Some(Reach::Unreachable), Some(Reach::Unreachable)]);
+        let asked = needed(&report);
+        assert_eq!(found(&report, &asked), None);
+        report.rows[0].baseline = BaselineState::Drifted;
+        let said = found(&report, &asked).unwrap();
+        assert!(
+            said.contains("moves suite/f/0001 as this change does (of 1 more"),
+            "{said}"
+        );
+    }
+}
