@@ -37,7 +37,12 @@ function = "sample::checksum"
 /// The sample project, committed, and built in a directory of its own.
 fn project() -> Repository {
     let repository = Repository::new().building_inside();
-    for file in ["Cargo.lock", "src/lib.rs", "benches/steady.rs"] {
+    for file in [
+        "Cargo.lock",
+        "src/lib.rs",
+        "src/points.rs",
+        "benches/steady.rs",
+    ] {
         let text = fs::read_to_string(manifest().with_file_name("").join(file)).unwrap();
         repository.write(file, &text);
     }
