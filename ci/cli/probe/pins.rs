@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `getrandom`, `getentropy` | the same bytes each time, from each call's own beginning |
 //! | `sched_getaffinity` | one processor |
+//! | `sysconf` for processors and memory | one processor, 4 GiB, all of it free |
 //! | for a control group (`/proc/self/cgroup`, `/sys/fs/cgroup`) | there is none |
 //!
 //! Without this a hash map counts differently in each run, and `available_parallelism` differently
@@ -24,8 +25,15 @@ const AT_FDCWD: c_long = -100;
 /// Where the kernel tells of control groups.
 const CONTROL_GROUPS: [&CStr; 2] = [c"/sys/fs/cgroup", c"/proc/self/cgroup"];
 
+/// What `sysconf` is asked for: processors in all and running, pages in all and free.
+const PROCESSORS: [c_int; 2] = [83, 84];
+const PAGES: [c_int; 2] = [85, 86];
+/// 4 GiB in pages of 4 KiB.
+const MEMORY_PAGES: c_long = 1 << 20;
+
 unsafe extern "C" {
     fn __errno_location() -> *mut c_int;
+    fn __sysconf(name: c_int) -> c_long;
 }
 
 /// The system call `openat`, which `open64` would make.
@@ -122,6 +130,19 @@ pub unsafe extern "C" fn sched_getaffinity(_process: c_int, size: usize, mask: *
         at += 1;
     }
     0
+}
+
+/// What the machine has; the C library answers for all that is its own.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sysconf(name: c_int) -> c_long {
+    if name == PROCESSORS[0] || name == PROCESSORS[1] {
+        return 1;
+    }
+    if name == PAGES[0] || name == PAGES[1] {
+        return MEMORY_PAGES;
+    }
+    // SAFETY: it takes any number.
+    unsafe { __sysconf(name) }
 }
 
 /// Opens a file, unless it tells of control groups. In C, `mode` is variadic; where a caller leaves

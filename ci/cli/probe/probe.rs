@@ -55,11 +55,16 @@ fn heap() -> &'static str {
 
 /// What the machine says of itself, or the pins in its place.
 fn told() -> String {
+    unsafe extern "C" {
+        fn sysconf(name: i32) -> i64;
+    }
     use std::hash::{BuildHasher as _, RandomState};
 
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     let random = RandomState::new().hash_one(0_u8);
-    format!("processors {processors}, random {random:016x}")
+    // SAFETY: it takes any number, and these are those of processors and of memory's pages.
+    let (configured, pages) = unsafe { (sysconf(83), sysconf(85)) };
+    format!("processors {processors}, random {random:016x}, configured {configured}, memory {pages} pages")
 }
 
 fn main() {

@@ -49,6 +49,12 @@ pub(super) fn measure_again(
         Disturbance::USUAL
     };
     let again = session.measure_disturbed(&bench.committed, &select, disturbance)?;
+    for (id, asked) in session.machine_reads(&select)? {
+        warnings.push(format!(
+            "{id} reads {} of the machine, which may be another where it was recorded",
+            asked.join(", ")
+        ));
+    }
     let mut moved = false;
     for first in &mut run.benchmarks {
         let Some(second) = again.run.benchmark(&first.id) else {

@@ -1,5 +1,6 @@
-//! `icgate verify`: measures each benchmark several times in disturbed measurement environments, and says how far
-//! it moves when nothing changed, and which of its functions do.
+//! `icgate verify`: measures each benchmark several times in disturbed measurement environments and with its code
+//! elsewhere, and says how far it moves when nothing changed, which of its functions do, and what it
+//! reads of the machine.
 
 use icgate_core::compare::noise::Noise;
 use icgate_core::judge::Outcome;
@@ -41,6 +42,7 @@ pub(crate) fn verify(
         }
         runs.push(measured.run);
     }
+    let reads = session.machine_reads(&|_| true)?;
     let mut moving = 0;
     let mut code = Outcome::Pass.exit_code();
     for id in session.ids() {
@@ -49,6 +51,10 @@ pub(crate) fn verify(
             continue;
         };
         output::say(format_args!("noise {:>8}  {id}", noise.instructions()));
+        if let Some(asked) = reads.get(id) {
+            let asked = asked.join(", ");
+            output::say(format_args!("                reads {asked} of the machine"));
+        }
         if let Some(others) = others(&noise) {
             output::say(format_args!("                {others}"));
         }

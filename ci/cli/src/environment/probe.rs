@@ -36,9 +36,10 @@ impl Linkage {
     /// What is tried, in this order. Heap tools cannot replace the allocator of an executable that is
     /// linked statically.
     pub(crate) const fn of(switches: Switches) -> &'static [Self] {
-        match switches.heap_tools {
-            true => &[Self::Dynamic],
-            false => &[Self::Static, Self::Dynamic],
+        if switches.heap_tools {
+            &[Self::Dynamic]
+        } else {
+            &[Self::Static, Self::Dynamic]
         }
     }
 }

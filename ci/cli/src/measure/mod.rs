@@ -12,6 +12,7 @@ pub(crate) mod base_run;
 mod execute;
 mod heap_tools;
 mod inline_stacks;
+mod machine_reads;
 mod moved_code;
 mod part;
 mod progress;
@@ -223,7 +224,9 @@ impl<'a> Session<'a> {
         let environment = fingerprint(toolchain, &valgrind, &probed, build, harnesses);
         if probed.linkage == Linkage::Static && plan.iter().any(|it| !it.heap_tools.is_empty()) {
             // They would find nothing, which no benchmark allocates.
-            plan.iter_mut().for_each(|it| it.heap_tools.clear());
+            for planned in &mut plan {
+                planned.heap_tools.clear();
+            }
             warnings.push(
                 "what the harness's DHAT and memcheck find is not kept: they see nothing of an \
                  executable that is linked statically (policy: `[measuring] heap_tools = true`)"
@@ -332,6 +335,29 @@ impl<'a> Session<'a> {
     /// Whether measuring the whole plan, with these failures, tells of every benchmark.
     fn completes(&self, failures: &[Failure]) -> bool {
         self.whole && failures.is_empty() && self.part.is_none()
+    }
+
+    /// What those benchmarks that `select` selects ask of the machine; each is run once more for it.
+    pub(crate) fn machine_reads(
+        &self,
+        select: &dyn Fn(&BenchId) -> bool,
+    ) -> Result<BTreeMap<BenchId, Vec<String>>, CliError> {
+        let how = ExecOptions {
+            jobs: self.jobs,
+            disturbance: Disturbance::NONE,
+            stack: self.stack,
+            keep: false,
+        };
+        let within = (&self.valgrind, &self.directory);
+        let mut reads = BTreeMap::new();
+        for planned in self.plan.iter().filter(|it| select(&it.id)) {
+            let package = &self.executables[planned.executable].target;
+            let asked = machine_reads::of(planned, package.directory().as_std_path(), within, how)?;
+            if !asked.is_empty() {
+                reads.insert(planned.id.clone(), asked);
+            }
+        }
+        Ok(reads)
     }
 
     /// Measures the part of the plan that `select` selects, in a disturbed measurement environment.

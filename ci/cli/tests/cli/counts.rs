@@ -100,7 +100,14 @@ fn random_numbers_and_processors_are_pinned() {
             };
         }
         let answer = Answer::of(command.output().unwrap());
-        answer.says(0, &["machine/processors", "machine/random_state"]);
+        answer.says(
+            0,
+            &[
+                "machine/processors",
+                "machine/random_state",
+                "machine/configured",
+            ],
+        );
         answer.stdout
     };
     let everywhere = measured(&[]);
@@ -112,6 +119,17 @@ fn random_numbers_and_processors_are_pinned() {
     let run: serde_json::Value = serde_json::from_str(&run).unwrap();
     let machine = run["environment"]["machine"].as_str().unwrap();
     assert!(machine.starts_with("processors 1, random "), "{machine}");
+    assert!(
+        machine.contains("configured 1, memory 1048576 pages"),
+        "{machine}"
+    );
+    // Policy may want what the machine says.
+    sample.policy("format = 2\n[measuring]\npins = false\n");
+    let answer = Answer::of(sample.command("measure", "machine").output().unwrap());
+    answer.says(0, &["machine/processors"]);
+    let run = std::fs::read_to_string(sample.path().join("out/run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    assert_eq!(run["environment"]["machine"], "not pinned");
 }
 
 #[test]

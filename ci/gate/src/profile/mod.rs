@@ -7,5 +7,6 @@ pub mod callgrind;
 pub mod harness;
 pub mod heap_tools;
 pub mod symbol_name;
+pub mod system_calls;
 
 pub mod source;

@@ -371,7 +371,9 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         .into_iter()
         .map(|metric| {
             let of = |metrics: Option<&Metrics>| metrics.and_then(|it| it.get(&metric).copied());
-            let base = of(accepted.map(|it| &it.metrics));
+            // What base's own code counts here, where it was measured, is nearer than its baseline.
+            let measured = facts.base_run.map(|it| &it.metrics);
+            let base = of(measured.or_else(|| accepted.map(|it| &it.metrics)));
             (metric, (base, of(facts.measured.map(|it| &it.metrics))))
         })
         .filter(|(_, (base, head))| base.is_some() || head.is_some())

@@ -20,5 +20,15 @@ fn processors() -> usize {
     (0..count * 1_000).fold(0, |sum, it| black_box(sum ^ it))
 }
 
-library_benchmark_group!(name = machine; benchmarks = random_state, processors);
+// So does what the C library says of them, and of memory.
+#[library_benchmark]
+fn configured() -> i64 {
+    unsafe extern "C" {
+        fn sysconf(name: i32) -> i64;
+    }
+    let count = unsafe { sysconf(84) * 1_000 + sysconf(85) / 1_000 };
+    (0..count).fold(0, |sum, it| black_box(sum ^ it))
+}
+
+library_benchmark_group!(name = machine; benchmarks = random_state, processors, configured);
 main!(library_benchmark_groups = machine);

@@ -117,7 +117,7 @@ impl<'p> Asked<'p> {
             for (family, entries) in families.iter().zip(&mut entries) {
                 let is_it = |name: &&(&str, Metric)| names.iter().any(|it| last(it) == name.0);
                 if let Some((_, metric)) = family.iter().find(is_it) {
-                    entries.insert(id, (*metric, first.get(&id).copied().unwrap_or(0)));
+                    entries.insert(id, (*metric, first[id.index()]));
                 }
             }
         }
@@ -133,13 +133,15 @@ impl<'p> Asked<'p> {
         let is_asked = |id: SymbolId| entries.contains_key(&id) || passes_on[id.index()];
         let mut calls: HashMap<SymbolId, Vec<&Call>> = HashMap::new();
         let mut executed = HashMap::new();
+        let mut calls_it = vec![false; passes_on.len()];
         for call in profile.calls().iter().filter(|it| is_asked(it.callee)) {
             calls.entry(call.callee).or_default().push(call);
             if let Some(address) = call.address {
                 executed.insert((call.caller, address), 0);
+                calls_it[call.caller.index()] = true;
             }
         }
-        for cost in profile.costs() {
+        for cost in profile.costs().filter(|it| calls_it[it.symbol.index()]) {
             if let Some(address) = cost.address
                 && let Some(count) = executed.get_mut(&(cost.symbol, address))
             {
@@ -175,15 +177,14 @@ impl<'p> Asked<'p> {
     }
 }
 
-/// How often each function's first instruction was executed. `None` without addresses.
-fn first_instructions(profile: &Profile) -> Option<HashMap<SymbolId, u64>> {
-    let mut first: HashMap<SymbolId, (NonZeroU64, u64)> = HashMap::new();
+/// How often each function's first instruction was executed, by the function's index. `None` without
+/// addresses.
+fn first_instructions(profile: &Profile) -> Option<Vec<u64>> {
+    // Of a symbol, costs come in the order of addresses.
+    let mut first: Vec<Option<(NonZeroU64, u64)>> = vec![None; profile.symbols().count()];
     for cost in profile.costs() {
         let address = cost.address?;
-        let known = first.entry(cost.symbol).or_insert((address, 0));
-        if address < known.0 {
-            *known = (address, 0);
-        }
+        let known = first[cost.symbol.index()].get_or_insert((address, 0));
         if address == known.0 {
             known.1 += cost.instructions;
         }
@@ -191,7 +192,7 @@ fn first_instructions(profile: &Profile) -> Option<HashMap<SymbolId, u64>> {
     Some(
         first
             .into_iter()
-            .map(|(id, (_, count))| (id, count))
+            .map(|it| it.map_or(0, |(_, count)| count))
             .collect(),
     )
 }
@@ -209,4 +210,72 @@ fn last(name: &str) -> &str {
 
 fn is_of(name: &str, prefix: &str) -> bool {
     last(name).starts_with(prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::callgrind::parse;
+    use crate::profile::source::{Frame, SourceRoots, source_functions};
+
+    struct Unknown;
+
+    impl InlineStacks for Unknown {
+        fn frames(&self, _: &str, _: u64) -> Vec<Frame> {
+            Vec::new()
+        }
+    }
+
+    /// What was counted in all, and by function: `name metric count`.
+    fn counted(text: &str) -> (Vec<u64>, Vec<String>) {
+        let profile = parse(text.as_bytes()).unwrap();
+        let sources = source_functions(&profile, &Unknown, &SourceRoots::new("/workspace"));
+        let mut rows = Vec::new();
+        for row in &sources.functions {
+            for (metric, count) in row.cost.metrics.iter() {
+                rows.push(format!("{} {metric} {count}", row.cost.name));
+            }
+        }
+        rows.sort();
+        (sources.heap.into_values().collect(), rows)
+    }
+
+    /// Three allocations and a free in the measured region; the set-up has called more often.
+    const PROFILE: &str = "positions: instr line\nevents: Ir\nob=exe\nfl=a.rs\n\
+        fn=app::work\n0x10 1 5\n0x14 2 3\ncfn=__rustc::__rust_alloc\ncalls=9 0x100\n0x14 2 60\n\
+        fn=__rustc::__rust_alloc\n0x100 1 3\n0x104 1 3\ncfn=malloc\ncalls=12 0x200\n0x104 1 45\n\
+        fn=malloc\n0x200 1 3\n0x201 1 30\n\
+        fn=app::other\n0x30 1 1\ncfn=free\ncalls=5 0x300\n0x30 1 10\n\
+        fn=free\n0x300 1 1\n0x302 1 9\n";
+
+    #[test]
+    fn what_was_asked_in_the_measured_region_is_charged_to_who_asked() {
+        let (heap, rows) = counted(PROFILE);
+        assert_eq!(heap, [3, 0, 1]);
+        assert_eq!(rows, ["app::other frees 1", "app::work allocations 3"]);
+    }
+
+    #[test]
+    fn a_jump_that_was_not_taken_charges_no_more_than_was_counted() {
+        // The instruction that may lead to `free` is executed 100 times, and leads there once.
+        let text = PROFILE.replace("0x30 1 1\n", "0x30 1 100\n");
+        let (heap, rows) = counted(&text);
+        assert_eq!(heap, [3, 0, 1]);
+        assert!(rows.contains(&"app::other frees 1".to_owned()), "{rows:?}");
+    }
+
+    #[test]
+    fn an_allocator_that_is_not_the_c_library_s_counts_by_rust_s_functions() {
+        let text = PROFILE
+            .replace("cfn=malloc", "cfn=mi_malloc")
+            .replace("fn=malloc", "fn=mi_malloc");
+        assert_eq!(counted(&text).0, [3, 0, 0]);
+    }
+
+    #[test]
+    fn without_addresses_nothing_is_known() {
+        let text = "events: Ir\nfl=a\nfn=malloc\n1 5\n";
+        assert_eq!(counted(text), (vec![], vec![]));
+        assert_eq!(counted("events: Ir\n").0, [0, 0, 0]);
+    }
 }
