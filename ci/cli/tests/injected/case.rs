@@ -1,5 +1,6 @@
 //! One case: what is injected, what has to be said of it, and what was said.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -17,7 +18,9 @@ use crate::checkout::{Checkout, text};
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
+    pub(crate) project: Option<String>,
     pub(crate) prepare: Vec<Edit>,
+    drift: Vec<Edit>,
     edits: Vec<Edit>,
     expect: Expect,
 }
@@ -29,50 +32,91 @@ struct Expect {
     measured: Vec<String>,
     /// Those of them that get the verdict; all others are unchanged or within their limits.
     benchmarks: Vec<String>,
-    /// `regressed`, `improved` or `unchanged`.
+    /// `regressed`, `improved`, `unchanged`, or `changed` for one of the first two.
     verdict: String,
     /// How many benchmarks have to be measured for it, where what base measured is at hand. Where this
     /// is not said, all are.
     measured_again: Option<usize>,
-    /// What the first culprit has to be.
+    /// What the first culprit of each of those benchmarks has to be.
     cause: Option<Cause>,
+    /// The same where there is more to say than one, or where other things than code are at fault.
+    #[serde(default)]
+    causes: Vec<Cause>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cause {
-    /// The function of the workspace that is at fault.
-    function: String,
+    /// The benchmarks that it moved; all that get the verdict if none is named.
+    #[serde(default)]
+    benchmarks: Vec<String>,
+    /// What kind of thing was changed.
+    #[serde(default = "code")]
+    origin: String,
+    /// The functions of the workspace that may be named.
+    #[serde(default, deserialize_with = "one_or_many")]
+    function: Vec<String>,
     /// Where the cost arises in a library that it calls: in one of these.
     #[serde(default)]
     through: Vec<String>,
     /// Any of these: whether the optimiser inlines a function is not always the injection's matter.
+    #[serde(default)]
     kind: Vec<String>,
-    reach: String,
+    reach: Option<String>,
+    /// The file that has to be named, where it is not told by the function.
+    file: Option<String>,
+    /// What the named line has to contain, where the injection has several.
+    text: Option<String>,
+}
+
+fn code() -> String {
+    "code".to_owned()
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Words {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Words::deserialize(from)? {
+        Words::One(word) => vec![word],
+        Words::Many(words) => words,
+    })
 }
 
 /// What was said of a case.
 #[derive(Debug)]
 pub(crate) struct Finding {
-    name: String,
+    pub(crate) name: String,
     /// Benchmarks with another verdict than expected.
     wrong: Vec<String>,
     /// What was said of each benchmark that has a cause to be named.
-    causes: Option<Vec<Said>>,
+    rows: Vec<Said>,
+    /// What the headline says, for each cause that has to be named.
+    headline: Vec<Said>,
 }
 
-/// What was said of one benchmark.
+/// What was said of one benchmark, or in the headline.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is counted by itself")]
-struct Said {
+pub(crate) struct Said {
     id: String,
     change: i64,
     what: String,
-    function_right: bool,
-    kind_right: bool,
-    reach_right: bool,
-    in_edit: bool,
-    has_line: bool,
+    pub(crate) function_right: bool,
+    pub(crate) kind_right: bool,
+    pub(crate) reach_right: bool,
+    pub(crate) line_right: bool,
+    /// A line is named that the injection, which is all of the diff, does not touch.
+    pub(crate) is_outside: bool,
+}
+
+/// What an injection changed.
+struct Injected {
+    lines: ChangedLines,
+    texts: BTreeMap<String, String>,
 }
 
 impl Case {
@@ -92,7 +136,9 @@ impl Case {
             cases.push(Self {
                 expect: expect.map_err(|error| format!("{name}: {error}"))?,
                 name: name.into_owned(),
+                project: injection.project,
                 prepare: injection.prepare,
+                drift: injection.drift,
                 edits: injection.edit,
             });
         }
@@ -105,15 +151,29 @@ impl Case {
         self.expect.measured.iter().cloned()
     }
 
-    /// Injects it, and reads what icgate says.
-    pub(crate) fn judge(&self, checkout: &Checkout) -> Result<Finding, Failure> {
+    /// Injects it, and reads what icgate says. What cannot be injected or read is a finding too.
+    pub(crate) fn judge(&self, checkout: &Checkout) -> Finding {
+        let found = checkout.drifted(&self.drift, || self.checked(checkout));
+        found.unwrap_or_else(|error| Finding {
+            name: self.name.clone(),
+            wrong: vec![error.to_string()],
+            rows: Vec::new(),
+            headline: self.causes().map(|_| Said::nothing()).collect(),
+        })
+    }
+
+    fn causes(&self) -> impl Iterator<Item = &Cause> {
+        self.expect.cause.iter().chain(&self.expect.causes)
+    }
+
+    fn checked(&self, checkout: &Checkout) -> Result<Finding, Failure> {
         let suites: std::collections::BTreeSet<_> = self
             .expect
             .measured
             .iter()
             .filter_map(|pattern| pattern.split('/').next())
             .collect();
-        let (report, diff, said) = checkout.with(&self.edits, || {
+        let (report, injected, said) = checkout.with(&self.edits, || {
             let mut arguments: Vec<String> = ["check", "--format", "json", "--base", "HEAD"]
                 .map(String::from)
                 .into();
@@ -128,9 +188,14 @@ impl Case {
             let answer = checkout.icgate(&arguments)?;
             let report: Value = serde_json::from_slice(&answer.stdout)
                 .map_err(|_| format!("{}: {}", self.name, text(&answer.stderr)))?;
-            Ok((report, checkout.diff()?, text(&answer.stderr)))
+            let mut texts = BTreeMap::new();
+            for edit in &self.edits {
+                texts.insert(edit.file.clone(), checkout.read(&edit.file)?);
+            }
+            let lines = ChangedLines::from_unified_diff(&checkout.diff()?);
+            Ok((report, Injected { lines, texts }, text(&answer.stderr)))
         })?;
-        let mut finding = self.read(&report, &ChangedLines::from_unified_diff(&diff))?;
+        let mut finding = self.read(&report, &injected)?;
         if let Some(expected) = self.expect.measured_again {
             let judged = report["rows"].as_array().map_or(0, Vec::len);
             let measured = judged - recalled(&said).min(judged);
@@ -142,9 +207,13 @@ impl Case {
         Ok(finding)
     }
 
-    fn read(&self, report: &Value, injected: &ChangedLines) -> Result<Finding, Failure> {
-        let mut wrong = Vec::new();
-        let mut causes = Vec::new();
+    fn read(&self, report: &Value, injected: &Injected) -> Result<Finding, Failure> {
+        let mut finding = Finding {
+            name: self.name.clone(),
+            wrong: Vec::new(),
+            rows: Vec::new(),
+            headline: Vec::new(),
+        };
         let mut expected = Vec::new();
         for pattern in &self.expect.benchmarks {
             expected.push((pattern, Glob::new(pattern)?.compile_matcher(), false));
@@ -160,28 +229,43 @@ impl Case {
                     (is_expected, *found) = (true, true);
                 }
             }
-            let is_right = if is_expected {
-                verdict == self.expect.verdict
-            } else {
-                matches!(verdict.as_str(), "unchanged" | "within_limit")
+            let is_right = match self.expect.verdict.as_str() {
+                _ if !is_expected => matches!(verdict.as_str(), "unchanged" | "within_limit"),
+                "changed" => matches!(verdict.as_str(), "regressed" | "improved"),
+                wanted => verdict == wanted,
             };
             if !is_right {
-                wrong.push(format!("{id} is {verdict}"));
+                finding.wrong.push(format!("{id} is {verdict}"));
             }
-            if let Some(cause) = self.expect.cause.as_ref().filter(|_| is_expected) {
-                causes.push(Said::of(row, cause, injected));
+            for cause in self.causes().filter(|_| is_expected) {
+                if cause.moves(&id)? {
+                    finding.rows.push(Said::of_row(row, cause, injected));
+                }
             }
         }
         for (pattern, _, found) in expected {
             if !found {
-                wrong.push(format!("{pattern} matches no benchmark"));
+                finding
+                    .wrong
+                    .push(format!("{pattern} matches no benchmark"));
             }
         }
-        Ok(Finding {
-            name: self.name.clone(),
-            wrong,
-            causes: self.expect.cause.is_some().then_some(causes),
-        })
+        let headlines = report["causes"].as_array().cloned().unwrap_or_default();
+        let of_several = self.causes().count() > 1;
+        for cause in self.causes() {
+            // Of one cause it is the first that counts; of several, each has to be there.
+            let read = |headline| Said::of_headline(headline, cause, injected);
+            let mut said: Vec<Said> = headlines.iter().map(read).collect();
+            let right = said
+                .iter()
+                .position(|it| it.function_right && it.line_right)
+                .filter(|at| of_several || *at == 0);
+            finding.headline.push(match (right, said.is_empty()) {
+                (_, true) => Said::nothing(),
+                (right, false) => said.swap_remove(right.unwrap_or(0)),
+            });
+        }
+        Ok(finding)
     }
 }
 
@@ -197,34 +281,87 @@ fn recalled(said: &str) -> usize {
     said.lines().find_map(reused).unwrap_or(0)
 }
 
+impl Cause {
+    fn moves(&self, id: &str) -> Result<bool, Failure> {
+        for pattern in &self.benchmarks {
+            if Glob::new(pattern)?.compile_matcher().is_match(id) {
+                return Ok(true);
+            }
+        }
+        Ok(self.benchmarks.is_empty())
+    }
+}
+
 impl Said {
-    fn of(row: &Value, cause: &Cause, injected: &ChangedLines) -> Self {
-        let culprit = &row["culprits"][0];
-        let (name, kind) = (word(&culprit["name"]), word(&culprit["kind"]));
+    fn of_row(row: &Value, cause: &Cause, injected: &Injected) -> Self {
+        let reach = word(&row["reach"]);
+        let mut said = Self::of(&row["culprits"][0], cause, injected);
+        said.id = word(&row["id"]);
+        said.change = row["change"].as_i64().unwrap_or(0);
+        said.reach_right = cause.reach.as_ref().is_none_or(|it| *it == reach);
+        said.what = format!("{}, {reach}", said.what);
+        said
+    }
+
+    fn of_headline(headline: &Value, cause: &Cause, injected: &Injected) -> Self {
+        let mut said = Self::of(headline, cause, injected);
+        (said.kind_right, said.reach_right) = (true, true);
+        said.id = "the headline".to_owned();
+        said
+    }
+
+    fn of(culprit: &Value, cause: &Cause, injected: &Injected) -> Self {
+        let (name, kind, origin) = (
+            word(&culprit["name"]),
+            word(&culprit["kind"]),
+            word(&culprit["origin"]),
+        );
         let caller = culprit["caller"].as_str().map(str::to_owned);
         let file = word(&culprit["file"]);
         let line = culprit["line"]
             .as_u64()
             .and_then(|line| u32::try_from(line).ok());
-        let reach = word(&row["reach"]);
         let behalf = caller
             .as_ref()
             .map_or_else(String::new, |it| format!(" for {it}"));
+        let through = caller.is_some() && cause.through.contains(&name);
+        let function = caller.as_ref().unwrap_or(&name);
+        let is_named = cause.function.is_empty() || cause.function.contains(function);
+        let is_touched = line.is_some_and(|line| injected.lines.touch(&file, line).is_some());
+        let has_text = cause.text.as_ref().is_none_or(|text| {
+            let line = line.and_then(|it| usize::try_from(it).ok()).unwrap_or(0);
+            let here = injected.texts.get(&file);
+            let here = here.and_then(|text| text.lines().nth(line.saturating_sub(1)));
+            here.is_some_and(|here| here.contains(text.as_str()))
+        });
+        let is_file = cause.file.as_ref().is_none_or(|it| *it == file);
         Self {
-            id: word(&row["id"]),
-            change: row["change"].as_i64().unwrap_or(0),
+            id: String::new(),
+            change: 0,
             what: format!(
-                "{name}{behalf}, {kind}, {reach}, {file}:{}",
+                "{name}{behalf}, {origin}, {kind}, {file}:{}",
                 line.map_or_else(|| "–".to_owned(), |line| line.to_string())
             ),
-            function_right: match caller {
-                None => cause.through.is_empty() && name == cause.function,
-                Some(caller) => caller == cause.function && cause.through.contains(&name),
-            },
-            kind_right: cause.kind.contains(&kind),
-            reach_right: reach == cause.reach,
-            in_edit: line.is_some_and(|line| injected.touch(&file, line).is_some()),
-            has_line: line.is_some(),
+            function_right: origin == cause.origin
+                && is_named
+                && (cause.through.is_empty() || through),
+            kind_right: cause.kind.is_empty() || cause.kind.contains(&kind),
+            reach_right: true,
+            line_right: is_touched && has_text && is_file,
+            is_outside: line.is_some() && !is_touched,
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            id: "the headline".to_owned(),
+            change: 0,
+            what: "names nothing".to_owned(),
+            function_right: false,
+            kind_right: true,
+            reach_right: true,
+            line_right: false,
+            is_outside: false,
         }
     }
 }
@@ -235,74 +372,55 @@ fn word(value: &Value) -> String {
 }
 
 impl Finding {
-    fn all(&self, is_right: impl Fn(&Said) -> bool) -> bool {
-        self.causes
-            .as_ref()
-            .is_some_and(|causes| !causes.is_empty() && causes.iter().all(is_right))
-    }
-
     /// Whether there is a cause to be named.
     pub(crate) const fn is_caused(&self) -> bool {
-        self.causes.is_some()
+        !self.headline.is_empty()
     }
 
     pub(crate) fn verdicts_right(&self) -> bool {
         self.wrong.is_empty()
     }
 
-    pub(crate) fn function_right(&self) -> bool {
-        self.all(|said| said.function_right)
+    pub(crate) fn headline(&self, is_right: fn(&Said) -> bool) -> bool {
+        self.headline.iter().all(is_right)
     }
 
-    pub(crate) fn kind_right(&self) -> bool {
-        self.all(|said| said.kind_right)
-    }
-
-    pub(crate) fn reach_right(&self) -> bool {
-        self.all(|said| said.reach_right)
-    }
-
-    pub(crate) fn line_right(&self) -> bool {
-        self.all(|said| said.in_edit)
-    }
-
-    /// Whether a line is named that the injection, which is all of the diff, does not touch.
-    pub(crate) fn is_outside(&self) -> bool {
-        let causes = self.causes.iter().flatten();
-        causes
-            .filter(|said| said.has_line)
-            .any(|said| !said.in_edit)
+    /// What was said of each benchmark.
+    pub(crate) fn rows(&self) -> &[Said] {
+        &self.rows
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = |is_right| if is_right { "✓" } else { "✗" };
-        write!(f, "{} {:<24}", mark(self.verdicts_right()), self.name)?;
+        write!(f, "{} {:<32}", mark(self.verdicts_right()), self.name)?;
+        let count = |is_right: fn(&Said) -> bool| {
+            let right = self.rows.iter().filter(|it| is_right(it)).count();
+            format!("{right}/{}", self.rows.len())
+        };
         if self.is_caused() {
-            let marks = [
-                ("function", self.function_right()),
-                ("kind", self.kind_right()),
-                ("reach", self.reach_right()),
-                ("line", self.line_right()),
-            ];
-            for (what, is_right) in marks {
-                write!(f, " {} {what} ", mark(is_right))?;
-            }
+            write!(
+                f,
+                " {} headline's function  {} line   rows: {} function, {} line, {} kind, {} reach",
+                mark(self.headline(|it| it.function_right)),
+                mark(self.headline(|it| it.line_right)),
+                count(|it| it.function_right),
+                count(|it| it.line_right),
+                count(|it| it.kind_right),
+                count(|it| it.reach_right),
+            )?;
         }
         for wrong in &self.wrong {
             write!(f, "\n    {wrong}")?;
         }
-        for said in self.causes.iter().flatten() {
+        for said in self.headline.iter().chain(&self.rows) {
             let percent = said.change.unsigned_abs();
             let sign = if said.change < 0 { '−' } else { '+' };
             let whole = percent / 10_000;
             let part = percent % 10_000 / 100;
-            write!(
-                f,
-                "\n    {:<22} {sign}{whole}.{part:02} %  {}",
-                said.id, said.what
-            )?;
+            let id = &said.id;
+            write!(f, "\n    {id:<22} {sign}{whole}.{part:02} %  {}", said.what)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
-//! A copy of this repository for injections: its own commits, baselines and build.
+//! A copy of a project for injections: its own commits, baselines and build. It is this repository,
+//! or one that is not ours: a package's published sources with benchmarks beside them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -17,31 +18,33 @@ pub(crate) struct Checkout {
 }
 
 impl Checkout {
-    /// Brings the copy up to what the repository holds now, with what the cases prepare. Files that
-    /// are equal are not written, so that cargo builds only what changed.
-    pub(crate) fn new(cases: &[Case]) -> Result<Self, Failure> {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../..")
-            .canonicalize()?;
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("injected");
+    /// Brings the copy of `project` (this repository, if none is named) up to what there is now, with
+    /// what its cases prepare. Files that are equal are not written, so that cargo builds only what
+    /// changed.
+    pub(crate) fn new(project: Option<&str>, cases: &[&Case]) -> Result<Self, Failure> {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("injected")
+            .join(project.unwrap_or("engine"));
         let checkout = Self {
             root: place.join("checkout"),
             target: place.join("target"),
             cache: place.join("cache"),
         };
         let _ = fs::remove_dir_all(&checkout.cache);
-        let listed = git(&source, &["ls-files", "-coz", "--exclude-standard"])?;
-        let files: BTreeSet<&str> = listed.split('\0').filter(|it| !it.is_empty()).collect();
+        let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let files = match project {
+            None => repository(&own.join("../..").canonicalize()?)?,
+            Some(package) => {
+                let mut files = repository(&own.join("tests/injected").join(package))?;
+                files.extend(published(package)?);
+                files
+            }
+        };
         checkout.remove_others(&files)?;
         let prepared: Vec<&Edit> = cases.iter().flat_map(|case| &case.prepare).collect();
-        for file in files {
-            let from = source.join(file);
-            // Deleted and not yet committed, or a link that leads to a folder.
-            if !from.is_file() || file.starts_with("baselines/x86") {
-                continue;
-            }
-            let mut bytes = fs::read(&from)?;
-            for edit in prepared.iter().filter(|edit| edit.file == file) {
+        for (file, from) in &files {
+            let mut bytes = fs::read(from)?;
+            for edit in prepared.iter().filter(|edit| edit.file == *file) {
                 bytes = edit.apply(&String::from_utf8(bytes)?, 0)?.text.into_bytes();
             }
             write(&checkout.root.join(file), &bytes)?;
@@ -53,7 +56,7 @@ impl Checkout {
     }
 
     /// Removes what an earlier run or an older state of the repository has left.
-    fn remove_others(&self, files: &BTreeSet<&str>) -> Result<(), Failure> {
+    fn remove_others(&self, files: &BTreeMap<String, PathBuf>) -> Result<(), Failure> {
         let _ = fs::remove_dir_all(self.root.join("baselines"));
         if !self.root.join(".git").exists() {
             return Ok(());
@@ -61,7 +64,7 @@ impl Checkout {
         let present = git(&self.root, &["ls-files", "-coz", "--exclude-standard"])?;
         for file in present
             .split('\0')
-            .filter(|it| !it.is_empty() && !files.contains(it))
+            .filter(|it| !it.is_empty() && !files.contains_key(*it))
         {
             let _ = fs::remove_file(self.root.join(file));
         }
@@ -124,6 +127,28 @@ impl Checkout {
         done
     }
 
+    /// Runs `work` on a base that has these edits, of which its baselines know nothing.
+    pub(crate) fn drifted<T>(
+        &self,
+        edits: &[Edit],
+        work: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if edits.is_empty() {
+            return work();
+        }
+        self.with(edits, || {
+            self.commit()?;
+            let done = work();
+            git(&self.root, &["reset", "--quiet", "--soft", "HEAD~1"])?;
+            done
+        })
+    }
+
+    /// What a file holds now.
+    pub(crate) fn read(&self, file: &str) -> Result<String, Failure> {
+        Ok(fs::read_to_string(self.root.join(file))?)
+    }
+
     /// What the edited copy changes against base.
     pub(crate) fn diff(&self) -> Result<String, Failure> {
         git(&self.root, &["diff", "--unified=0", "HEAD"])
@@ -138,6 +163,38 @@ impl Checkout {
         }
         Ok(command.output()?)
     }
+}
+
+/// The files of a repository's folder that it keeps, by their paths in it.
+fn repository(source: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let listed = git(source, &["ls-files", "-coz", "--exclude-standard"])?;
+    let files = listed.split('\0').filter(|it| !it.is_empty());
+    // Deleted and not yet committed, or a link that leads to a folder.
+    let files = files.filter(|file| source.join(file).is_file());
+    let files = files.filter(|file| !file.starts_with("baselines/x86"));
+    Ok(files
+        .map(|file| (file.to_owned(), source.join(file)))
+        .collect())
+}
+
+/// The sources of a package as cargo has them of its registry, below a folder of its name.
+fn published(package: &str) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let metadata = Command::new("cargo")
+        .args(["metadata", "--format-version=1", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)
+        .map_err(|_| format!("cargo metadata: {}", text(&metadata.stderr)))?;
+    let mut packages = metadata["packages"].as_array().into_iter().flatten();
+    let found = packages.find(|it| it["name"] == package);
+    let manifest = found.and_then(|it| it["manifest_path"].as_str());
+    let folder = Path::new(manifest.ok_or_else(|| format!("there is no package {package}"))?)
+        .parent()
+        .unwrap_or(Path::new(""));
+    let files = ["Cargo.toml", "src/lib.rs"];
+    Ok(files
+        .map(|file| (format!("{package}/{file}"), folder.join(file)))
+        .into())
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -8,22 +8,26 @@
 //! ```
 //!
 //! `cargo test -p icgate --test injected [NAME…]` prints a row for each case and the figures, and
-//! fails if they are below what is promised: the function right in all, the line within the
-//! injected change in nine of ten, no line outside of it named while one inside explains it.
+//! fails if they are below what is promised: every verdict right, the headline's function and line in
+//! 95 of 100, those of single benchmarks in 90 of 100. Expectations are written before a case is run
+//! for the first time; one that was missed stays, and so do its figures.
 
 mod case;
 mod checkout;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use case::{Case, Finding};
+use case::{Case, Finding, Said};
 use checkout::Checkout;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Of ten lines, this many have to lie within the injected change.
-const LINES_IN_TEN: usize = 9;
+/// Of a hundred headlines, this many have to be right.
+const HEADLINES_IN_100: usize = 95;
+/// Of a hundred benchmarks, this many have to be right.
+const ROWS_IN_100: usize = 90;
 
 fn main() -> ExitCode {
     match run() {
@@ -47,39 +51,51 @@ fn run() -> Result<bool, Failure> {
     if cases.is_empty() {
         return Err(format!("no case is called {}", asked.join(" ")).into());
     }
-    let checkout = Checkout::new(&all)?;
-    checkout.record(&cases)?;
+    let projects: BTreeSet<Option<&str>> = cases.iter().map(|it| it.project.as_deref()).collect();
     let mut findings = Vec::new();
-    for case in cases {
-        let started = Instant::now();
-        let finding = case.judge(&checkout)?;
-        println!("{finding}  ({} s)", started.elapsed().as_secs());
-        findings.push(finding);
+    for project in projects {
+        let is_in = |case: &&Case| case.project.as_deref() == project;
+        let whole: Vec<&Case> = all.iter().filter(is_in).collect();
+        let checkout = Checkout::new(project, &whole)?;
+        let cases: Vec<&Case> = cases.iter().copied().filter(is_in).collect();
+        checkout.record(&cases)?;
+        for case in cases {
+            let started = Instant::now();
+            let finding = case.judge(&checkout);
+            println!("{finding}  ({} s)", started.elapsed().as_secs());
+            findings.push(finding);
+        }
     }
     Ok(summary(&findings))
 }
 
 /// Prints the figures, and says whether they are good enough.
 fn summary(findings: &[Finding]) -> bool {
-    let of = |count: usize, all: usize| format!("{count} of {all}");
     let red: Vec<&Finding> = findings.iter().filter(|it| it.is_caused()).collect();
-    let count = |what: &dyn Fn(&&&Finding) -> bool| red.iter().filter(what).count();
+    let rows: Vec<&Said> = red.iter().flat_map(|it| it.rows()).collect();
+    let line = |what: &str, count: usize, of: usize| println!("{what:<22} {count} of {of}");
+    let headline = |is_right: fn(&Said) -> bool| {
+        let right = red.iter().filter(|it| it.headline(is_right));
+        right.count()
+    };
+    let row = |is_right: fn(&Said) -> bool| rows.iter().filter(|it| is_right(it)).count();
     let verdicts = findings.iter().filter(|it| it.verdicts_right()).count();
-    let functions = count(&|it| it.function_right());
-    let kinds = count(&|it| it.kind_right());
-    let reaches = count(&|it| it.reach_right());
-    let lines = count(&|it| it.line_right());
-    let outside = count(&|it| it.is_outside());
     println!();
-    println!("benchmark set right   {}", of(verdicts, findings.len()));
-    println!("function right        {}", of(functions, red.len()));
-    println!("kind right            {}", of(kinds, red.len()));
-    println!("reach right           {}", of(reaches, red.len()));
-    println!("line in the injection {}", of(lines, red.len()));
-    println!("line outside of it    {}", of(outside, red.len()));
-    let all = red.len();
+    line("verdicts right", verdicts, findings.len());
+    let functions = headline(|it| it.function_right);
+    let lines = headline(|it| it.line_right);
+    line("headline: function", functions, red.len());
+    line("headline: line", lines, red.len());
+    let (row_functions, row_lines) = (row(|it| it.function_right), row(|it| it.line_right));
+    line("rows: function", row_functions, rows.len());
+    line("rows: line", row_lines, rows.len());
+    line("rows: kind", row(|it| it.kind_right), rows.len());
+    line("rows: reach", row(|it| it.reach_right), rows.len());
+    line("rows: line outside", row(|it| it.is_outside), rows.len());
+    let is_enough = |right: usize, all: usize, wanted: usize| right * 100 >= all * wanted;
     verdicts == findings.len()
-        && [functions, kinds, reaches] == [all; 3]
-        && lines * 10 >= all * LINES_IN_TEN
-        && outside == 0
+        && is_enough(functions, red.len(), HEADLINES_IN_100)
+        && is_enough(lines, red.len(), HEADLINES_IN_100)
+        && is_enough(row_functions, rows.len(), ROWS_IN_100)
+        && is_enough(row_lines, rows.len(), ROWS_IN_100)
 }

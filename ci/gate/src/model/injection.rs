@@ -13,8 +13,9 @@
 //!
 //! An edit is a text to find and not a patch, because a patch is out of date with every line around
 //! it. A text that is not there, or more than once, is an error that names it.
-//! `[[prepare]]` holds edits that base has already; `[expect]` says what a report has to say, for
-//! who checks that.
+//! `[[prepare]]` holds edits that base has already; `[[drift]]` those that base has and its baselines
+//! do not know; `[expect]` says what a report has to say, for who checks that. `project` names
+//! another project than the one at hand.
 
 use miette::Diagnostic;
 use serde::Deserialize;
@@ -27,9 +28,14 @@ const COST: &str = "{cost}";
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Injection {
+    /// The project that is edited, if not the one at hand.
+    pub project: Option<String>,
     /// What base has already.
     #[serde(default)]
     pub prepare: Vec<Edit>,
+    /// What base has and its baselines do not know.
+    #[serde(default)]
+    pub drift: Vec<Edit>,
     /// What is changed against base.
     pub edit: Vec<Edit>,
     /// What a report has to say.
