@@ -239,6 +239,18 @@ Each file of the folder injects a cost into the project's code:
         #[command(flatten)]
         explaining: Explaining,
     },
+    /// Find the commit that moved benchmarks
+    #[command(
+        after_help = "Example:\n  icgate bisect wal/append/b64 wal/range/n10 v1.0..HEAD\n\n\
+        Commits are those of the first parents; one that does not build is walked around."
+    )]
+    Bisect {
+        #[command(flatten)]
+        project: Project,
+        /// The benchmarks' ids, and behind them the range: a good commit, two dots, a bad one
+        #[arg(value_name = "ID… GOOD..BAD", required = true, num_args = 2..)]
+        asked: Vec<String>,
+    },
     /// List the ids of all benchmarks
     #[command(after_help = "Example:\n  icgate list 'kv/**'")]
     List {
@@ -420,6 +432,12 @@ pub(crate) struct Explaining {
     /// Explain this stored run, and measure nothing
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<Utf8PathBuf>,
+    /// Prove the cause: build base with pieces of the change taken out, and measure this benchmark
+    #[arg(long, conflicts_with_all = ["run", "function"])]
+    pub(crate) prove: bool,
+    /// For how many seconds something may still be built for the proof
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "prove")]
+    pub(crate) budget: u64,
     /// What to print
     #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
     pub(crate) format: TextOrJson,

@@ -7,11 +7,26 @@ use std::path::Path;
 use camino::Utf8Path;
 use cargo_metadata::{Package, TargetKind};
 use icgate_core::attribute::reach::BuildInputs;
+use icgate_core::model::bench_id::BenchId;
 
 use super::Project;
 use super::targets::SuiteNames;
 
 impl Project {
+    /// The bench targets that the suites of these benchmarks are named for; none, and so all, if one of
+    /// them is not known by its suite's name.
+    pub(crate) fn benches_of(&self, ids: &[BenchId]) -> Vec<String> {
+        let packages = self.metadata.workspace_packages();
+        let targets = packages.iter().flat_map(|package| &package.targets);
+        let benches = targets.filter(|target| target.kind.contains(&TargetKind::Bench));
+        let names: BTreeSet<&str> = benches.map(|target| target.name.as_str()).collect();
+        let suites: BTreeSet<&str> = ids.iter().map(BenchId::suite).collect();
+        if suites.iter().any(|suite| !names.contains(suite)) {
+            return Vec::new();
+        }
+        suites.into_iter().map(str::to_owned).collect()
+    }
+
     /// The packages behind each suite, named by their folders in the repository at `top`. Of a
     /// suite that links a package which is not the workspace's own nothing is said: what that one
     /// links is not known without resolving everything.
@@ -47,6 +62,9 @@ impl Project {
             let benches = package.targets.iter();
             let benches = benches.filter(|target| target.kind.contains(&TargetKind::Bench));
             for bench in benches {
+                for workload in workload(path, bench.src_path.parent()) {
+                    inputs.add_workload(&folder(workload).unwrap_or_default());
+                }
                 let suite = suites.name(&package.name, &bench.name);
                 for folder in linked.iter().filter_map(|path| folders.get(path)) {
                     inputs.link(&suite, folder);
@@ -55,6 +73,19 @@ impl Project {
         }
         inputs
     }
+}
+
+/// Where a bench target's own code is: its folder, if that is not the package's; and the whole package,
+/// if it is one of benches by its folder's name.
+fn workload<'a>(
+    package: &'a Utf8Path,
+    sources: Option<&'a Utf8Path>,
+) -> impl Iterator<Item = &'a Utf8Path> {
+    let own = sources.filter(|it| *it != package && *it != package.join("src"));
+    let is_of_benches = package
+        .file_name()
+        .is_some_and(|name| name.contains("bench"));
+    own.into_iter().chain(is_of_benches.then_some(package))
 }
 
 /// A member and the members that it depends on, in any way; `None` if it depends on a package of

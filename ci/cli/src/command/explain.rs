@@ -5,6 +5,7 @@
 //! anything that it depends on has changed).
 
 use std::path::{Component, Path};
+use std::time::Duration;
 
 use camino::Utf8Path;
 use globset::escape;
@@ -15,6 +16,7 @@ use icgate_core::render::explain as render;
 use icgate_core::report::explain::nearest;
 
 use super::failures::print_failures;
+use super::prove::{Asked, prove_cause};
 use crate::args::{Against, Explaining, Measuring, Project as Selection, TextOrJson};
 use crate::cache::Cache;
 use crate::cargo::Project;
@@ -78,6 +80,18 @@ pub(crate) fn explain(
     );
     let source = |file: &str| read_source(project.root(), file);
     let explanation = bench.explain(&run, head, asked.function.as_deref(), &source);
+    if asked.prove {
+        let no_base = || ExplainError::NoBase { id: id.to_string() };
+        let (repository, base) = bench.at.as_ref().ok_or_else(no_base)?;
+        let what = Asked {
+            id: &id,
+            culprits: &explanation.culprits,
+            head: &head.metrics,
+            budget: Duration::from_secs(asked.budget),
+            format: asked.format,
+        };
+        return prove_cause((&project, selection), (repository, base), &toolchain, &what);
+    }
     match asked.format {
         TextOrJson::Text => output::print(&render::render(&explanation, output::look())),
         TextOrJson::Json => output::print(&render::json(&explanation)),

@@ -1,6 +1,7 @@
 //! One verb each; here they are told apart, and what goes wrong is printed.
 
 mod ab;
+mod bisect;
 mod build;
 mod check;
 mod compare;
@@ -15,6 +16,7 @@ mod list;
 mod measure;
 mod merge;
 mod migrate;
+mod prove;
 #[cfg(feature = "github")]
 mod publish;
 mod report;
@@ -135,6 +137,7 @@ fn run(command: &Command) -> Result<u8, CliError> {
             against,
             explaining,
         } => explain::explain(project, against, explaining),
+        Command::Bisect { project, asked } => bisect::bisect(project, asked),
         Command::Doctor { project } => doctor::doctor(project),
         Command::Migrate { project } => migrate::migrate(project),
         Command::Init { project, action } => init::init(project, action.as_deref()),

@@ -13,6 +13,29 @@ pub(crate) enum ExplainError {
         /// What may have been meant.
         near: Vec<String>,
     },
+    #[error("base has no benchmark `{id}`, so there is no change to be proven")]
+    #[diagnostic(help("icgate explain {id}"))]
+    NotInBase { id: String },
+    #[error("there is no base to prove the change of `{id}` against")]
+    #[diagnostic(help("name one: icgate explain {id} --prove --base REVISION"))]
+    NoBase { id: String },
+}
+
+/// Why no commit was sought.
+#[derive(Debug, Error, Diagnostic)]
+pub(crate) enum BisectError {
+    #[error("`{0}` is no range of commits behind a benchmark")]
+    #[diagnostic(help("icgate bisect wal/append/b64 v1.0..HEAD"))]
+    Range(String),
+    #[error("`{0}` has no commit")]
+    #[diagnostic(help("name the good commit first: icgate bisect ID GOOD..BAD"))]
+    Empty(String),
+    #[error("`{0}` is no benchmark's id")]
+    #[diagnostic(help("icgate list"))]
+    Id(String),
+    #[error("there is no benchmark `{0}` at both ends")]
+    #[diagnostic(help("icgate list, at both commits"))]
+    Unknown(String),
 }
 
 fn explain_command(near: &[String]) -> String {

@@ -23,7 +23,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 pub(crate) use build::{BuildError, EnvironmentError};
-pub(crate) use command::{CiError, ExplainError, SelftestError, UpdateError};
+pub(crate) use command::{CiError, BisectError, ExplainError, SelftestError, UpdateError};
 #[cfg(feature = "github")]
 pub(crate) use github::GithubError;
 pub(crate) use measure::{InlineStacksError, MeasureError};
@@ -68,6 +68,9 @@ pub(crate) enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Explain(#[from] ExplainError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bisect(#[from] BisectError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Update(#[from] UpdateError),
@@ -123,6 +126,7 @@ impl CliError {
             | Self::Selftest(_)
             | Self::Injection(_)
             | Self::Explain(_)
+            | Self::Bisect(_)
             | Self::Update(_) => ExitCode::Usage,
         }
     }

@@ -1,6 +1,7 @@
 //! What the working tree changes against base: lines, whole files, and the functions around them.
 
 use icgate_core::attribute::diff::ChangedLines;
+use icgate_core::attribute::settings::{Setting, between, is_settings};
 use std::collections::BTreeSet;
 
 use super::{Base, Repository, top};
@@ -31,6 +32,10 @@ impl Repository {
             &base.commit,
             "--",
             "*.rs",
+            "*Cargo.toml",
+            "*Cargo.lock",
+            "*rust-toolchain*",
+            "*.cargo/*",
         ])?;
         let mut changed = ChangedLines::from_unified_diff(&diff);
         for file in here.untracked(&["*.rs"])? {
@@ -46,9 +51,30 @@ impl Repository {
         }
         if let Some(top) = top(workspace) {
             let paths = Self { root: top.clone() }.changed_paths(base)?;
+            changed.set_settings(here.changed_settings(base, &paths)?);
             changed.set_paths(paths, project.build_inputs(&top));
         }
         Ok(changed)
+    }
+
+    /// What the workspace's manifests, lock file and configuration say otherwise than in base. `paths`
+    /// are all that changed, as seen from the repository.
+    fn changed_settings(
+        &self,
+        base: &Base,
+        paths: &BTreeSet<String>,
+    ) -> Result<Vec<Setting>, GitError> {
+        let prefix = self.prefix(&self.root);
+        let mut found = Vec::new();
+        for path in paths.iter().filter(|path| is_settings(path)) {
+            let Some(file) = path.strip_prefix(prefix.as_str()) else {
+                continue;
+            };
+            let before = self.show(base, path)?.unwrap_or_default();
+            let now = store::read_source(&self.root.join(file)).unwrap_or_default();
+            found.extend(between(file, &before, &now));
+        }
+        Ok(found)
     }
 
     /// All files that differ from base, by their paths in the repository.
@@ -68,7 +94,7 @@ impl Repository {
     }
 
     /// The files that git does not know and is not told to ignore, as seen from here.
-    fn untracked(&self, patterns: &[&str]) -> Result<Vec<String>, GitError> {
+    pub(crate) fn untracked(&self, patterns: &[&str]) -> Result<Vec<String>, GitError> {
         let list = ["ls-files", "--others", "--exclude-standard", "-z", "--"];
         let answer = self.ask(&[&list, patterns].concat())?;
         Ok(names(&answer).collect())

@@ -4,6 +4,7 @@
 //! granting itself headroom.
 
 mod changed;
+mod commits;
 pub(crate) mod history;
 pub(crate) mod worktree;
 
@@ -355,7 +356,7 @@ impl Repository {
     }
 
     /// A file of a commit, if it has one.
-    fn show(&self, base: &Base, path: &str) -> Result<Option<String>, GitError> {
+    pub(crate) fn show(&self, base: &Base, path: &str) -> Result<Option<String>, GitError> {
         // Asked by listing: that a file is not there must not be mistaken for a failure, nor a
         // failure for that.
         let listed = self.ask(&[

@@ -108,6 +108,14 @@ fn replace(path: &Path, text: &str, sync: bool) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Removes a file.
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    fs::remove_file(path).map_err(|source| StoreError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// Makes sure that files can be written to `directory` (or to where it would be made), before work
 /// is done whose result would be lost.
 pub(crate) fn prepare(directory: &Path) -> Result<(), StoreError> {

@@ -119,7 +119,7 @@ fn measure_shard(
 }
 
 /// The same project in a worktree.
-fn in_worktree(
+pub(super) fn in_worktree(
     project: &Project,
     selection: &Selection,
     repository: &Repository,

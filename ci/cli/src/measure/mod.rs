@@ -19,6 +19,7 @@ mod progress;
 mod recall;
 mod record;
 pub(crate) mod stored;
+pub(crate) mod trial;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -179,8 +179,10 @@ fn repository(source: &Path) -> Result<BTreeMap<String, PathBuf>, Failure> {
 
 /// The sources of a package as cargo has them of its registry, below a folder of its name.
 fn published(package: &str) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let metadata = Command::new("cargo")
         .args(["metadata", "--format-version=1", "--offline"])
+        .args(["--filter-platform", &platform])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)

@@ -7,14 +7,18 @@
 //! lines are weighed by what they gained instead of by what they cost, and calls that only base
 //! makes are known as well.
 
+mod culprits;
 pub mod diff;
 mod function_spans;
 mod moved;
 mod place;
+pub mod proof;
 pub mod reach;
+pub mod settings;
 
 use serde::Serialize;
 
+pub use self::culprits::culprits;
 use self::place::Evidence;
 use crate::attribute::diff::ChangedLines;
 use crate::attribute::reach::Reach;
@@ -26,6 +30,24 @@ use crate::model::run::Measurement;
 /// Of what a function gained or lost, this share has to be moved for it to count as moved: nine
 /// tenths.
 const MOVED_SHARE: (i128, i128) = (9, 10);
+
+/// What kind of thing moved a benchmark, in the order in which they are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// How it is built: profile, flags, linker, toolchain.
+    Build,
+    /// What it is built with: a package's version, features or source.
+    Dependency,
+    /// The benchmark's own code, input or size.
+    Workload,
+    /// Something that the change has no part in.
+    Base,
+    /// Where code and data lie: functions execute what they executed before.
+    Layout,
+    /// The code that is measured.
+    Code,
+}
 
 /// Why a function's cost moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -93,6 +115,9 @@ pub struct Attribution {
 /// The function that explains most of a change, and where to look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Culprit {
+    /// What kind of thing is at fault. A function and its line are named for code alone; for other
+    /// things, `name` says what it is.
+    pub origin: Origin,
     /// Its normalised name.
     pub name: Interned,
     /// For a library function: on whose behalf it ran.
@@ -107,6 +132,10 @@ pub struct Culprit {
     pub instructions: i128,
     /// Why it moved.
     pub kind: Kind,
+    /// The hunk of the diff that the line lies in or beside, by its first line: causes with the
+    /// same are one.
+    #[serde(skip)]
+    pub hunk: Option<u32>,
 }
 
 impl FunctionChange {
@@ -213,91 +242,6 @@ fn function_change(base: Option<&FunctionCost>, head: Option<&FunctionCost>) -> 
         moved: 0,
         moved_with: None,
         kind,
-    }
-}
-
-/// The functions that explain most of the change, at most `most` of them, in its direction, each
-/// with the line to look at. What only moved from a neighbour explains nothing by itself, so it
-/// comes last.
-#[must_use]
-pub fn culprits(
-    attribution: &Attribution,
-    head: &Measurement,
-    base_run: Option<&Measurement>,
-    changed: &ChangedLines,
-    most: usize,
-) -> Vec<Culprit> {
-    let direction = attribution.change().signum();
-    if attribution.functions.is_empty() {
-        return Vec::new();
-    }
-    let evidence = Evidence::new(head, base_run, changed);
-    let mut causes: Vec<(&FunctionChange, i128)> = attribution
-        .functions
-        .iter()
-        .map(|function| (function, function.own()))
-        .collect();
-    charge_lost_inlining(&mut causes, &evidence);
-    causes.retain(|(_, amount)| amount.signum() == direction);
-    if causes.is_empty() {
-        // All of it moved; then where to is the best that can be said.
-        let functions = attribution.functions.iter();
-        let moved = functions.map(|it| (it, it.difference()));
-        causes = moved
-            .filter(|(_, amount)| amount.signum() == direction)
-            .take(1)
-            .collect();
-    }
-    causes.sort_by_key(|(_, amount)| std::cmp::Reverse(amount.abs()));
-    causes
-        .into_iter()
-        .take(most)
-        .map(|(function, instructions)| {
-            let place = evidence.place(function);
-            let file = place.as_ref().map_or(&function.file, |place| &place.file);
-            Culprit {
-                name: function.name.clone(),
-                caller: function.caller.clone(),
-                file: file.clone(),
-                line: place.as_ref().map(|place| place.line),
-                in_diff: place.is_some_and(|place| place.in_diff),
-                instructions,
-                kind: function.kind,
-            }
-        })
-        .collect()
-}
-
-/// Charges a function that the diff let be inlined no more (or made inlined) with what that did to
-/// those that call it: a call has to be made there now, and what the optimiser knew is forgotten.
-/// A caller that the diff changes as well answers for itself.
-///
-/// Only the largest differences are looked at, since each is compared with each.
-fn charge_lost_inlining(causes: &mut [(&FunctionChange, i128)], evidence: &Evidence<'_>) {
-    let most = causes.len().min(moved::CHANGES_MAX);
-    let causes = &mut causes[..most];
-    for at in 0..causes.len() {
-        let (function, _) = causes[at];
-        if function.inlining.is_none() || !evidence.touches(function) {
-            continue;
-        }
-        let (name, file) = function.key();
-        let callers: Vec<(&str, &str)> = evidence
-            .calls()
-            .flat_map(|calls| calls.callers(name, file))
-            .map(|it| (it.name.as_str(), it.file.as_str()))
-            .collect();
-        for other in 0..causes.len() {
-            let (caller, amount) = causes[other];
-            let is_charged = callers.contains(&caller.key())
-                && caller.kind != Kind::Calls
-                && caller.inlining.is_none()
-                && !evidence.touches(caller);
-            if is_charged {
-                causes[at].1 += amount;
-                causes[other].1 = 0;
-            }
-        }
     }
 }
 

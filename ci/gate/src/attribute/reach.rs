@@ -38,6 +38,8 @@ pub struct BuildInputs {
     linked: BTreeMap<String, BTreeSet<String>>,
     /// Where the workspace is.
     workspace: String,
+    /// Where benchmarks and what they work on are written, and nothing that they measure.
+    workloads: BTreeSet<String>,
 }
 
 impl BuildInputs {
@@ -60,6 +62,27 @@ impl BuildInputs {
         self.add_package(folder);
         let linked = self.linked.entry(suite.to_owned()).or_default();
         linked.insert(folder.to_owned());
+    }
+
+    /// Says that the files below `folder` are benchmarks, and nothing that they measure.
+    pub fn add_workload(&mut self, folder: &str) {
+        self.workloads.insert(folder.to_owned());
+    }
+
+    /// Whether `file` is a benchmark's own.
+    #[must_use]
+    pub fn is_workload(&self, file: &str) -> bool {
+        let mut folders = self.workloads.iter();
+        folders.any(|folder| !folder.is_empty() && is_in(file, folder))
+    }
+
+    /// A path of the workspace as one of the repository.
+    #[must_use]
+    pub fn in_repository(&self, file: &str) -> String {
+        if self.workspace.is_empty() {
+            return file.to_owned();
+        }
+        format!("{}/{file}", self.workspace)
     }
 
     /// Whether the executable of `suite` is built from `file`. Of an unknown suite, anything.
@@ -149,6 +172,15 @@ mod tests {
         ] {
             assert_eq!(inputs().reaches("wal", file), reaches, "{file}");
         }
+    }
+
+    #[test]
+    fn a_workload_is_what_lies_below_its_folder() {
+        let mut inputs = inputs();
+        inputs.add_workload("code/benches");
+        assert!(inputs.is_workload(&inputs.in_repository("benches/src/frame.rs")));
+        assert!(!inputs.is_workload("code/engine/src/lib.rs"));
+        assert!(!inputs.is_workload("benches/src/frame.rs"));
     }
 
     #[test]

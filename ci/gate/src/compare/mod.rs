@@ -5,6 +5,7 @@
 //! give equal reports.
 
 pub mod base_run;
+pub mod bisect;
 pub mod coverage;
 pub mod merge;
 pub mod noise;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::attribute::reach::Reach;
-use crate::attribute::{Culprit, FunctionChange, Inlining, Kind};
+use crate::attribute::{Culprit, FunctionChange, Inlining, Kind, Origin};
 use crate::judge::{BaselineState, EMPTY_INSTRUCTIONS_MAX, Outcome, Verdict};
 use crate::model::bench_id::BenchId;
 use crate::model::metric::Metric;
@@ -257,6 +257,12 @@ pub(crate) fn culprit(row: &Row, culprit: &Culprit) -> String {
     let is_it = |it: &&FunctionChange| {
         it.name == culprit.name && it.caller == culprit.caller && it.kind == culprit.kind
     };
+    if matches!(
+        culprit.origin,
+        Origin::Build | Origin::Dependency | Origin::Workload
+    ) {
+        return format!("{} by {}", signed(culprit.instructions), culprit.name);
+    }
     let change = row.attribution.functions.iter().find(is_it);
     let unit = match row.cause_metric {
         Metric::Instructions => String::new(),

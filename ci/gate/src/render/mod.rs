@@ -1,5 +1,6 @@
 //! Renderers: a report in, text out. They choose words and layout, and decide nothing.
 
+pub mod bisect;
 pub mod csv;
 pub mod explain;
 pub mod github;
@@ -10,6 +11,7 @@ pub mod markdown;
 pub(crate) mod markup;
 pub(crate) mod messages;
 pub(crate) mod number;
+pub mod proof;
 pub mod sarif;
 mod separated;
 mod sparkline;

@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Row;
-use crate::attribute::Culprit;
+use crate::attribute::{Culprit, Origin};
 use crate::judge::Outcome;
 use crate::model::interned::Interned;
 
 /// What explains more of the regressions than anything else does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MainCause {
+    /// What kind of thing is at fault.
+    pub origin: Origin,
     /// The function's normalised name.
     pub name: Interned,
     /// For a library function: on whose behalf it ran.
@@ -26,39 +28,72 @@ pub struct MainCause {
     pub line: Option<u32>,
     /// Whether that line is one that the diff touches.
     pub in_diff: bool,
+    /// Instructions it adds to them all.
+    pub instructions: i128,
     /// Of how many regressed benchmarks it is the first culprit.
     pub benchmarks: usize,
     /// How many benchmarks regressed.
     pub of: usize,
 }
 
-/// The first culprit of at least half of the regressed rows; `None` if there is none like that.
-pub(super) fn of(rows: &[Row]) -> Option<MainCause> {
+/// What makes two culprits one cause: the place in the diff, whatever function it made dearer; where the
+/// diff explains neither, function and line.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Hunk(Origin, Interned, u32),
+    Function(Interned, Option<Interned>, Interned, Option<u32>),
+}
+
+impl Key {
+    fn of(it: &Culprit) -> Self {
+        match it.hunk.filter(|_| it.in_diff) {
+            Some(hunk) => Self::Hunk(it.origin, it.file.clone(), hunk),
+            None => {
+                Self::Function(it.name.clone(), it.caller.clone(), it.file.clone(), it.line)
+            }
+        }
+    }
+}
+
+/// The causes of all regressed rows, as their first culprits tell: what moved most rows first; of
+/// equals the most expensive, and of those the first by name.
+pub(super) fn all(rows: &[Row]) -> Vec<MainCause> {
     let regressed = rows.iter().filter(|it| it.outcome == Outcome::Regressed);
-    let mut causes: BTreeMap<_, (usize, i128, &Culprit)> = BTreeMap::new();
+    let mut causes: BTreeMap<Key, (usize, i128, &Culprit)> = BTreeMap::new();
     let mut of = 0;
     for row in regressed {
         of += 1;
         let Some(culprit) = row.culprits.first() else {
             continue;
         };
-        let key = (&culprit.name, &culprit.caller, &culprit.file, culprit.line);
-        let (count, weight, _) = causes.entry(key).or_insert((0, 0, culprit));
+        let (count, weight, heaviest) =
+            causes.entry(Key::of(culprit)).or_insert((0, 0, culprit));
         *count += 1;
         *weight += culprit.instructions;
+        if culprit.instructions.abs() > heaviest.instructions.abs() {
+            *heaviest = culprit;
+        }
     }
-    let causes = causes.into_values();
-    // Of equals the most expensive, and of those the first by name.
-    let (benchmarks, _, culprit) = causes.min_by_key(|it| (Reverse(it.0), Reverse(it.1)))?;
-    (2 * benchmarks >= of).then(|| MainCause {
+    let mut causes: Vec<_> = causes.into_values().collect();
+    causes.sort_by_key(|it| (Reverse(it.0), Reverse(it.1)));
+    let cause = |(benchmarks, instructions, culprit): (usize, i128, &Culprit)| MainCause {
+        origin: culprit.origin,
         name: culprit.name.clone(),
         caller: culprit.caller.clone(),
         file: culprit.file.clone(),
         line: culprit.line,
         in_diff: culprit.in_diff,
+        instructions,
         benchmarks,
         of,
-    })
+    };
+    causes.into_iter().map(cause).collect()
+}
+
+/// The first of the causes, if it is that of at least half of the regressed rows.
+pub(super) fn main(causes: &[MainCause]) -> Option<MainCause> {
+    let first = causes.first()?;
+    (2 * first.benchmarks >= first.of).then(|| first.clone())
 }
 
 /// Failing benchmarks that one function and line moved.
@@ -70,16 +105,15 @@ pub struct CauseGroup<'a> {
     pub rows: Vec<&'a Row>,
 }
 
-/// The groups of rows with the same first culprit, in the order of their first rows.
+/// The groups of rows whose first culprits are one cause, in the order of their first rows.
 pub(super) fn groups(rows: &[Row]) -> Vec<CauseGroup<'_>> {
-    let key = |it: &'_ Culprit| (it.name.clone(), it.caller.clone(), it.file.clone(), it.line);
     let mut at = BTreeMap::new();
     let mut groups: Vec<CauseGroup<'_>> = Vec::new();
     for row in rows.iter().filter(|it| it.fails() && it.has_moved()) {
         let Some(culprit) = row.culprits.first() else {
             continue;
         };
-        let index = *at.entry(key(culprit)).or_insert(groups.len());
+        let index = *at.entry(Key::of(culprit)).or_insert(groups.len());
         match groups.get_mut(index) {
             Some(group) => group.rows.push(row),
             None => groups.push(CauseGroup {
@@ -96,6 +130,10 @@ pub(super) fn groups(rows: &[Row]) -> Vec<CauseGroup<'_>> {
 mod tests {
     use super::*;
     use crate::report::tests::sample;
+
+    fn of(rows: &[Row]) -> Option<MainCause> {
+        main(&all(rows))
+    }
 
     /// The sample's regressed row, with these first culprits.
     fn rows(culprits: &[(&str, i128)]) -> Vec<Row> {
@@ -154,6 +192,20 @@ mod tests {
         all[1].outcome = Outcome::Pass;
         all[2].change = Some(0);
         assert!(groups(&all).is_empty());
+    }
+
+    #[test]
+    fn one_place_in_the_diff_is_one_cause_whatever_became_dearer() {
+        let mut rows = rows(&[("a", 5), ("malloc", 9), ("b", 1)]);
+        for row in &mut rows[..2] {
+            row.culprits[0].hunk = Some(40);
+        }
+        rows[1].culprits[0].line = Some(43);
+        let causes = all(&rows);
+        assert_eq!(causes.len(), 2);
+        let first = &causes[0];
+        assert_eq!((&*first.name, first.benchmarks, first.instructions), ("malloc", 2, 14));
+        assert_eq!(groups(&rows)[0].rows.len(), 2);
     }
 
     #[test]

@@ -16,7 +16,9 @@ use serde::Serialize;
 
 use crate::attribute::diff::ChangedLines;
 use crate::attribute::reach::Reach;
-use crate::attribute::{Attribution, Culprit, attribute, culprits, reach as reach_of};
+use crate::attribute::{
+    Attribution, Culprit, Origin, attribute, culprits, reach as reach_of,
+};
 use crate::compare::rename::Renames;
 use crate::compare::{Comparison, Facts};
 use crate::judge::{BaselineState, Judgement, Judgements, Movement, Outcome, Verdict};
@@ -69,6 +71,8 @@ pub struct Report {
     /// What most of the regressions have in common.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub main_cause: Option<MainCause>,
+    /// All that regressions have in common or alone: what moved most of them first.
+    pub causes: Vec<MainCause>,
     /// The benchmarks: those that need someone's attention first, worst first, then by id.
     pub rows: Vec<Row>,
     /// What to type.
@@ -132,6 +136,9 @@ pub struct Row {
     pub culprits: Vec<Culprit>,
     /// Whether the diff can have moved it; `None` where it is not known what was changed.
     pub reach: Option<Reach>,
+    /// What kind of thing moved it, if anything did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// How its accepted count moved, as far as git was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trend: Option<Trend>,
@@ -239,7 +246,8 @@ pub fn report(
         environment: run.environment.clone(),
         environment_differences: comparison.environment_differences.clone(),
         warnings,
-        main_cause: cause::of(&rows),
+        main_cause: cause::main(&cause::all(&rows)),
+        causes: cause::all(&rows),
         rows,
         commands: policy.commands().clone(),
         failed: run.failed.clone(),
@@ -278,7 +286,7 @@ impl Report {
             // What a program printed has lines; they are kept apart, and harmless.
             failed.why = escaped_lines(failed.why.trim_end());
         }
-        if let Some(cause) = &mut report.main_cause {
+        for cause in report.main_cause.iter_mut().chain(&mut report.causes) {
             let names = [&mut cause.name, &mut cause.file];
             for text in names.into_iter().chain(&mut cause.caller) {
                 *text = escaped(text).into();
@@ -323,7 +331,7 @@ impl Report {
 
     /// The causes that several failing benchmarks have in common, the one of the worst first.
     #[must_use]
-    pub fn causes(&self) -> Vec<CauseGroup<'_>> {
+    pub fn cause_groups(&self) -> Vec<CauseGroup<'_>> {
         cause::groups(&self.rows)
     }
 
@@ -409,6 +417,7 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         metrics,
         cause_metric,
         attribution,
+        origin: origin(&culprits, base != head, facts.measured.is_some()),
         culprits,
         reach,
         trend: None,
@@ -458,6 +467,13 @@ fn causes(
         )
     });
     (cause_metric, attribution, culprits)
+}
+
+/// What kind of thing moved a row: as its first culprit says. Where no function executes more or less,
+/// and a count moved all the same, it is by where code and data lie.
+fn origin(culprits: &[Culprit], has_moved: bool, is_measured: bool) -> Option<Origin> {
+    let said = culprits.first().map(|it| it.origin);
+    said.or(Some(Origin::Layout)).filter(|_| has_moved && is_measured)
 }
 
 /// The change in parts per million, rounded away from zero so that no change ever reads as none.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attribute::function_spans::{Extent, FunctionSpans};
 use crate::attribute::reach::BuildInputs;
+use crate::attribute::settings::Setting;
 
 /// The changed source files of head, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct ChangedLines {
     renamed: BTreeMap<String, String>,
     /// All changed files, whatever their kind, and what benchmarks are built from.
     whole: Option<(BTreeSet<String>, BuildInputs)>,
+    /// What manifests, lock file and configuration say otherwise than in base.
+    settings: Vec<Setting>,
 }
 
 /// The changes of one file, in order.
@@ -115,6 +118,7 @@ impl ChangedLines {
                 .filter_map(|(base, head)| Some((below(&base)?, below(&head)?)))
                 .collect(),
             whole: self.whole,
+            settings: self.settings,
         }
     }
 
@@ -140,6 +144,47 @@ impl ChangedLines {
     /// a benchmark can be built from.
     pub fn set_paths(&mut self, paths: impl IntoIterator<Item = String>, inputs: BuildInputs) {
         self.whole = Some((paths.into_iter().collect(), inputs));
+    }
+
+    /// Says what settings of the build and of dependencies were changed.
+    pub fn set_settings(&mut self, mut settings: Vec<Setting>) {
+        for setting in &mut settings {
+            // What was removed is pointed at where it stood.
+            let hunk = self.hunks(&setting.file).first();
+            setting.line = setting.line.or_else(|| hunk.map(Hunk::line));
+        }
+        self.settings = settings;
+    }
+
+    /// The settings that were changed.
+    #[must_use]
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
+    /// Those that an executable of `suite` is built with.
+    pub(super) fn settings_of(&self, suite: &str) -> impl Iterator<Item = &Setting> {
+        let reaches = move |it: &&Setting| {
+            let inputs = self.whole.as_ref().map(|(_, inputs)| inputs);
+            inputs.is_none_or(|inputs| inputs.reaches(suite, &inputs.in_repository(&it.file)))
+        };
+        self.settings.iter().filter(reaches)
+    }
+
+    /// Whether a file of the workspace is a benchmark's own: what it measures lies elsewhere.
+    #[must_use]
+    pub(super) fn is_workload(&self, file: &str) -> bool {
+        let inputs = self.whole.as_ref().map(|(_, inputs)| inputs);
+        inputs.is_some_and(|it| it.is_workload(&it.in_repository(file)))
+    }
+
+    /// The hunk that a line lies in or beside, by its first line.
+    #[must_use]
+    pub fn hunk(&self, file: &str, line: u32) -> Option<u32> {
+        let mut hunks = self.hunks_at(file, line).iter();
+        hunks
+            .find(|hunk| hunk.touch(line).is_some())
+            .map(Hunk::line)
     }
 
     /// Whether an executable of `suite` is built from something that was changed; `None` where it

@@ -95,7 +95,7 @@ fn verdict(report: &Report) -> Markup {
 
 /// Each cause that several failing benchmarks have in common, and what it moved.
 fn causes(report: &Report) -> Markup {
-    let groups = report.causes();
+    let groups = report.cause_groups();
     let index = |row: &Row| report.rows.iter().position(|it| it.id == row.id);
     html! {
         @if !groups.is_empty() {

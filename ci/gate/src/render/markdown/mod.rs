@@ -159,7 +159,7 @@ fn head(report: &Report) -> String {
 
 /// The groups that have a table of their own.
 fn groups(report: &Report) -> Vec<CauseGroup<'_>> {
-    let mut groups = report.causes();
+    let mut groups = report.cause_groups();
     groups.truncate(GROUPS_MAX);
     groups
 }

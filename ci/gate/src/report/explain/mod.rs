@@ -201,12 +201,14 @@ fn select<'f>(
         culprits.any(|it| it.name == cost.name && it.caller == cost.caller)
     };
     let is_workspace = |function: &&Function| function.cost.caller.is_none();
+    // A setting or a workload is no function: then the dearest of the workspace are shown.
+    let is_named = functions.iter().any(|it| is_culprit(&it));
     let selected: Vec<&Function> = match asked {
         Some(part) => functions
             .iter()
             .filter(|it| it.cost.name.contains(part))
             .collect(),
-        None if culprits.is_empty() => functions.iter().filter(is_workspace).collect(),
+        None if !is_named => functions.iter().filter(is_workspace).collect(),
         None => functions.iter().filter(is_culprit).collect(),
     };
     selected.into_iter().take(CLOSELY_MAX).collect()
