@@ -15,8 +15,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::diff::ChangedLines;
+use super::edges::Graphs;
 use super::moved;
-use super::place::Evidence;
+use super::place::{Evidence, Place};
 use super::settings::Setting;
 use super::{Attribution, Culprit, FunctionChange, Kind, Origin};
 use crate::model::interned::Interned;
@@ -33,6 +34,38 @@ const TRIVIAL: i128 = 50;
 
 /// What is named where the benchmark itself does something else.
 const WORKLOAD: &str = "the workload";
+
+/// What the functions of the allocator are called together.
+const ALLOCATOR: &str = "the allocator";
+
+/// The functions of glibc's allocator and of Rust's, without their leading underscores.
+const ALLOCATORS: [&str; 25] = [
+    "alloc_perturb",
+    "calloc",
+    "cfree",
+    "free",
+    "int_free",
+    "int_free_chunk",
+    "int_free_create_chunk",
+    "int_free_merge_chunk",
+    "int_malloc",
+    "int_memalign",
+    "int_realloc",
+    "libc_calloc",
+    "libc_free",
+    "libc_malloc",
+    "libc_realloc",
+    "malloc",
+    "malloc_consolidate",
+    "realloc",
+    "rust_alloc",
+    "rust_alloc_zeroed",
+    "rust_dealloc",
+    "rust_realloc",
+    "sysmalloc",
+    "systrim",
+    "unlink_chunk",
+];
 
 /// Of the change, a package whose dependency changed has to be one part in this many.
 const OF_PACKAGE: i128 = 4;
@@ -55,13 +88,41 @@ pub fn culprits(
     if let Some(setting) = setting(attribution, head, changed, &evidence) {
         return vec![of_setting(setting, change)];
     }
-    let causes = causes(attribution, &evidence);
+    let graphs = Graphs {
+        head: &head.calls,
+        base: base_run.map(|base| &base.calls),
+        changed,
+    };
+    let causes = one_account(causes(attribution, &evidence));
     let is_base = changed.reaches(head.id.suite()) == Some(false);
+    // Of one piece nothing has to be found out: without it, head is base.
+    let only = changed.only_hunk(head.id.suite());
+    let only = only.map(|(file, line)| Place::in_diff(file.into(), line));
     let mut culprits: Vec<Culprit> = causes
         .into_iter()
         .take(LOOKED_AT)
-        .map(|(function, instructions)| {
-            let place = evidence.place(function);
+        .map(|account| {
+            let instructions = account.instructions;
+            let function = account.first;
+            let grown = account.grown(&graphs);
+            let divergence = Some(function).filter(|it| it.kind == Kind::Calls);
+            let divergence = divergence.and_then(|it| graphs.divergence(it.key()));
+            let touched = |file: &Interned, line: u32| {
+                let is_touched = changed.touches_code(file, line);
+                is_touched.then(|| Place::in_diff(file.clone(), line))
+            };
+            let place = grown
+                .as_ref()
+                .and_then(|(_, file, line)| touched(file, *line))
+                .or_else(|| {
+                    let edge = divergence.as_ref()?;
+                    touched(&edge.file, edge.line)
+                })
+                .or_else(|| account.place(&evidence));
+            let (place, is_only) = match (place.as_ref().is_some_and(|it| it.in_diff), &only) {
+                (false, Some(only)) => (Some(only.clone()), true),
+                _ => (place, false),
+            };
             let file = place.as_ref().map_or(&function.file, |place| &place.file);
             let line = place.as_ref().map(|place| place.line);
             let in_diff = place.as_ref().is_some_and(|place| place.in_diff);
@@ -69,25 +130,33 @@ pub fn culprits(
             let origin = match (is_base, is_workload) {
                 (true, _) => Origin::Base,
                 (false, true) => Origin::Workload,
+                // What the change is known not to touch, and moved all the same, is not at fault.
+                (false, false) if !in_diff && !changed.is_empty() => Origin::Unknown,
                 (false, false) => Origin::Code,
             };
+            // The cost shows where the change is not: who stands at the change is at fault.
+            let at_change = place.as_ref().filter(|_| is_only);
+            let at_change = at_change.and_then(|it| evidence.function_at(&it.file, it.line));
             // Who does what the benchmark asks for more often is not at fault.
             let is_function = origin != Origin::Workload;
-            let caller = function.caller.clone().filter(|_| is_function);
+            let caller = grown.map(|(caller, ..)| caller);
+            let caller = caller.or_else(|| function.caller.clone());
+            let caller = caller.filter(|_| is_function);
             Culprit {
                 origin,
-                name: if is_function {
-                    function.name.clone()
-                } else {
-                    WORKLOAD.into()
+                name: match at_change {
+                    _ if !is_function => WORKLOAD.into(),
+                    Some(function) => function,
+                    None => account.name(),
                 },
-                caller,
+                caller: caller.filter(|_| !is_only),
                 file: file.clone(),
                 line,
                 in_diff,
                 instructions,
                 kind: function.kind,
                 hunk: line.and_then(|line| changed.hunk(file, line)),
+                divergence,
             }
         })
         .collect();
@@ -120,6 +189,82 @@ fn causes<'a>(
     }
     causes.sort_by_key(|(_, amount)| Reverse(amount.abs()));
     causes
+}
+
+/// Functions that are told as one: a function alone, or all of the allocator's.
+struct Account<'a> {
+    /// The one that moved most.
+    first: &'a FunctionChange,
+    all: Vec<&'a FunctionChange>,
+    /// What they contribute together.
+    instructions: i128,
+}
+
+impl Account<'_> {
+    fn name(&self) -> Interned {
+        if is_allocator(self.first) {
+            ALLOCATOR.into()
+        } else {
+            self.first.name.clone()
+        }
+    }
+
+    /// For library code: the line of the workspace from which it is called more often.
+    fn grown(&self, graphs: &Graphs<'_>) -> Option<(Interned, Interned, u32)> {
+        let is_library = self.first.caller.is_some() || is_allocator(self.first);
+        let keys: Vec<_> = self.all.iter().map(|it| it.key()).collect();
+        is_library.then(|| graphs.grown(&keys)).flatten()
+    }
+
+    /// The place of the one that moved most, of those that the diff explains if there are any.
+    fn place(&self, evidence: &Evidence<'_>) -> Option<Place> {
+        let places: Vec<Place> = self.all.iter().filter_map(|it| evidence.place(it)).collect();
+        let explained = places.iter().find(|it| it.in_diff);
+        explained.or(places.first()).cloned()
+    }
+}
+
+/// Puts the allocator's functions into one account: which of them an allocation costs is its own
+/// affair.
+fn one_account<'a>(causes: Vec<(&'a FunctionChange, i128)>) -> Vec<Account<'a>> {
+    let mut accounts: Vec<Account<'a>> = Vec::new();
+    for (function, instructions) in causes {
+        let is_same = |it: &&mut Account<'a>| is_allocator(function) && is_allocator(it.first);
+        match accounts.iter_mut().find(is_same) {
+            Some(account) => {
+                account.all.push(function);
+                account.instructions += instructions;
+            }
+            None => accounts.push(Account {
+                first: function,
+                all: vec![function],
+                instructions,
+            }),
+        }
+    }
+    accounts.sort_by_key(|it| Reverse(it.instructions.abs()));
+    accounts
+}
+
+impl Culprit {
+    /// Whether it is, or is an account with, the function of this name that runs for `caller`.
+    #[must_use]
+    pub fn names(&self, name: &str, caller: Option<&Interned>) -> bool {
+        if self.name == ALLOCATOR {
+            return is_allocator_name(name);
+        }
+        self.name == name && self.caller.as_ref() == caller
+    }
+}
+
+fn is_allocator(function: &FunctionChange) -> bool {
+    is_allocator_name(&function.name)
+}
+
+/// Whether a function is the allocator's: the C library's, or what Rust puts in front of it.
+fn is_allocator_name(name: &str) -> bool {
+    let name = name.rsplit("::").next().unwrap_or(name);
+    ALLOCATORS.contains(&name.trim_start_matches('_'))
 }
 
 /// Puts the culprits of the heaviest place first, and drops those that are not worth a word. A place
@@ -207,6 +352,7 @@ fn of_setting(setting: &Setting, change: i128) -> Culprit {
         instructions: change,
         kind: Kind::PerCall,
         hunk: setting.line,
+        divergence: None,
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod culprits;
 pub mod diff;
+mod edges;
 mod function_spans;
 mod moved;
 mod place;
@@ -19,6 +20,7 @@ pub mod settings;
 use serde::Serialize;
 
 pub use self::culprits::culprits;
+pub use self::edges::Divergence;
 use self::place::Evidence;
 use crate::attribute::diff::ChangedLines;
 use crate::attribute::reach::Reach;
@@ -47,6 +49,8 @@ pub enum Origin {
     Layout,
     /// The code that is measured.
     Code,
+    /// Something that the change does not explain: what is named is where it shows, and no cause.
+    Unknown,
 }
 
 /// Why a function's cost moved.
@@ -136,6 +140,9 @@ pub struct Culprit {
     /// same are one.
     #[serde(skip)]
     pub hunk: Option<u32>,
+    /// Where it is called more often than in base, if that is why and both call trees are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub divergence: Option<Divergence>,
 }
 
 impl FunctionChange {

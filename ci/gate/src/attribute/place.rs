@@ -39,6 +39,17 @@ pub(super) struct Place {
     pub(super) in_diff: bool,
 }
 
+impl Place {
+    /// One that the diff changes.
+    pub(super) const fn in_diff(file: Interned, line: u32) -> Self {
+        Self {
+            file,
+            line,
+            in_diff: true,
+        }
+    }
+}
+
 /// What is known to find places by.
 #[derive(Debug)]
 pub(super) struct Evidence<'a> {
@@ -96,6 +107,17 @@ impl<'a> Evidence<'a> {
         explained
             .or_else(|| self.declaration(function, &steps))
             .or_else(|| self.untouched(function, &steps))
+    }
+
+    /// The executed function that a line of head belongs to, by its whole name. Several of one name in a
+    /// file are told apart by nothing.
+    pub(super) fn function_at(&self, file: &str, line: u32) -> Option<Interned> {
+        let bare = &self.changed.spans(file)?.function_at(line)?.name;
+        let rows = self.head.functions.rows().iter();
+        let is_it = |name: &str| name.rsplit("::").next() == Some(bare.as_str());
+        let mut named = rows.filter(|row| row.file == file && is_it(&row.name));
+        let found = named.next()?;
+        named.next().is_none().then(|| found.name.clone())
     }
 
     /// Whether the diff changes a function itself.

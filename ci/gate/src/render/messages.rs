@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::attribute::reach::Reach;
-use crate::attribute::{Culprit, FunctionChange, Inlining, Kind, Origin};
+use crate::attribute::{Culprit, Divergence, FunctionChange, Inlining, Kind, Origin};
 use crate::judge::{BaselineState, EMPTY_INSTRUCTIONS_MAX, Outcome, Verdict};
 use crate::model::bench_id::BenchId;
 use crate::model::metric::Metric;
@@ -272,7 +272,24 @@ pub(crate) fn culprit(row: &Row, culprit: &Culprit) -> String {
         "{}{unit} in {} ({})",
         signed(culprit.instructions),
         function(&culprit.name, culprit.caller.as_deref()),
-        change.map_or_else(String::new, kind_alone)
+        culprit.divergence.as_ref().map_or_else(
+            || change.map_or_else(|| "in all".to_owned(), kind_alone),
+            diverges
+        )
+    )
+}
+
+/// `scan calls next 4,000 times instead of 10, at reader.rs:21`.
+fn diverges(edge: &Divergence) -> String {
+    let (before, now) = edge.calls;
+    format!(
+        "{} calls {} {} times instead of {}, at {}:{}",
+        edge.caller,
+        edge.callee,
+        grouped(now),
+        grouped(before),
+        edge.file,
+        edge.line
     )
 }
 
@@ -310,6 +327,12 @@ pub(crate) fn main_cause(cause: &MainCause, name: impl Fn(&str) -> String) -> St
         ),
     };
     let function = function(&cause.name, cause.caller.as_deref());
+    if cause.origin == Origin::Unknown {
+        return format!(
+            "unknown: the change explains none; most shows in {}{place}, in {share}",
+            name(&function)
+        );
+    }
     format!("{}{place}, the largest part of {share}", name(&function))
 }
 

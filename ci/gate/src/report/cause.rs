@@ -113,7 +113,9 @@ pub(super) fn groups(rows: &[Row]) -> Vec<CauseGroup<'_>> {
         let Some(culprit) = row.culprits.first() else {
             continue;
         };
-        let index = *at.entry(Key::of(culprit)).or_insert(groups.len());
+        let index = *at
+            .entry((Key::of(culprit), culprit.instructions.signum()))
+            .or_insert(groups.len());
         match groups.get_mut(index) {
             Some(group) => group.rows.push(row),
             None => groups.push(CauseGroup {
@@ -142,6 +144,7 @@ mod tests {
             let mut row = row.clone();
             row.culprits[0].name = name.into();
             row.culprits[0].instructions = instructions;
+            row.culprits[0].hunk = name.bytes().next().map(u32::from);
             row
         };
         culprits.iter().map(of).collect()

@@ -187,6 +187,24 @@ impl ChangedLines {
             .map(Hunk::line)
     }
 
+    /// The only piece of code that the change has for an executable of `suite`: its file and first line.
+    /// `None` if there are more, or if anything else that it is built from was changed.
+    #[must_use]
+    pub(super) fn only_hunk(&self, suite: &str) -> Option<(&str, u32)> {
+        let (paths, inputs) = self.whole.as_ref()?;
+        let mut found = None;
+        for path in paths.iter().filter(|path| inputs.reaches(suite, path)) {
+            let file = inputs.in_workspace(path)?;
+            let (file, changed) = self.files.get_key_value(file)?;
+            for hunk in changed.hunks.iter().filter(|hunk| hunk.is_code) {
+                if found.replace((file.as_str(), hunk.line())).is_some() {
+                    return None;
+                }
+            }
+        }
+        found
+    }
+
     /// Whether an executable of `suite` is built from something that was changed; `None` where it
     /// is not known what was.
     #[must_use]

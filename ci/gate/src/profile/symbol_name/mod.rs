@@ -195,6 +195,8 @@ fn path(text: &str) -> String {
                 let start = out.rfind([' ', ',', '(', '[', '<']).map_or(0, |at| at + 1);
                 out.truncate(start);
                 out.push_str(&self_type(implementation, " for "));
+            } else if keeps_type(&out) {
+                out.push_str(&format!("::<{}>", path(inner)));
             }
             rest = behind;
         } else if c == '<'
@@ -202,6 +204,8 @@ fn path(text: &str) -> String {
         {
             if !after_name {
                 out.push_str(&self_type(inner, " as "));
+            } else if keeps_type(&out) {
+                out.push_str(&format!("::<{}>", path(inner)));
             }
             rest = behind;
         } else if c == '{'
@@ -224,6 +228,12 @@ fn path(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a function says nothing without its type: what is dropped is all that tells one glue of drops
+/// from another.
+fn keeps_type(function: &str) -> bool {
+    function.ends_with("::drop_in_place")
 }
 
 /// What stands for the type in a path: itself where it is a path, else in angle brackets.

@@ -198,7 +198,7 @@ fn select<'f>(
     let is_culprit = |function: &&Function| {
         let cost = &function.cost;
         let mut culprits = culprits.iter();
-        culprits.any(|it| it.name == cost.name && it.caller == cost.caller)
+        culprits.any(|it| it.names(&cost.name, cost.caller.as_ref()))
     };
     let is_workspace = |function: &&Function| function.cost.caller.is_none();
     // A setting or a workload is no function: then the dearest of the workspace are shown.
