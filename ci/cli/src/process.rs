@@ -11,10 +11,15 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use icgate_core::model::exit_code::ExitCode;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+
+/// How long to wait for an executable that is still open for writing, and how often: two seconds in all.
+const BUSY_WAIT: Duration = Duration::from_millis(20);
+const BUSY_TIMES: u32 = 100;
 
 /// What an interruption has to end and to remove.
 #[derive(Debug, Default)]
@@ -79,9 +84,26 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
         drop(state);
         hold();
     }
-    let child = command.process_group(0).spawn()?;
+    let child = spawn_when_free(command.process_group(0))?;
     state.groups.insert(child.id());
     Ok(child)
+}
+
+/// Starts `command`. A file that was just written cannot be executed as long as a child of another
+/// thread, which is between its fork and its own program, holds it open for writing: that ends by itself.
+fn spawn_when_free(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..BUSY_TIMES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(BUSY_WAIT);
+            }
+            other => return other,
+        }
+    }
+    command.spawn().map_err(|error| {
+        let program = Path::new(command.get_program()).display();
+        io::Error::new(error.kind(), format!("`{program}`: {error}"))
+    })
 }
 
 /// To be called when a child has ended. During an interruption its end means nothing: the caller
@@ -137,4 +159,32 @@ pub(crate) fn read_stdout<T>(
     let status = child.wait();
     ended(child.id());
     Ok((value, status?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, Permissions};
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn an_executable_that_is_still_open_for_writing_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("program");
+        std::fs::copy("/bin/true", &path).unwrap();
+        let open = File::options().append(true).open(&path).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        let refused = Command::new(&path).spawn().unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ExecutableFileBusy);
+        let closing = std::thread::spawn(move || {
+            std::thread::sleep(BUSY_WAIT * 3);
+            (&open).flush().unwrap();
+            drop(open);
+        });
+        let mut child = spawn_when_free(&mut Command::new(&path)).unwrap();
+        assert!(child.wait().unwrap().success());
+        closing.join().unwrap();
+    }
 }

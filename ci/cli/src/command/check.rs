@@ -43,6 +43,7 @@ pub(crate) fn check(
     let mut bench = JudgeContext::open(&project, against, &platform(source.target()))?;
     let directory = project.output_directory(&output.directory);
     store::prepare(&directory)?;
+    output::remove_earlier(&directory)?;
     let mut session = source.open(&project, measuring)?;
     if let Some(shard) = sharding.shard {
         session.take_shard(shard, &bench.committed)?;

@@ -137,11 +137,27 @@ impl Repository {
             "refs/remotes/origin/HEAD",
         ]) {
             Ok(target) if self.commit(target.trim_end()).is_ok() => self.left(target.trim_end()),
-            _ => Ok(Base {
+            // A clone without a remote has a main branch of its own, which this one may have left.
+            _ => Ok(self.left_locally().unwrap_or(Base {
                 commit: self.commit("HEAD")?,
                 found: "the last commit".to_owned(),
-            }),
+            })),
         }
+    }
+
+    /// Where head left a local main branch, if it is not on it.
+    fn left_locally(&self) -> Option<Base> {
+        let head = self.commit("HEAD").ok()?;
+        let mut bases = ["main", "master"].into_iter().filter_map(|name| {
+            let branch = format!("refs/heads/{name}");
+            self.commit(&branch).ok()?;
+            let base = self.left(&branch).ok()?;
+            (base.commit != head).then_some(Base {
+                found: format!("where this branch left `{name}`"),
+                ..base
+            })
+        });
+        bases.next()
     }
 
     /// Where head left `target`.

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use icgate_core::attribute::diff::ChangedLines;
+use icgate_core::attribute::proof::hunks::Pieces;
+use icgate_core::attribute::settings::{Setting, between, is_settings};
 use icgate_core::model::baseline::{Baseline, Baselines};
 use icgate_core::publish::pull_request::{Pull, Triggering, encoded};
 use serde::Deserialize;
@@ -18,7 +20,7 @@ use super::client::{Client, Request, repository_path};
 use super::commits::{CommitFinder, Commits, foreign};
 use crate::error::GithubError;
 use crate::error::{CliError, GitError};
-use crate::git::{self, Repository};
+use crate::git::{self, Base, Repository};
 use crate::io::store;
 use crate::verdict::JudgeContext;
 
@@ -75,7 +77,9 @@ impl PullRequestContext<'_> {
         let base = repository.baselines(&commits.base, &self.baselines, platform, &own)?;
         let committed = self.committed(&repository, &commits, platform, &base)?;
         let prefix = repository.prefix(self.root);
-        let changed = pull.map_or_else(ChangedLines::default, |pull| self.changed(pull, &prefix));
+        let changed = pull.map_or_else(ChangedLines::default, |pull| {
+            self.changed(pull, &prefix, (&repository, &commits.base))
+        });
         let policy = match repository.policy(&commits.base, &self.baselines)? {
             Some(policy) => policy,
             None => store::read_policy(&self.baselines)?,
@@ -209,7 +213,12 @@ impl PullRequestContext<'_> {
 
     /// The lines that the pull request changes. They are an ornament: GitHub refuses to show a very
     /// large diff, and the verdict stands without.
-    fn changed(&self, pull: &Pull, prefix: &str) -> ChangedLines {
+    fn changed(
+        &self,
+        pull: &Pull,
+        prefix: &str,
+        (repository, base): (&Repository, &Base),
+    ) -> ChangedLines {
         let path = self.path(&format!("/pulls/{}", pull.number));
         let request = Request {
             accept: Some("application/vnd.github.diff"),
@@ -218,13 +227,36 @@ impl PullRequestContext<'_> {
         let reply = self.client.ask(&request);
         reply.map_or_else(
             |_| ChangedLines::default(),
-            |reply| ChangedLines::from_unified_diff(&reply.text).below(prefix),
+            |reply| {
+                let mut changed = ChangedLines::from_unified_diff(&reply.text).below(prefix);
+                changed.set_settings(settings(&reply.text, prefix, (repository, base)));
+                changed
+            },
         )
     }
 
     fn path(&self, rest: &str) -> String {
         repository_path(self.triggering, rest)
     }
+}
+
+/// What a pull request's diff says otherwise in manifests, lock file and configuration. Files that are not
+/// what the diff was made of say nothing.
+fn settings(diff: &str, prefix: &str, (repository, base): (&Repository, &Base)) -> Vec<Setting> {
+    let pieces = Pieces::from_unified_diff(diff);
+    let mut found = Vec::new();
+    for path in pieces.files().into_iter().filter(|path| is_settings(path)) {
+        let Some(file) = path.strip_prefix(prefix) else {
+            continue;
+        };
+        let Ok(before) = repository.show(base, path) else {
+            continue;
+        };
+        if let Some(now) = pieces.applied(path, before.as_deref()) {
+            found.extend(between(file, before.as_deref().unwrap_or_default(), &now));
+        }
+    }
+    found
 }
 
 /// Whether each suite of a merge is base's or head's: the same file, or none.

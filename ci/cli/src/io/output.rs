@@ -51,6 +51,20 @@ pub(crate) fn write_report(directory: &Path, report: &Report) -> Result<(), Stor
     store::write(&directory.join("report.md"), &markdown::render(report)).map(drop)
 }
 
+/// Removes what an earlier run has left: should this one fail, nobody may take that for its own.
+pub(crate) fn remove_earlier(directory: &Path) -> Result<(), StoreError> {
+    for file in [RUN_FILE, BASE_FILE, "report.json", "report.md", PAGE] {
+        let path = directory.join(file);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Write { path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Writes the report and its page, and prints it.
 pub(crate) fn finish(
     directory: &Path,

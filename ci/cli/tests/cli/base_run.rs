@@ -35,7 +35,7 @@ function = "sample::checksum"
 "#;
 
 /// The sample project, committed, and built in a directory of its own.
-fn project() -> Repository {
+pub(crate) fn project() -> Repository {
     let repository = Repository::new().building_inside();
     for file in [
         "Cargo.lock",
@@ -53,10 +53,10 @@ fn project() -> Repository {
 }
 
 /// The function into which costs are injected.
-const CHECKSUM: &str = "pub fn checksum(data: &[u8]) -> u32 {\n";
+pub(crate) const CHECKSUM: &str = "pub fn checksum(data: &[u8]) -> u32 {\n";
 
 /// Its beginning with loops of so many rounds.
-fn injected(loops: &[u32]) -> String {
+pub(crate) fn injected(loops: &[u32]) -> String {
     let one = |rounds| format!("    for round in 0..{rounds} {{ std::hint::black_box(round); }}\n");
     loops
         .iter()
@@ -75,7 +75,7 @@ fn base_is_measured_beside_head() {
 }
 
 /// The benchmark that is looked at.
-const ID: &str = "steady/checksum/n1000";
+pub(crate) const ID: &str = "steady/checksum/n1000";
 
 /// Side by side, by hand.
 fn side_by_side(repository: &Repository) {

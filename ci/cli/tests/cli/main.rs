@@ -17,6 +17,7 @@ mod metrics;
 mod migrate;
 mod outputs;
 mod project;
+mod prove;
 mod repository;
 mod sample;
 mod schemas;

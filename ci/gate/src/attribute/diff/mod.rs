@@ -42,6 +42,8 @@ pub struct Hunk {
     pub is_code: bool,
     /// Whether nothing but attributes was removed.
     removes_attributes: bool,
+    /// The first line that it gives head which is neither a comment nor blank.
+    code: Option<u32>,
 }
 
 /// A place in a file: the first line and how many; of none, the line before the place.
@@ -136,6 +138,7 @@ impl ChangedLines {
             head: Lines { start: 1, count },
             is_code: true,
             removes_attributes: false,
+            code: (1..).zip(text.lines()).find_map(|(number, line)| is_code(line).then_some(number)),
         };
         self.push(file, hunk);
     }
@@ -406,6 +409,7 @@ impl Hunk {
             head: Lines::none_before(head),
             is_code: false,
             removes_attributes: true,
+            code: None,
         }
     }
 
@@ -418,8 +422,12 @@ impl Hunk {
             self.head.add();
         }
         let text = line.get(1..).unwrap_or_default().trim();
-        let is_code = !text.is_empty() && !text.starts_with("//");
+        let is_code = is_code(text);
         self.is_code |= is_code;
+        if is_code && !is_removed {
+            let last = self.head.behind().saturating_sub(1);
+            self.code = self.code.or(Some(last));
+        }
         if is_removed && is_code && !text.starts_with("#[") {
             self.removes_attributes = false;
         }
@@ -448,7 +456,8 @@ impl Hunk {
         if count > 0 {
             let last = start.saturating_add(count - 1);
             let overlaps = start <= function.last && function.first <= last;
-            return overlaps.then(|| start.max(function.first));
+            let code = self.code.filter(|line| function.contains(*line));
+            return overlaps.then(|| code.unwrap_or(start.max(function.first)));
         }
         // What was removed right above a function was the function's only if it is what stands
         // above functions.
@@ -460,12 +469,18 @@ impl Hunk {
     /// The line to point at.
     #[must_use]
     pub const fn line(&self) -> u32 {
-        if self.head.count == 0 {
-            self.head.start.saturating_add(1)
-        } else {
-            self.head.start
+        match self.code {
+            Some(line) => line,
+            None if self.head.count == 0 => self.head.start.saturating_add(1),
+            None => self.head.start,
         }
     }
+}
+
+/// Whether a line is more than a comment or blank.
+fn is_code(line: &str) -> bool {
+    let text = line.trim();
+    !text.is_empty() && !text.starts_with("//") && !text.starts_with("/*")
 }
 
 /// A path of a header; `None` for the file that is not there.

@@ -50,28 +50,54 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// Reads the output of `git diff --unified=0 --no-renames` with the usual prefixes.
+    /// Reads the output of `git diff --no-renames` with the usual prefixes, with lines of context or
+    /// without.
     #[must_use]
     pub fn from_unified_diff(diff: &str) -> Self {
         let mut pieces: Vec<Piece> = Vec::new();
         let (mut base, mut head): (Option<String>, Option<String>) = (None, None);
-        let (mut removed_left, mut added_left) = (0, 0);
+        let (mut removed_left, mut added_left) = (0_usize, 0_usize);
+        // The next lines of base and head, and whether a piece is being read.
+        let (mut at_base, mut at_head, mut inside) = (0, 0, false);
         for line in diff.lines() {
             if removed_left + added_left > 0 || line.starts_with('\\') {
-                let Some(piece) = pieces.last_mut() else {
-                    continue;
-                };
-                match line.as_bytes().first() {
-                    Some(b'-') => {
-                        removed_left -= 1;
+                let sign = line.as_bytes().first().copied();
+                if let (Some(b'-' | b'+'), false, Some(file)) =
+                    (sign, inside, head.as_ref().or(base.as_ref()))
+                {
+                    pieces.push(Piece {
+                        file: file.clone(),
+                        base: at_base,
+                        removed: Vec::new(),
+                        added: Vec::new(),
+                        head: at_head,
+                        whole: match (&base, &head) {
+                            (None, _) => Whole::Added,
+                            (_, None) => Whole::Deleted,
+                            _ => Whole::No,
+                        },
+                        open_end: false,
+                    });
+                    inside = true;
+                }
+                let piece = pieces.last_mut();
+                match (sign, piece) {
+                    (Some(b'-'), Some(piece)) => {
+                        (removed_left, at_base) = (removed_left.saturating_sub(1), at_base + 1);
                         piece.removed.push(line[1..].to_owned());
                     }
-                    Some(b'+') => {
-                        added_left -= 1;
+                    (Some(b'+'), Some(piece)) => {
+                        (added_left, at_head) = (added_left.saturating_sub(1), at_head + 1);
                         piece.added.push(line[1..].to_owned());
                     }
-                    Some(b'\\') => piece.open_end = !piece.added.is_empty() && added_left == 0,
-                    _ => {}
+                    (Some(b'\\'), Some(piece)) => {
+                        piece.open_end = inside && !piece.added.is_empty() && added_left == 0;
+                    }
+                    _ => {
+                        (removed_left, at_base) = (removed_left.saturating_sub(1), at_base + 1);
+                        (added_left, at_head) = (added_left.saturating_sub(1), at_head + 1);
+                        inside = false;
+                    }
                 }
             } else if let Some(path) = line.strip_prefix("--- ") {
                 base = name(path, "a/");
@@ -80,23 +106,10 @@ impl Pieces {
             } else if let Some(((from, removed), (to, added))) =
                 line.strip_prefix("@@ ").and_then(ranges)
             {
-                let Some(file) = head.as_ref().or(base.as_ref()) else {
-                    continue;
-                };
                 (removed_left, added_left) = (removed, added);
-                pieces.push(Piece {
-                    file: file.clone(),
-                    base: if removed == 0 { from + 1 } else { from },
-                    removed: Vec::new(),
-                    added: Vec::new(),
-                    head: if added == 0 { to + 1 } else { to },
-                    whole: match (&base, &head) {
-                        (None, _) => Whole::Added,
-                        (_, None) => Whole::Deleted,
-                        _ => Whole::No,
-                    },
-                    open_end: false,
-                });
+                at_base = if removed == 0 { from + 1 } else { from };
+                at_head = if added == 0 { to + 1 } else { to };
+                inside = false;
             }
         }
         Self {
@@ -151,6 +164,23 @@ impl Pieces {
     #[must_use]
     pub fn files(&self) -> BTreeSet<&str> {
         self.pieces.iter().map(|it| it.file.as_str()).collect()
+    }
+
+    /// What a file becomes by all of it, if `base` is the text that the change was made of.
+    #[must_use]
+    pub fn applied(&self, file: &str, base: Option<&str>) -> Option<String> {
+        let lines: Vec<&str> = base.unwrap_or_default().lines().collect();
+        let mut pieces = self.pieces.iter().filter(|piece| piece.file == file);
+        let fits = |piece: &Piece| {
+            let start = piece.base.saturating_sub(1);
+            let there = lines.get(start..start + piece.removed.len());
+            there.is_some_and(|there| there == piece.removed)
+        };
+        let all = (0..self.len()).collect();
+        pieces
+            .all(fits)
+            .then(|| self.text(file, base, &all))
+            .flatten()
     }
 
     /// A file with the pieces of `groups` alone; `None` if it is not there then. `base` is base's text.
@@ -320,6 +350,17 @@ new file mode 100644
         assert_eq!(pieces.group_at("a.rs", 6), Some(1));
         assert_eq!(pieces.group_at("b.rs", 1), Some(1));
         assert_eq!(pieces.group_at("c.rs", 1), None);
+    }
+
+    #[test]
+    fn lines_of_context_are_passed_over() {
+        let diff = "--- a/a.rs\n+++ b/a.rs\n@@ -1,5 +1,5 @@\n one\n-two\n+zwei\n three\n four\n+x\n-five\n";
+        let pieces = Pieces::from_unified_diff(diff);
+        assert_eq!(pieces.len(), 2, "{pieces:?}");
+        let head = "one\nzwei\nthree\nfour\nx\nsix\n";
+        assert_eq!(pieces.applied("a.rs", Some(BASE)).unwrap(), head);
+        let other = "another\n".repeat(9);
+        assert_eq!(pieces.applied("a.rs", Some(&other)), None, "of another base");
     }
 
     #[test]
