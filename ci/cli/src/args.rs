@@ -436,7 +436,12 @@ pub(crate) struct Explaining {
     #[arg(long, conflicts_with_all = ["run", "function"])]
     pub(crate) prove: bool,
     /// For how many seconds something may still be built for the proof
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "prove")]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 300,
+        requires = "prove"
+    )]
     pub(crate) budget: u64,
     /// What to print
     #[arg(long, value_enum, default_value_t = TextOrJson::Text)]

@@ -85,7 +85,9 @@ pub(crate) fn bisect(selection: &Selection, asked: &[String]) -> Result<u8, CliE
 fn instructions(measured: BTreeMap<BenchId, Metrics>) -> BTreeMap<BenchId, u64> {
     let count = |metrics: &Metrics| metrics.get(&Metric::Instructions).copied().unwrap_or(0);
     let measured = measured.into_iter();
-    measured.map(|(id, metrics)| (id, count(&metrics))).collect()
+    measured
+        .map(|(id, metrics)| (id, count(&metrics)))
+        .collect()
 }
 
 fn answer(

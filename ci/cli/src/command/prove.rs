@@ -48,7 +48,14 @@ pub(super) fn prove_cause(
     let began = Instant::now();
     let pieces = pieces(repository, base)?;
     let ids = [asked.id.clone()];
-    let trials = Trials::open(project, selection, repository, &base.commit, &ids, toolchain)?;
+    let trials = Trials::open(
+        project,
+        selection,
+        repository,
+        &base.commit,
+        &ids,
+        toolchain,
+    )?;
     let before = trials.measure()?;
     let unknown = || ExplainError::NotInBase {
         id: asked.id.to_string(),
@@ -82,9 +89,9 @@ pub(super) fn prove_cause(
     let proof: Proof = prove(counts, pieces.len(), &suspects, trial);
     let seconds = began.elapsed().as_secs();
     match asked.format {
-        TextOrJson::Text => output::print(&render::render(
-            asked.id, metric, &proof, &pieces, seconds,
-        )),
+        TextOrJson::Text => {
+            output::print(&render::render(asked.id, metric, &proof, &pieces, seconds))
+        }
         TextOrJson::Json => output::print(&render::json(asked.id, metric, &proof, &pieces)),
     }
     Ok(0)

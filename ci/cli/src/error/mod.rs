@@ -23,7 +23,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 pub(crate) use build::{BuildError, EnvironmentError};
-pub(crate) use command::{CiError, BisectError, ExplainError, SelftestError, UpdateError};
+pub(crate) use command::{BisectError, CiError, ExplainError, SelftestError, UpdateError};
 #[cfg(feature = "github")]
 pub(crate) use github::GithubError;
 pub(crate) use measure::{InlineStacksError, MeasureError};

@@ -12,16 +12,25 @@ fn a_cause_is_proven_and_its_commit_found() {
     repository.edit("src/lib.rs", CHECKSUM, &injected(&[500]));
     repository.edit("src/lib.rs", "0x9e37_79b9", "0x9e37_79bb");
     let proof = repository.icgate(&["explain", ID, "--base", first, "--prove"]);
-    proof.says(0, &["proven: src/lib.rs:5 adds +", "without it: 0", "1 build,"]);
+    proof.says(
+        0,
+        &["proven: src/lib.rs:5 adds +", "without it: 0", "1 build,"],
+    );
     let late = repository.icgate(&["explain", ID, "--base", first, "--prove", "--budget", "0"]);
     late.says(0, &["unknown: src/lib.rs:5 was not tested alone"]);
-    let json = repository.icgate(&["explain", ID, "--base", first, "--prove", "--format", "json"]);
+    let json = repository.icgate(&[
+        "explain", ID, "--base", first, "--prove", "--format", "json",
+    ]);
     json.says(0, &["\"proven\": true", "\"interaction\": 0"]);
     let worktrees = repository.git(&["worktree", "list"]);
     assert_eq!(worktrees.lines().count(), 1, "none is left");
     repository.git(&["checkout", "--quiet", "src/lib.rs"]);
 
-    repository.edit("src/lib.rs", CHECKSUM, &format!("{CHECKSUM}    does not build\n"));
+    repository.edit(
+        "src/lib.rs",
+        CHECKSUM,
+        &format!("{CHECKSUM}    does not build\n"),
+    );
     repository.commit("broken");
     repository.edit("src/lib.rs", "    does not build\n", "");
     repository.write("README.md", "words\n");

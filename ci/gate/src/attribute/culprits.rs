@@ -218,7 +218,11 @@ impl Account<'_> {
 
     /// The place of the one that moved most, of those that the diff explains if there are any.
     fn place(&self, evidence: &Evidence<'_>) -> Option<Place> {
-        let places: Vec<Place> = self.all.iter().filter_map(|it| evidence.place(it)).collect();
+        let places: Vec<Place> = self
+            .all
+            .iter()
+            .filter_map(|it| evidence.place(it))
+            .collect();
         let explained = places.iter().find(|it| it.in_diff);
         explained.or(places.first()).cloned()
     }
@@ -388,4 +392,3 @@ fn charge_lost_inlining(causes: &mut [(&FunctionChange, i128)], evidence: &Evide
         }
     }
 }
-

@@ -62,9 +62,8 @@ impl Graphs<'_> {
         let now = entries(self.head, callees, |file, line| Some((file.clone(), line)));
         let Some(base) = self.base else {
             let touched = now.into_iter();
-            let touched = touched.filter(|((_, file, line), _)| {
-                self.changed.touches_code(file, *line)
-            });
+            let touched =
+                touched.filter(|((_, file, line), _)| self.changed.touches_code(file, *line));
             return touched.max_by_key(|(_, weight)| *weight).map(|it| it.0);
         };
         let before = self.before(base, callees);
@@ -144,9 +143,8 @@ fn entries(
                         sum.1 = sum.1.saturating_add(site.instructions);
                     }
                 }
-                Some(_) => {}
                 None if seen.insert(site.caller) => open.push(site.caller),
-                None => {}
+                Some(_) | None => {}
             }
         }
     }
@@ -253,7 +251,10 @@ mod tests {
             changed: &changed,
         };
         let first = graphs.divergence(("item", "a.rs")).unwrap();
-        assert_eq!((first.caller.as_str(), first.callee.as_str()), ("scan", "next"));
+        assert_eq!(
+            (first.caller.as_str(), first.callee.as_str()),
+            ("scan", "next")
+        );
         assert_eq!((first.line, first.calls), (21, (10, 4_000)));
     }
 

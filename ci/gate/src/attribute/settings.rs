@@ -81,7 +81,7 @@ pub fn between(file: &str, base: &str, head: &str) -> Vec<Setting> {
         };
         // Of a dependency it matters which it is, and not in which table it stands.
         let said = match &package {
-            Some(package) => [&[package.clone()], &key[depth.min(key.len())..]].concat(),
+            Some(package) => [std::slice::from_ref(package), &key[depth.min(key.len())..]].concat(),
             None => key.clone(),
         };
         let what = format!("{} {} → {}", said.join("."), text(old), text(new));
@@ -137,7 +137,11 @@ fn meaning(file: &str, key: &[String]) -> Option<(Origin, usize, Option<String>)
     }
     if file.starts_with("config") {
         return match parts.as_slice() {
-            ["build", "rustflags" | "target" | "rustc" | "rustc-wrapper", ..] => build(2),
+            [
+                "build",
+                "rustflags" | "target" | "rustc" | "rustc-wrapper",
+                ..,
+            ] => build(2),
             ["target", _, "rustflags" | "linker", ..] => build(3),
             ["patch", _, _, ..] => package(2),
             ["source", ..] => package(1),
@@ -146,12 +150,10 @@ fn meaning(file: &str, key: &[String]) -> Option<(Origin, usize, Option<String>)
     }
     match parts.as_slice() {
         [table, _, ..] if DEPENDENCIES.contains(table) => package(1),
-        ["workspace", "dependencies", _, ..] => package(2),
         ["target", _, table, _, ..] if DEPENDENCIES.contains(table) => package(3),
-        ["patch", _, _, ..] => package(2),
+        ["workspace", "dependencies", _, ..] | ["patch", _, _, ..] => package(2),
         ["replace", _, ..] => package(1),
-        ["workspace", "resolver"] | ["package", "edition"] => build(2),
-        ["features", _, ..] => build(2),
+        ["workspace", "resolver"] | ["package", "edition"] | ["features", _, ..] => build(2),
         _ => None,
     }
 }
@@ -178,11 +180,14 @@ fn values(name: &str, text: &str) -> Option<Values> {
     let mut values = Values::new();
     let lines = Lines::of(text);
     if name == "Cargo.lock" {
-        let packages = table.get_ref().iter().find(|(key, _)| *key.get_ref() == "package");
+        let packages = table
+            .get_ref()
+            .iter()
+            .find(|(key, _)| *key.get_ref() == "package");
         let DeValue::Array(packages) = packages?.1.get_ref() else {
             return None;
         };
-        for package in packages.iter() {
+        for package in packages {
             lock(package.get_ref(), text, &lines, &mut values);
         }
         return Some(values);
@@ -287,13 +292,21 @@ mod tests {
     #[test]
     fn dependencies_are_named_by_their_package() {
         let base = "[workspace.dependencies]\nmemchr = \"2.8\"\n";
-        let head = "[workspace.dependencies]\nmemchr = { version = \"2.8\", default-features = false }\n";
+        let head =
+            "[workspace.dependencies]\nmemchr = { version = \"2.8\", default-features = false }\n";
         let settings = between("Cargo.toml", base, head);
         assert_eq!(settings.len(), 1, "{settings:?}");
         assert_eq!(settings[0].package.as_deref(), Some("memchr"));
-        assert_eq!((settings[0].origin, settings[0].line), (Origin::Dependency, Some(2)));
+        assert_eq!(
+            (settings[0].origin, settings[0].line),
+            (Origin::Dependency, Some(2))
+        );
         assert_eq!(settings[0].what, "memchr.default-features – → false");
-        let gone = between("a/Cargo.toml", "[dependencies]\na = \"1\"\n", "[dependencies]\n");
+        let gone = between(
+            "a/Cargo.toml",
+            "[dependencies]\na = \"1\"\n",
+            "[dependencies]\n",
+        );
         assert_eq!((gone.len(), gone[0].line), (1, None));
     }
 
@@ -330,8 +343,20 @@ mod tests {
 
     #[test]
     fn no_text_is_too_strange() {
-        for text in ["", "\u{0}", "a = [[[", "[package]\nname = 3", "package = 3", "[[package]]"] {
-            for file in ["Cargo.toml", "Cargo.lock", ".cargo/config", "rust-toolchain"] {
+        for text in [
+            "",
+            "\u{0}",
+            "a = [[[",
+            "[package]\nname = 3",
+            "package = 3",
+            "[[package]]",
+        ] {
+            for file in [
+                "Cargo.toml",
+                "Cargo.lock",
+                ".cargo/config",
+                "rust-toolchain",
+            ] {
                 let _ = between(file, text, "a = 1");
                 let _ = between(file, "", text);
             }

@@ -158,7 +158,10 @@ mod tests {
             .map(|at| Some([if at < 20 { 5 } else { 9 }, if at < 50 { 7 } else { 8 }]))
             .collect();
         let (found, measured, _) = search(&commits);
-        let places: Vec<_> = found.iter().map(|it| (it.before, it.at, it.elsewhere)).collect();
+        let places: Vec<_> = found
+            .iter()
+            .map(|it| (it.before, it.at, it.elsewhere))
+            .collect();
         assert_eq!(places, [((19, 5), (20, 9), 0), ((49, 7), (50, 8), 0)]);
         assert!(measured <= 12, "{measured}");
     }

@@ -68,10 +68,10 @@ fn one(text: &mut String, answer: &Answer) {
     if found.elsewhere != 0 {
         let _ = writeln!(
             text,
-            "  {} more by other commits: search {}..{} and what comes after",
+            "  {} more by other commits: search up to {}, and what comes after {}",
             signed(found.elsewhere),
-            "the commits before",
-            short(&answer.before)
+            short(&answer.before),
+            short(commit)
         );
     }
     let _ = writeln!(
@@ -109,9 +109,15 @@ mod tests {
     #[test]
     fn a_commit_is_named_with_what_it_did() {
         let text = render(&[answer()], std::iter::empty());
-        assert!(text.contains("wal/append/b64: 1,000 → 1,100 (+100, +10.00 %)"), "{text}");
+        assert!(
+            text.contains("wal/append/b64: 1,000 → 1,100 (+100, +10.00 %)"),
+            "{text}"
+        );
         assert!(text.contains("by aaaaaaaaaaaa wal: copy"), "{text}");
-        assert!(!text.contains('\u{1b}') && !text.contains("merge"), "{text}");
+        assert!(
+            !text.contains('\u{1b}') && !text.contains("merge"),
+            "{text}"
+        );
     }
 
     #[test]

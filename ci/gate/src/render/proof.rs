@@ -17,7 +17,13 @@ pub const PROOF_FORMAT: u32 = 1;
 
 /// The proof as lines of text; `seconds` is how long it took.
 #[must_use]
-pub fn render(id: &BenchId, metric: Metric, proof: &Proof, pieces: &Pieces, seconds: u64) -> String {
+pub fn render(
+    id: &BenchId,
+    metric: Metric,
+    proof: &Proof,
+    pieces: &Pieces,
+    seconds: u64,
+) -> String {
     let mut text = format!(
         "{}: {} {} → {} ({}{})\n",
         escaped(id.as_str()),
@@ -72,7 +78,9 @@ fn parts(base: u64, effect: &Effect) -> String {
 
 /// `engine/src/frame.rs:95, benches/src/frame.rs:4`.
 fn places(pieces: &Pieces, group: usize) -> String {
-    let pieces = pieces.group(group).map(|it| format!("{}:{}", it.file, it.head));
+    let pieces = pieces
+        .group(group)
+        .map(|it| format!("{}:{}", it.file, it.head));
     escaped(&pieces.collect::<Vec<_>>().join(", "))
 }
 
@@ -139,7 +147,8 @@ mod tests {
     use super::*;
     use crate::attribute::proof::{Trial, prove};
 
-    const DIFF: &str = "--- a/a.rs\n+++ b/a.rs\n@@ -2 +2 @@\n-alpha\n+beta\n@@ -9 +9 @@\n-gamma\n+delta\n";
+    const DIFF: &str =
+        "--- a/a.rs\n+++ b/a.rs\n@@ -2 +2 @@\n-alpha\n+beta\n@@ -9 +9 @@\n-gamma\n+delta\n";
 
     #[test]
     fn a_mixed_change_is_told_apart() {
@@ -159,7 +168,10 @@ mod tests {
             assert!(text.contains(said), "{said} in {text}");
         }
         let json = json(&id, Metric::Instructions, &proof, &pieces);
-        assert!(json.contains("\"proven\":") && json.contains("\"interaction\":"), "{json}");
+        assert!(
+            json.contains("\"proven\":") && json.contains("\"interaction\":"),
+            "{json}"
+        );
     }
 
     #[test]
@@ -168,9 +180,15 @@ mod tests {
         let id: BenchId = "wal/append/b64".parse().expect("an id");
         let none = prove((5, 5), 2, &[], |_| Trial::Count(5));
         let text = render(&id, Metric::Instructions, &none, &pieces, 0);
-        assert!(text.contains("no piece of the change makes a difference"), "{text}");
+        assert!(
+            text.contains("no piece of the change makes a difference"),
+            "{text}"
+        );
         let late = prove((5, 6), 2, &[], |_| Trial::OutOfTime);
         let text = render(&id, Metric::Instructions, &late, &pieces, 0);
-        assert!(text.contains("unknown: a.rs:2 was not tested alone"), "{text}");
+        assert!(
+            text.contains("unknown: a.rs:2 was not tested alone"),
+            "{text}"
+        );
     }
 }

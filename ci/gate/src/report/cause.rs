@@ -48,9 +48,7 @@ impl Key {
     fn of(it: &Culprit) -> Self {
         match it.hunk.filter(|_| it.in_diff) {
             Some(hunk) => Self::Hunk(it.origin, it.file.clone(), hunk),
-            None => {
-                Self::Function(it.name.clone(), it.caller.clone(), it.file.clone(), it.line)
-            }
+            None => Self::Function(it.name.clone(), it.caller.clone(), it.file.clone(), it.line),
         }
     }
 }
@@ -66,8 +64,7 @@ pub(super) fn all(rows: &[Row]) -> Vec<MainCause> {
         let Some(culprit) = row.culprits.first() else {
             continue;
         };
-        let (count, weight, heaviest) =
-            causes.entry(Key::of(culprit)).or_insert((0, 0, culprit));
+        let (count, weight, heaviest) = causes.entry(Key::of(culprit)).or_insert((0, 0, culprit));
         *count += 1;
         *weight += culprit.instructions;
         if culprit.instructions.abs() > heaviest.instructions.abs() {
@@ -207,7 +204,10 @@ mod tests {
         let causes = all(&rows);
         assert_eq!(causes.len(), 2);
         let first = &causes[0];
-        assert_eq!((&*first.name, first.benchmarks, first.instructions), ("malloc", 2, 14));
+        assert_eq!(
+            (&*first.name, first.benchmarks, first.instructions),
+            ("malloc", 2, 14)
+        );
         assert_eq!(groups(&rows)[0].rows.len(), 2);
     }
 

@@ -16,9 +16,7 @@ use serde::Serialize;
 
 use crate::attribute::diff::ChangedLines;
 use crate::attribute::reach::Reach;
-use crate::attribute::{
-    Attribution, Culprit, Origin, attribute, culprits, reach as reach_of,
-};
+use crate::attribute::{Attribution, Culprit, Origin, attribute, culprits, reach as reach_of};
 use crate::compare::rename::Renames;
 use crate::compare::{Comparison, Facts};
 use crate::judge::{BaselineState, Judgement, Judgements, Movement, Outcome, Verdict};
@@ -473,7 +471,8 @@ fn causes(
 /// and a count moved all the same, it is by where code and data lie.
 fn origin(culprits: &[Culprit], has_moved: bool, is_measured: bool) -> Option<Origin> {
     let said = culprits.first().map(|it| it.origin);
-    said.or(Some(Origin::Layout)).filter(|_| has_moved && is_measured)
+    said.or(Some(Origin::Layout))
+        .filter(|_| has_moved && is_measured)
 }
 
 /// The change in parts per million, rounded away from zero so that no change ever reads as none.

@@ -138,7 +138,9 @@ impl ChangedLines {
             head: Lines { start: 1, count },
             is_code: true,
             removes_attributes: false,
-            code: (1..).zip(text.lines()).find_map(|(number, line)| is_code(line).then_some(number)),
+            code: (1..)
+                .zip(text.lines())
+                .find_map(|(number, line)| is_code(line).then_some(number)),
         };
         self.push(file, hunk);
     }

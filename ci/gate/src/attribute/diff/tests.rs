@@ -235,7 +235,8 @@ proptest! {
 
 #[test]
 fn a_place_is_never_a_comment_or_a_blank_line() {
-    let diff = "--- a/a.rs\n+++ b/a.rs\n@@ -4,0 +5,4 @@\n+    // Why.\n+\n+    let x = 1;\n+    x\n";
+    let diff =
+        "--- a/a.rs\n+++ b/a.rs\n@@ -4,0 +5,4 @@\n+    // Why.\n+\n+    let x = 1;\n+    x\n";
     let changed = ChangedLines::from_unified_diff(diff);
     let hunk = changed.hunks("a.rs")[0];
     assert_eq!(hunk.line(), 7);

@@ -285,12 +285,64 @@ fn words(line: &str) -> impl Iterator<Item = String> + '_ {
 
 /// Words of the language and its library that hunks share without belonging together.
 const COMMON: [&str; 58] = [
-    "as", "black_box", "bool", "box", "Box", "break", "clone", "collect", "const", "continue",
-    "core", "count", "dyn", "else", "false", "filter", "fn", "for", "hint", "if", "impl", "in",
-    "inline", "into", "into_iter", "iter", "len", "let", "loop", "map", "match", "max", "min",
-    "mod", "mut", "never", "new", "None", "pub", "push", "ref", "return", "self", "Self", "Some",
-    "static", "std", "str", "String", "struct", "to_vec", "true", "u32", "u64", "usize", "vec",
-    "Vec", "while",
+    "as",
+    "black_box",
+    "bool",
+    "box",
+    "Box",
+    "break",
+    "clone",
+    "collect",
+    "const",
+    "continue",
+    "core",
+    "count",
+    "dyn",
+    "else",
+    "false",
+    "filter",
+    "fn",
+    "for",
+    "hint",
+    "if",
+    "impl",
+    "in",
+    "inline",
+    "into",
+    "into_iter",
+    "iter",
+    "len",
+    "let",
+    "loop",
+    "map",
+    "match",
+    "max",
+    "min",
+    "mod",
+    "mut",
+    "never",
+    "new",
+    "None",
+    "pub",
+    "push",
+    "ref",
+    "return",
+    "self",
+    "Self",
+    "Some",
+    "static",
+    "std",
+    "str",
+    "String",
+    "struct",
+    "to_vec",
+    "true",
+    "u32",
+    "u64",
+    "usize",
+    "vec",
+    "Vec",
+    "while",
 ];
 
 #[cfg(test)]
@@ -360,7 +412,11 @@ new file mode 100644
         let head = "one\nzwei\nthree\nfour\nx\nsix\n";
         assert_eq!(pieces.applied("a.rs", Some(BASE)).unwrap(), head);
         let other = "another\n".repeat(9);
-        assert_eq!(pieces.applied("a.rs", Some(&other)), None, "of another base");
+        assert_eq!(
+            pieces.applied("a.rs", Some(&other)),
+            None,
+            "of another base"
+        );
     }
 
     #[test]
@@ -368,7 +424,10 @@ new file mode 100644
         let diff = "--- a/a.rs\n+++ /dev/null\n@@ -1 +0,0 @@\n-one\n";
         let pieces = Pieces::from_unified_diff(diff);
         assert_eq!(pieces.text("a.rs", Some("one\n"), &set(&[0])), None);
-        assert_eq!(pieces.text("a.rs", Some("one\n"), &set(&[])).unwrap(), "one\n");
+        assert_eq!(
+            pieces.text("a.rs", Some("one\n"), &set(&[])).unwrap(),
+            "one\n"
+        );
     }
 
     #[test]
@@ -382,7 +441,12 @@ new file mode 100644
 
     #[test]
     fn no_diff_is_too_strange() {
-        for diff in ["", "@@ -1 +1 @@\n-a\n+b\n", "--- a/x\n+++ b/x\n@@ -9 +9 @@\n-a\n+b\n", "@@ x"] {
+        for diff in [
+            "",
+            "@@ -1 +1 @@\n-a\n+b\n",
+            "--- a/x\n+++ b/x\n@@ -9 +9 @@\n-a\n+b\n",
+            "@@ x",
+        ] {
             let pieces = Pieces::from_unified_diff(diff);
             let all = (0..pieces.len()).collect();
             let _ = pieces.text("x", Some("one line"), &all);

@@ -191,10 +191,13 @@ mod tests {
         let count = |set: &BTreeSet<usize>| {
             let sum: i64 = set.iter().map(|group| adds[*group]).sum();
             let both = set.contains(&0) && set.contains(&1);
-            BASE.checked_add_signed(sum + if both { together } else { 0 }).unwrap()
+            BASE.checked_add_signed(sum + if both { together } else { 0 })
+                .unwrap()
         };
         let head = count(&(0..adds.len()).collect());
-        prove((BASE, head), adds.len(), suspects, |set| Trial::Count(count(set)))
+        prove((BASE, head), adds.len(), suspects, |set| {
+            Trial::Count(count(set))
+        })
     }
 
     #[test]

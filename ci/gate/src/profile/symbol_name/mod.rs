@@ -196,7 +196,7 @@ fn path(text: &str) -> String {
                 out.truncate(start);
                 out.push_str(&self_type(implementation, " for "));
             } else if keeps_type(&out) {
-                out.push_str(&format!("::<{}>", path(inner)));
+                out.extend(["::<", &path(inner), ">"]);
             }
             rest = behind;
         } else if c == '<'
@@ -205,7 +205,7 @@ fn path(text: &str) -> String {
             if !after_name {
                 out.push_str(&self_type(inner, " as "));
             } else if keeps_type(&out) {
-                out.push_str(&format!("::<{}>", path(inner)));
+                out.extend(["::<", &path(inner), ">"]);
             }
             rest = behind;
         } else if c == '{'

@@ -115,6 +115,18 @@ fn what_a_reader_needs_stays() {
 }
 
 #[test]
+fn what_is_dropped_keeps_its_type_in_both_manglings() {
+    let expected = "core::ptr::drop_in_place::<alloc::vec::Vec>";
+    for name in [
+        "core::ptr::drop_in_place<alloc::vec::Vec<u8>>",
+        "core::ptr::drop_in_place::<alloc::vec::Vec<u8>>",
+        expected,
+    ] {
+        assert_eq!(normalise(name), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_name_that_is_nothing_but_a_suffix_stays() {
     for name in [
         ".cold",
