@@ -63,6 +63,9 @@ pub enum WriteError {
         /// Why nothing is flushed.
         cause: Stall,
     },
+    /// The persister could never keep the record.
+    #[error("the persister cannot keep this record")]
+    Unpersistable(#[source] PersistError),
     /// The persister could not say what it holds.
     #[error("cannot tell what the persister holds")]
     Persister(#[source] PersistError),

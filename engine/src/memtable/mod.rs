@@ -72,6 +72,7 @@ mod record;
 mod recovery;
 mod runtime;
 mod scan;
+mod store_persister;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -89,4 +90,5 @@ pub use self::persister::{Batch, NoopPersister, PersistError, Persister};
 pub use self::record::{BadRecord, Index, IndexKeys, Record};
 pub use self::runtime::{Os, Runtime, SharedLock};
 pub use self::scan::Scan;
+pub use self::store_persister::StorePersister;
 pub use self::table::Memtable;

@@ -88,6 +88,15 @@ impl Error for PersistError {
 
 /// Keeps the records of a table. See the [module](self).
 pub trait Persister<R: Record>: Send + Sync + 'static {
+    /// Whether it could keep a record. It is asked before a write: what it could never keep would
+    /// keep all that comes after from being flushed.
+    ///
+    /// # Errors
+    /// [`PersistError`] that says what is wrong with the record.
+    fn check(&self, _record: &R) -> Result<(), PersistError> {
+        Ok(())
+    }
+
     /// Inserts records, or puts them in the place of what their keys have.
     ///
     /// # Errors

@@ -55,6 +55,7 @@ impl<R: Record, T: Runtime> Shared<R, T> {
             payload = log::payload(&self.name);
             user("encode", || record.encode(&mut payload))?;
         }
+        user("check", || self.persister.check(&record))?.map_err(WriteError::Unpersistable)?;
         let heap = user("heap_bytes", || record.heap_bytes())?;
         let entry = Entry {
             key: key.clone(),

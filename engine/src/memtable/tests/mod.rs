@@ -13,4 +13,5 @@ mod injected_bugs;
 mod item;
 mod map_persister;
 mod model;
+mod store_persister;
 mod world;

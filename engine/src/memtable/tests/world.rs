@@ -101,6 +101,16 @@ impl World {
         }
     }
 
+    /// In memory, over a persister that tells `map` what it is given.
+    pub(super) fn with(persister: impl super::super::Persister<Item>, map: MapPersister) -> Self {
+        let table = Memtable::in_memory(persister, by_hand()).expect("options are right");
+        Self {
+            table,
+            persister: map,
+            model: Model::default(),
+        }
+    }
+
     pub(super) fn over_log(
         log: Arc<dyn ChangeLog>,
         persister: MapPersister,
