@@ -3,9 +3,10 @@
 //!
 //! Wall time is shown, never checked. `FIGURES_MIB` sets the size of the log that recovery
 //! is measured on (1024 by default), `FIGURES_DIR` the folder of the files, and `FIGURES_ONLY` picks one
-//! of append, strict, recovery, replay and snapshot.
+//! of append, strict, recovery, replay, snapshot and memtable.
 
 mod limits;
+mod memtable;
 
 use std::error::Error;
 use std::fs::File;
@@ -47,6 +48,9 @@ fn main() -> Done {
     }
     if wanted("snapshot") {
         snapshots(dir)?;
+    }
+    if wanted("memtable") {
+        memtable::print(dir)?;
     }
     Ok(())
 }

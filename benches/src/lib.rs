@@ -29,6 +29,7 @@ pub mod frame;
 pub mod heap;
 pub mod keyspace;
 pub mod kv;
+pub mod memtable;
 pub mod snapshot;
 pub mod stores;
 mod suite;
@@ -47,6 +48,7 @@ pub fn catalogue() -> Vec<Workload> {
         kv::workloads(),
         keyspace::workloads(),
         stores::workloads(),
+        memtable::workloads(),
     ];
     suites.into_iter().flatten().collect()
 }

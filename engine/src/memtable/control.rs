@@ -53,6 +53,7 @@ pub(super) struct Control<R: Record> {
     /// Changes below are the persister's.
     pub(super) needs_from: Lsn,
     pub(super) stalls: u64,
+    pub(super) persisted: u64,
 }
 
 impl<R: Record> Control<R> {
@@ -73,6 +74,7 @@ impl<R: Record> Control<R> {
             is_stopping: false,
             needs_from,
             stalls: 0,
+            persisted: 0,
         }
     }
 
@@ -109,6 +111,8 @@ pub struct Status {
     pub immutables: usize,
     /// Generations that were flushed.
     pub flushed: u64,
+    /// Records and removals that the persister took, counted again where it took them again.
+    pub persisted: u64,
     /// Rounds of attempts that failed.
     pub rounds_failed: u64,
     /// Writers that had to wait for a flush.
@@ -130,6 +134,7 @@ impl<R: Record, T: Runtime> Shared<R, T> {
             active_bytes: self.active.bytes(),
             immutables: control.queue.len(),
             flushed: control.flushed,
+            persisted: control.persisted,
             rounds_failed: control.rounds_failed,
             stalls: control.stalls,
             error: control.error.clone(),

@@ -190,6 +190,7 @@ impl<R: Record, T: Runtime> Shared<R, T> {
                 Ok(applied) => applied.map_err(FlushFailure::Persister)?,
                 Err(panic) => return Err(FlushFailure::Panicked(message(&*panic))),
             }
+            self.control.lock().persisted += batch.len() as u64;
             *done += 1;
         }
         self.note(generation)

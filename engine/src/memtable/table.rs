@@ -189,6 +189,17 @@ impl<R: Record, T: Runtime> Memtable<R, T> {
         Some(self.shared.control.lock().needs_from)
     }
 
+    /// Makes the active generation immutable without waiting for its flush. Answers whether it was: it
+    /// stays where it is empty, or where too many wait already.
+    pub fn rotate(&self) -> bool {
+        let mut control = self.shared.control.lock();
+        let has_room = control.queue.len() < self.shared.options.immutables_max;
+        let is_rotated = has_room && self.shared.rotate(&mut control, false);
+        drop(control);
+        self.shared.control.notify_all();
+        is_rotated
+    }
+
     /// Rotates the active generation and returns once all that was written before is the
     /// persister's. Tries at once, whatever pause a failure demands.
     ///

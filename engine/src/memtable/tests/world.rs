@@ -10,7 +10,6 @@ use super::super::{
 };
 use super::item::{BY_COLOR, BY_EMAIL, BY_TAG, COLORS, EMAILS, IDS, Item, TAGS, email};
 use super::map_persister::{Fault, MapPersister};
-use crate::vfs::Monitor;
 
 pub(super) type Model = BTreeMap<u8, Item>;
 pub(super) type Checked = Result<(), String>;
@@ -174,10 +173,7 @@ impl World {
                 Ok(None)
             }
             Operation::Rotate => {
-                let mut control = self.table.shared.control.lock();
-                if control.queue.len() < self.table.shared.options.immutables_max {
-                    self.table.shared.rotate(&mut control, false);
-                }
+                self.table.rotate();
                 Ok(None)
             }
             Operation::Flush => {
