@@ -10,10 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::memtable::{
-    BadRecord, Index, IndexKeys, Memtable, NoopPersister, Options, Os, Record, Runtime,
-    StorePersister, view,
+    BadRecord, Index, IndexKeys, KeyspacePersister, Memtable, NoopPersister, Options, Os, Record,
+    Runtime, view,
 };
-use engine::store::MemoryStore;
 use engine::vfs::Memory;
 use engine::wal::{self, Mode};
 use engine::{Engine, Options as EngineOptions};
@@ -412,7 +411,7 @@ pub enum Held {
     Active,
     /// In an immutable one.
     Immutable,
-    /// In a store of the persister's.
+    /// In a keyspace of the persister's.
     Persisted,
     /// There are none.
     Nowhere,
@@ -434,7 +433,7 @@ pub fn reads_setup(held: Held) -> Reads {
         Held::Immutable => (deletes_below_setup().table, 0),
         Held::Nowhere => (updates_setup(0).table, RECORDS),
         Held::Persisted => {
-            let persister = StorePersister::open(Arc::new(MemoryStore::default()), b"items/");
+            let persister = KeyspacePersister::open(&Engine::in_memory(), "items");
             let persister = Arc::new(persister.expect("it is empty"));
             let table = Memtable::with_runtime(Still, persister, options());
             let table: Table = table.expect("the options are right");

@@ -191,6 +191,10 @@ impl<R: Record, T: Runtime> Memtable<R, T> {
 
     /// Makes the active generation immutable without waiting for its flush. Answers whether it was: it
     /// stays where it is empty, or where too many wait already.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "who rotates need not know whether there was something to rotate"
+    )]
     pub fn rotate(&self) -> bool {
         let mut control = self.shared.control.lock();
         let has_room = control.queue.len() < self.shared.options.immutables_max;

@@ -24,7 +24,7 @@ use bytes::{Buf, BufMut, Bytes};
 use super::batch::{Batch, Write};
 use super::contract::KeyValueStore;
 use super::error::KvError;
-use super::limits::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX, PAGE_ENTRIES_MAX};
+use super::limits::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX, PAGE_ENTRIES_MAX, check_key, check_pair};
 use crate::memtable::{
     Batch as Flush, IndexKey, IndexKeys, PersistError, Persister, Record, RecordRef,
 };
@@ -205,7 +205,8 @@ impl StorePersister {
         if items > 0 {
             self.store.write(&batch).map_err(failed)?;
         }
-        Ok(())
+        // The table lets go of its log once this has returned.
+        self.store.flush().map_err(failed)
     }
 }
 
@@ -235,6 +236,16 @@ fn encode<R: Record>(record: &R, index_keys: &[(u16, Bytes)]) -> Vec<u8> {
 }
 
 impl<R: Record> Persister<R> for StorePersister {
+    fn check(&self, record: &R) -> Result<(), PersistError> {
+        let (key, index_keys) = (bytes_of(&record.key()), index_keys(record));
+        let value = encode(record, &index_keys);
+        check_pair(&self.record_key(&key), &value).map_err(failed)?;
+        index_keys.iter().try_for_each(|(index, index_key)| {
+            let entry = [&self.entry_prefix(*index, index_key)[..], &key].concat();
+            check_key(&entry).map_err(failed)
+        })
+    }
+
     fn persist(&self, records: &[RecordRef<R>]) -> Result<(), PersistError> {
         let changes = records.iter().map(|it| (bytes_of(it.key()), Some(it)));
         self.apply_all(&changes.collect())

@@ -11,7 +11,7 @@ mod errors;
 mod faults;
 mod injected_bugs;
 mod item;
+mod keyspace_persister;
 mod map_persister;
 mod model;
-mod store_persister;
 mod world;

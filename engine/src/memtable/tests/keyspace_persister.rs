@@ -1,69 +1,64 @@
-//! Tables over key-value stores: in memory, and in a keyspace of the very engine that logs them.
+//! Tables over a keyspace: of an engine in memory, and of the very engine that logs them.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::super::{
-    Memtable, Options, PersistError, Persister, RecordRef, StorePersister, WriteError, view,
+    KeyspacePersister, Memtable, Options, PersistError, Persister, RecordRef, WriteError, view,
 };
 use super::item::{BY_COLOR, BY_EMAIL, Item, email};
 use super::map_persister::MapPersister;
 use super::model::operations;
 use super::world::{World, by_hand};
 use crate::engine::{self, Engine};
-use crate::store::engine::EngineStore;
-use crate::store::{KeyValueStore, MemoryStore};
 use crate::vfs::Sim;
 
 const FOREVER: Duration = Duration::MAX;
 
-/// A store, and a map that fails as told before the store is written.
+/// A keyspace, and a map that fails as told before the keyspace is written.
 struct Mirrored {
     map: MapPersister,
-    store: StorePersister<Item>,
+    keyspace: KeyspacePersister<Item>,
 }
 
 impl Persister<Item> for Mirrored {
     fn persist(&self, records: &[RecordRef<Item>]) -> Result<(), PersistError> {
         self.map.persist(records)?;
-        self.store.persist(records)
+        self.keyspace.persist(records)
     }
 
     fn remove(&self, keys: &[u8]) -> Result<(), PersistError> {
         self.map.remove(keys)?;
-        self.store.remove(keys)
+        self.keyspace.remove(keys)
     }
 
     fn get(&self, key: &u8) -> Result<Option<Item>, PersistError> {
-        self.store.get(key)
+        self.keyspace.get(key)
     }
 
     fn get_by_index(&self, index: usize, key: &[u8]) -> Result<Vec<Item>, PersistError> {
-        self.store.get_by_index(index, key)
+        self.keyspace.get_by_index(index, key)
     }
 
     fn scan(&self, after: Option<&u8>, limit: usize) -> Result<Vec<Item>, PersistError> {
-        self.store.scan(after, limit)
+        self.keyspace.scan(after, limit)
     }
 }
 
-fn persister(store: &Arc<MemoryStore>) -> StorePersister<Item> {
-    let store: Arc<dyn KeyValueStore> = Arc::<MemoryStore>::clone(store);
-    StorePersister::open(store, b"items/").expect("opens")
+fn persister(engine: &Engine) -> KeyspacePersister<Item> {
+    KeyspacePersister::open(engine, "items").expect("opens")
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_table_over_a_store_says_what_a_map_says(operations in operations()) {
-        let store = Arc::new(MemoryStore::default());
-        store.put(b"items0", b"somebody else's").expect("is put");
+    fn a_table_over_a_keyspace_says_what_a_map_says(operations in operations()) {
+        let store = Engine::in_memory();
         let map = MapPersister::default();
-        let mirrored = Mirrored { map: map.clone(), store: persister(&store) };
+        let mirrored = Mirrored { map: map.clone(), keyspace: persister(&store) };
         let mut world = World::with(mirrored, map);
         for operation in &operations {
             let done = world.apply(operation).and_then(|_| world.check());
@@ -97,9 +92,7 @@ fn open(sim: &Sim) -> Engine {
 }
 
 fn table(engine: &Engine) -> Memtable<Item> {
-    let store = EngineStore::of(engine, "items").expect("is created");
-    let persister = StorePersister::open(Arc::new(store), b"").expect("opens");
-    Memtable::open("items", engine.clone(), persister, by_hand()).expect("opens")
+    Memtable::open("items", engine.clone(), persister(engine), by_hand()).expect("opens")
 }
 
 #[test]
@@ -145,11 +138,11 @@ fn a_table_whose_log_and_persister_are_one_engine_survives_and_lets_the_log_go()
 }
 
 #[test]
-fn a_record_that_the_store_could_never_keep_is_refused_before_it_stops_the_flush() {
-    let store = Arc::new(MemoryStore::default());
-    let table = Memtable::in_memory(persister(&store), by_hand()).expect("opens");
+fn a_record_that_a_keyspace_could_never_keep_is_refused_before_it_stops_the_flush() {
+    let engine = Engine::in_memory();
+    let table = Memtable::in_memory(persister(&engine), by_hand()).expect("opens");
     let huge = Item {
-        tags: vec![0; 9 << 20],
+        tags: vec![0; 16 << 20],
         ..Item::new(1)
     };
     let done = table.put(huge);
@@ -159,38 +152,47 @@ fn a_record_that_the_store_could_never_keep_is_refused_before_it_stops_the_flush
     );
     table.put(Item::new(2)).expect("is put");
     table.close(FOREVER).expect("is flushed");
-    assert_eq!(store.stats().expect("is read").keys, 1);
+    assert_eq!(engine.keyspace("items").expect("is there").len(), 1);
 }
 
 #[test]
 fn a_value_that_is_no_record_is_named() {
-    let store = Arc::new(MemoryStore::default());
-    store.put(b"items/x", b"?").expect("is put");
-    let opened = StorePersister::<Item>::open(store, b"items/");
+    let engine = Engine::in_memory();
+    let keyspace = engine.keyspace("items").expect("is created");
+    keyspace.put(b"rx", b"?").expect("is put");
+    let opened = KeyspacePersister::<Item>::open(&engine, "items");
     let error = opened.expect_err("it is no record").to_string();
     assert!(
-        error.contains("`items/x`") && error.contains("three bytes"),
+        error.contains("`rx`") && error.contains("three bytes"),
         "{error}"
     );
 }
 
 #[test]
-fn batches_larger_than_a_store_takes_are_split() {
-    let store = Arc::new(MemoryStore::default());
+fn flushes_larger_than_a_segment_are_split() {
+    let options = engine::Options {
+        background: false,
+        views: vec![view()],
+        log: crate::wal::Options {
+            segment_bytes: 4096,
+            ..crate::wal::Options::default()
+        },
+        ..engine::Options::default()
+    };
+    let (engine, _) = Engine::open_with(Sim::default(), Path::new("db"), options).expect("opens");
     let options = Options {
         threshold_records: usize::MAX,
-        threshold_bytes: usize::MAX,
         batch_records: usize::MAX,
         ..by_hand()
     };
-    let table = Memtable::in_memory(persister(&store), options).expect("opens");
-    for id in 0..5 {
+    let table = Memtable::in_memory(persister(&engine), options).expect("opens");
+    for id in 0..20 {
         let large = Item {
-            tags: vec![0; 7 << 20],
+            tags: vec![0; 1000],
             ..Item::new(id)
         };
         table.put(large).expect("is put");
     }
     table.close(FOREVER).expect("is flushed in parts");
-    assert_eq!(store.stats().expect("is read").keys, 5);
+    assert_eq!(engine.keyspace("items").expect("is there").len(), 20);
 }
