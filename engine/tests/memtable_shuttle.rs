@@ -360,9 +360,10 @@ fn of_two_writers_one_gets_a_unique_key_wherever_its_last_holder_is() {
             }
             assert_eq!(won.load(Ordering::SeqCst), 11);
             table.close(LONG).unwrap();
-            let emails: Vec<u8> = map.rows().values().map(|row| row.email).collect();
-            assert_eq!(emails.iter().filter(|email| **email == 5).count(), 1);
-            assert_eq!(emails.iter().filter(|email| **email == 9).count(), 1);
+            for email in [5, 9] {
+                let rows = map.rows().into_values();
+                assert_eq!(rows.filter(|row| row.email == email).count(), 1);
+            }
         },
         SCHEDULES,
     );
