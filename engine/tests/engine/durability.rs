@@ -139,3 +139,27 @@ fn a_checkpoint_by_time_is_taken_once_something_changed() {
     engine.maintain().unwrap();
     assert_eq!(engine.stats().checkpoints, 1, "nothing has changed since");
 }
+
+#[test]
+fn the_engines_thread_takes_checkpoints_beside_the_writers() {
+    let vfs = Memory::default();
+    let background = Options {
+        checkpoint_bytes: Some(50_000),
+        background: true,
+        ..options(Mode::Strict)
+    };
+    let (engine, _) = Engine::open_with(vfs.clone(), "db", background).unwrap();
+    let tea = engine.keyspace("tea").unwrap();
+    // As long as it takes: a machine may be busy.
+    let mut number = 0_u32;
+    while engine.stats().checkpoints < 3 {
+        number += 1;
+        tea.put(&(number % 500).to_be_bytes(), &number.to_be_bytes())
+            .unwrap();
+    }
+    let before = pairs(tea.scan());
+    drop((engine, tea));
+    let (engine, recovery) = Engine::open_with(vfs, "db", options(Mode::Strict)).unwrap();
+    assert!(recovery.snapshot.is_some());
+    assert_eq!(pairs(engine.keyspace("tea").unwrap().scan()), before);
+}

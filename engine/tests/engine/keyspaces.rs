@@ -163,3 +163,36 @@ fn versions_survive_a_checkpoint_and_a_restart() {
     assert_eq!(after, versions);
     assert_eq!(pairs(tea.scan()), before);
 }
+
+#[test]
+fn a_view_in_memory_sees_no_write_without_the_ones_before_it() {
+    let engine = Engine::in_memory();
+    let tea = engine.keyspace("tea").unwrap();
+    let number = |item: Option<engine::engine::Value>| {
+        item.map_or(0, |it| u32::from_le_bytes(it[..].try_into().unwrap()))
+    };
+    std::thread::scope(|scope| {
+        // Each writes its keys in turn, far apart in the order and in the shards.
+        for writer in 0..2_u8 {
+            let tea = &tea;
+            scope.spawn(move || {
+                for round in 1..3000_u32 {
+                    for key in 0..4_u8 {
+                        tea.put(&[writer, key], &round.to_le_bytes()).unwrap();
+                    }
+                }
+            });
+        }
+        for _ in 0..300 {
+            let view = engine.view();
+            for writer in 0..2_u8 {
+                let rounds = [0, 1, 2, 3].map(|key: u8| number(view.get(&tea, &[writer, key])));
+                let is_prefix = rounds
+                    .windows(2)
+                    .all(|it| it[0] == it[1] || it[0] == it[1] + 1);
+                assert!(is_prefix && rounds[0] - rounds[3] <= 1, "{rounds:?}");
+            }
+        }
+    });
+    assert_eq!(keys(tea.scan()).len(), 8);
+}

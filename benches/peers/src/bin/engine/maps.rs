@@ -8,7 +8,7 @@ use engine::Engine;
 use engine::engine::Keyspace;
 use foldhash::fast::FixedState;
 
-use crate::{ROUNDS, report, timed};
+use crate::{ROUNDS, report, timed, timed_alone};
 
 /// How many keys.
 const KEYS: usize = 200_000;
@@ -77,28 +77,28 @@ pub(crate) fn compare() {
         };
         let names = ["engine", "hashbrown", "BTreeMap"];
         let times = rounds::<3>(|which| match which {
-            0 => timed(|| engine(&keys)),
-            1 => timed(|| hashed(&keys)),
-            _ => timed(|| ordered(&keys)),
+            0 => timed_alone(|| engine(&keys)),
+            1 => timed_alone(|| hashed(&keys)),
+            _ => timed_alone(|| ordered(&keys)),
         });
         report(&format!("put, new, {kind}"), KEYS, &names, times);
         let (space, map, tree) = (engine(&keys), hashed(&keys), ordered(&keys));
         // In another order than they were put.
         let sought: Vec<_> = (0..KEYS).map(|at| &keys[at * 7919 % KEYS]).collect();
         let times = rounds::<3>(|which| match which {
-            0 => timed(|| {
+            0 => timed_alone(|| {
                 sought
                     .iter()
                     .filter_map(|key| space.get_with(key, <[u8]>::len))
                     .sum::<usize>()
             }),
-            1 => timed(|| {
+            1 => timed_alone(|| {
                 sought
                     .iter()
                     .filter_map(|key| Some(map.get(*key)?.len()))
                     .sum::<usize>()
             }),
-            _ => timed(|| {
+            _ => timed_alone(|| {
                 sought
                     .iter()
                     .filter_map(|key| Some(tree.get(*key)?.len()))
@@ -108,13 +108,13 @@ pub(crate) fn compare() {
         report(&format!("get, {kind}"), KEYS, &names, times);
         let times = rounds::<2>(|which| match which {
             // Whoever scans looks at what it finds.
-            0 => timed(|| {
+            0 => timed_alone(|| {
                 space
                     .scan()
                     .map(|item| sum(item.key(), item.value()))
                     .sum::<usize>()
             }),
-            _ => timed(|| {
+            _ => timed_alone(|| {
                 tree.iter()
                     .map(|(key, value)| sum(key, value))
                     .sum::<usize>()
@@ -127,10 +127,10 @@ pub(crate) fn compare() {
             times,
         );
         let times = rounds::<3>(|which| match which {
-            0 => timed(|| update(&space, &sought)),
+            0 => timed_alone(|| update(&space, &sought)),
             1 => {
                 let mut map = map.clone();
-                timed(|| {
+                timed_alone(|| {
                     sought
                         .iter()
                         .for_each(|key| *map.get_mut(*key).expect("there") = vec![8; 100])
@@ -138,7 +138,7 @@ pub(crate) fn compare() {
             }
             _ => {
                 let mut tree = tree.clone();
-                timed(|| {
+                timed_alone(|| {
                     sought
                         .iter()
                         .for_each(|key| *tree.get_mut(*key).expect("there") = vec![8; 100])
@@ -149,15 +149,15 @@ pub(crate) fn compare() {
         let times = rounds::<3>(|which| match which {
             0 => {
                 let space = engine(&keys);
-                timed(|| sought.iter().for_each(|key| drop(space.delete(key))))
+                timed_alone(|| sought.iter().for_each(|key| drop(space.delete(key))))
             }
             1 => {
                 let mut map = map.clone();
-                timed(|| sought.iter().for_each(|key| drop(map.remove(*key))))
+                timed_alone(|| sought.iter().for_each(|key| drop(map.remove(*key))))
             }
             _ => {
                 let mut tree = tree.clone();
-                timed(|| sought.iter().for_each(|key| drop(tree.remove(*key))))
+                timed_alone(|| sought.iter().for_each(|key| drop(tree.remove(*key))))
             }
         });
         report(&format!("delete, {kind}"), KEYS, &names, times);
