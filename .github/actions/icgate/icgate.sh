@@ -52,11 +52,13 @@ case $ICGATE_COMMAND in
       "${compared[@]}" --output "$output" || code=$?
     ;;
   verdict)
+    [ -z "$ICGATE_PLATFORM" ] || located+=(--platform "$ICGATE_PLATFORM")
     [ -z "$ICGATE_BASE_RUN" ] || compared+=(--base-run "$ICGATE_BASE_RUN")
     "$icgate" merge --measured "$ICGATE_MEASURED" --fail-on "$ICGATE_FAIL_ON" "${located[@]}" \
       "${compared[@]}" --format github --output "$output" "$input" 2>&1 || code=$?
     ;;
   publish)
+    [ -z "$ICGATE_PLATFORM" ] || located+=(--platform "$ICGATE_PLATFORM")
     [ -z "$ICGATE_BASE_RUN" ] || located+=(--base-run "$ICGATE_BASE_RUN")
     "$icgate" publish "$input" "${located[@]}" --comment "$ICGATE_COMMENT" \
       --check-name "$ICGATE_CHECK_NAME" --key "$ICGATE_KEY" --author "$ICGATE_AUTHOR" \

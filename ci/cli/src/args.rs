@@ -22,14 +22,20 @@ fn exit_codes() -> String {
     for &code in ExitCode::VARIANTS {
         let _ = writeln!(text, "  {:<4} {}", code.code(), code.meaning());
     }
-    text.push_str("\nIf several apply, the first of 3, 4, 1, 5 counts.");
+    text.push_str("\nIf several apply, the most severe one counts: 3, then 4, 1 and 5.\n\n");
+    text.push_str("Start with `icgate init`. Every day: `icgate check`, then `icgate explain ID`. To accept\n");
+    text.push_str(
+        "what was measured: `icgate update`. build, measure, merge and publish are CI's.",
+    );
     text
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Measure, compare with the baselines, report
-    #[command(after_help = "Example:\n  icgate check --format markdown 'wal/**'")]
+    #[command(
+        after_help = "Example:\n  icgate check --format markdown 'wal/**'\n\nExit codes: 0 pass, 1 regression, 3 not measured, 4 not comparable, 5 baseline out of date; all: icgate --help"
+    )]
     Check {
         #[command(flatten)]
         project: Project,
@@ -78,7 +84,9 @@ pub(crate) enum Command {
         harness_output: bool,
     },
     /// Compare a stored run with the baselines; needs no Valgrind
-    #[command(after_help = "Example:\n  icgate compare target/icgate/run.json --format json")]
+    #[command(
+        after_help = "Example:\n  icgate compare target/icgate/run.json --format json\n\nExit codes: as of icgate check"
+    )]
     Compare {
         /// The run to judge
         run: Utf8PathBuf,
@@ -92,7 +100,9 @@ pub(crate) enum Command {
         output: Output,
     },
     /// Put the shards of a run together, compare with the baselines, report; needs no Valgrind
-    #[command(after_help = "Example:\n  icgate merge shards/*/run.json --output target/icgate")]
+    #[command(
+        after_help = "Example:\n  icgate merge shards/*/run.json --output target/icgate\n\nExit codes: as of icgate check"
+    )]
     Merge {
         /// The run.json of every shard, or the folder with the shards' folders
         #[arg(required = true, value_name = "RUN")]
@@ -105,7 +115,7 @@ pub(crate) enum Command {
         against: Against,
         #[command(flatten)]
         output: Output,
-        /// How the measuring jobs ended, as GitHub says it: anything but success is no pass
+        /// How the measuring jobs ended, `needs.<job>.result` on GitHub: anything but success is no pass
         #[arg(long, value_name = "RESULT", default_value = "success")]
         measured: String,
         /// What makes the exit code other than 0
@@ -124,9 +134,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         publishing: Publishing,
     },
-    /// Update a pull request on GitHub (not in this build)
+    /// Publish the result of a pull request to GitHub (not in this build)
     #[cfg(not(feature = "github"))]
-    #[command(hide = true, disable_help_flag = true)]
+    #[command(disable_help_flag = true)]
     Publish {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         arguments: Vec<std::ffi::OsString>,
@@ -168,7 +178,7 @@ pub(crate) enum Command {
         project: Project,
         #[command(flatten)]
         measuring: Measuring,
-        /// How many measurement environments
+        /// How many disturbed environments to try
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=1000))]
         rounds: u32,
     },
@@ -203,7 +213,7 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = HistoryFormat::Text)]
         format: HistoryFormat,
     },
-    /// Prove the gate on this machine: what must pass does, what must fail does, by its cause
+    /// Check on this machine that the gate passes unchanged code and catches injected regressions
     #[command(after_help = "\
 Example:
   icgate selftest --injections ci/injections --write README.md
@@ -266,12 +276,12 @@ Each file of the folder injects a cost into the project's code:
         #[command(flatten)]
         project: Project,
     },
-    /// Adopt icgate in this project: policy, first baselines, a workflow; keeps what is there
+    /// Adopt icgate in this project: policy, first baselines, workflows; keeps what is there
     #[command(after_help = "Example:\n  icgate init --manifest-path parser/Cargo.toml")]
     Init {
         #[command(flatten)]
         project: Project,
-        /// Where icgate's action is: its repository and a commit of it
+        /// Where icgate's action is: its repository and a commit of it. Without it, no workflow is written
         #[arg(long, value_name = "OWNER/NAME@COMMIT", value_parser = pinned_action)]
         action: Option<String>,
     },
@@ -317,7 +327,7 @@ pub(crate) struct Project {
     /// Path to the project's Cargo.toml
     #[arg(long, value_name = "PATH")]
     pub(crate) manifest_path: Option<Utf8PathBuf>,
-    /// The workspace's folder, for what needs no build: cargo is not called then
+    /// The workspace's folder; cargo is not called then, so only for what builds nothing
     #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["manifest_path", "package", "bench", "features"])]
     pub(crate) workspace: Option<Utf8PathBuf>,
     /// Only benches of these packages
@@ -368,7 +378,7 @@ pub(crate) struct Stored {
     /// Measure the executables that `icgate build` left in this folder, and build nothing
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) executables: Option<Utf8PathBuf>,
-    /// Run them as user `nobody`, and without network where the system allows it; needs root
+    /// Run the benchmarks as user `nobody`, without network where the system allows it; needs root and --executables
     #[arg(long, requires = "executables")]
     pub(crate) sandbox: bool,
 }
@@ -377,10 +387,10 @@ pub(crate) struct Stored {
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Base")]
 pub(crate) struct Against {
-    /// Revision whose policy and baselines judge [default: where this branch left its target]
+    /// Commit whose policy and baselines are the reference [default: where this branch left its target]
     #[arg(long, value_name = "REVISION")]
     pub(crate) base: Option<String>,
-    /// A run of base, measured in the same measurement environment, to separate what base already had
+    /// The run.json of base's own code, measured in the same environment: it separates what was there before
     #[arg(long, value_name = "RUN")]
     pub(crate) base_run: Option<Utf8PathBuf>,
 }
@@ -525,11 +535,11 @@ pub(crate) enum CommentWhen {
 /// What makes the exit code other than 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FailOn {
-    /// Anything but a pass
+    /// Whatever is not a pass
     Any,
-    /// Not a regression, nor a baseline that is out of date: these only warn
+    /// Whatever is not a pass, except regressions and baselines out of date, which only warn
     Error,
-    /// Only what could not be measured: for a job whose verdict another one gives
+    /// Only exit code 3: for shards that `icgate merge` judges together
     NotMeasured,
 }
 

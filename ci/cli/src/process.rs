@@ -6,7 +6,7 @@
 //! interruption never leaves half of one; the measurement environment's directory is removed here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -48,7 +48,9 @@ pub(crate) fn install() {
     let _ = ctrlc::set_handler(|| {
         end_all();
         // Clears the progress line and shows the cursor, whatever was drawn last.
-        eprint!("\r\x1b[2K\x1b[?25h");
+        if io::stderr().is_terminal() {
+            eprint!("\r\x1b[2K\x1b[?25h");
+        }
         eprintln!("icgate: interrupted; no file is half-written");
         std::process::exit(ExitCode::Interrupted.code().into());
     });

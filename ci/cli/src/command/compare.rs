@@ -27,6 +27,7 @@ pub(crate) fn compare(
         .require(scope, &mut run)?
         .into_iter()
         .chain(warning)
+        .chain(bench.set_aside_other_tree(&run))
         .collect();
     let report = bench.report(&run, &warnings);
     let page = bench.page(&report, &run);

@@ -51,6 +51,9 @@ pub(crate) fn explain(
             return Err(unknown(Some(&run)).into());
         }
         stored => {
+            output::warn(format_args!(
+                "no stored run of what is checked out, so `{id}` is built and measured now; `--run FILE` explains a stored one"
+            ));
             let measuring = Measuring {
                 patterns: vec![escape(id.as_str())],
                 ..Measuring::default()
@@ -78,7 +81,36 @@ pub(crate) fn explain(
             .as_ref(),
         &run,
     );
-    let source = |file: &str| read_source(project.root(), file);
+    if let Some(part) = &asked.function
+        && !head
+            .functions
+            .rows()
+            .iter()
+            .any(|it| it.name.contains(part.as_str()))
+    {
+        let some = head
+            .functions
+            .rows()
+            .iter()
+            .take(3)
+            .map(|it| it.name.to_string());
+        return Err(ExplainError::NoFunction {
+            id: asked.id.clone(),
+            part: part.clone(),
+            some: some.collect(),
+        }
+        .into());
+    }
+    if asked.run.is_some()
+        && let Some(warning) = bench.set_aside_other_tree(&run)
+    {
+        output::warn(warning);
+    }
+    let is_of_this_tree = bench.is_of_this_tree(&run) || asked.run.is_none();
+    let source = |file: &str| {
+        let text = is_of_this_tree.then(|| read_source(project.root(), file));
+        text.flatten()
+    };
     let explanation = bench.explain(&run, head, asked.function.as_deref(), &source);
     if asked.prove {
         let no_base = || ExplainError::NoBase { id: id.to_string() };

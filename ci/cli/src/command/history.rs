@@ -25,7 +25,9 @@ pub(crate) fn history(
     let directory = project.baselines();
     let policy = store::read_policy(&directory)?;
     let repository = Repository::find(project.root())?.filter(|it| it.holds(&directory));
-    let repository = repository.ok_or(GitError::NoBaselines)?;
+    let repository = repository.ok_or_else(|| GitError::NoBaselines {
+        path: directory.clone(),
+    })?;
     let platform = platform_of(&toolchain(project.root())?.target);
     let read = history::read(&repository, &directory, &platform, since, Budget::WHOLE)?;
     let select = patterns_of(patterns)?;

@@ -57,8 +57,8 @@ pub(crate) fn merge(
     };
     if measured != "success" && code != ExitCode::NotMeasured.code() {
         let jobs = Unjudged {
-            why: "the measuring jobs did not all succeed".to_owned(),
-            fix: "see why, and run them again".to_owned(),
+            why: format!("a measuring job ended with {measured:?}, not with \"success\""),
+            fix: "open its log in the Actions tab, and re-run it".to_owned(),
         };
         return without_verdict(&jobs, output.format);
     }

@@ -28,7 +28,11 @@ pub(crate) fn report(
     let warning = bench.take_base_beside(&[path], &run)?;
     let cache = project.cache(&Measuring::default()).map(Cache::new);
     bench.recall_base(cache.as_ref(), &run);
-    let report = bench.report(&run, warning.as_slice());
+    let warnings: Vec<String> = warning
+        .into_iter()
+        .chain(bench.set_aside_other_tree(&run))
+        .collect();
+    let report = bench.report(&run, &warnings);
     let page = bench.page(&report, &run);
     output::write_report(&directory, &report)?;
     store::write(&directory.join(output::PAGE), &page)?;

@@ -49,7 +49,8 @@ pub(crate) fn update(
     if print_failures(&measured.failures).is_some() {
         return Err(UpdateError::Incomplete.into());
     }
-    let update = Update::new(&bench, &measured.run, reason)?;
+    let command = bench.policy.commands().update.clone();
+    let update = Update::new(&bench, &measured.run, reason, command)?;
     let select = |id: &BenchId| {
         let measured = measured.run.benchmark(id);
         measured.is_none_or(|measured| update.has_moved(measured))
@@ -99,7 +100,12 @@ pub(crate) fn update_from(
     if !run.failed.is_empty() || run.benchmarks.is_empty() {
         return Err(UpdateError::Incomplete.into());
     }
-    let update = Update::new(&bench, &run, reason)?;
+    let paths: Vec<&str> = runs.iter().map(|it| it.as_str()).collect();
+    let command = format!(
+        "icgate update --from {} --reason \"…\"",
+        paths.join(" --from ")
+    );
+    let update = Update::new(&bench, &run, reason, command)?;
     let mut suites = suites(&run, &bench, |measured| update.entry(measured, &[]))?;
     update.keep_removals(&mut suites)?;
     update.keep_unmoved(&mut suites);
@@ -148,6 +154,8 @@ struct Update<'a> {
     bench: &'a JudgeContext,
     run: &'a Run,
     reason: Option<&'a str>,
+    /// What to type to give a reason.
+    command: String,
 }
 
 impl<'a> Update<'a> {
@@ -156,10 +164,16 @@ impl<'a> Update<'a> {
         bench: &'a JudgeContext,
         run: &'a Run,
         reason: Option<&'a str>,
+        command: String,
     ) -> Result<Self, UpdateError> {
         warn_of_empty(run);
         let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-        let update = Self { bench, run, reason };
+        let update = Self {
+            bench,
+            run,
+            reason,
+            command,
+        };
         update.check_reasons()?;
         Ok(update)
     }
@@ -288,7 +302,7 @@ impl Update<'_> {
         }
         Err(UpdateError::NoReason {
             ids: ids.join(", "),
-            command: self.bench.policy.commands().update.clone(),
+            command: self.command.clone(),
         })
     }
 
@@ -320,7 +334,7 @@ impl Update<'_> {
             let ids: Vec<String> = lost.iter().map(|id| format!("`{id}`")).collect();
             return Err(UpdateError::Removed {
                 ids: ids.join(", "),
-                command: self.bench.policy.commands().update.clone(),
+                command: self.command.clone(),
             });
         };
         for id in lost {

@@ -19,6 +19,14 @@ pub(crate) enum ExplainError {
     #[error("there is no base to prove the change of `{id}` against")]
     #[diagnostic(help("name one: icgate explain {id} --prove --base REVISION"))]
     NoBase { id: String },
+    #[error("no function of `{id}` has `{part}` in its name")]
+    #[diagnostic(help("give a part of one of its functions' names: {}", some.join(", ")))]
+    NoFunction {
+        id: String,
+        part: String,
+        /// The most expensive ones.
+        some: Vec<String>,
+    },
 }
 
 /// Why no commit was sought.
@@ -41,7 +49,10 @@ pub(crate) enum BisectError {
 fn explain_command(near: &[String]) -> String {
     match near {
         [] => "icgate list".to_owned(),
-        near => format!("icgate explain {}", near.join("\n  or icgate explain ")),
+        near => format!(
+            "give one id, such as `{}`; all of them: icgate list",
+            near.join("` or `")
+        ),
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) enum CliError {
     #[cfg(not(feature = "github"))]
     #[error("this icgate was built without `publish`")]
     #[diagnostic(help(
-        "build it with the feature: cargo build --release --package icgate --features github"
+        "build icgate with `--features github`; the action's command `publish` does so by itself"
     ))]
     NoPublish,
     #[error(transparent)]
@@ -95,7 +95,7 @@ pub(crate) enum CliError {
     #[diagnostic(transparent)]
     Injection(#[from] InjectionError),
     #[error("this machine lacks {0}")]
-    #[diagnostic(help("run the commands above"))]
+    #[diagnostic(help("do what stands behind each `missing` above"))]
     Doctor(String),
 }
 

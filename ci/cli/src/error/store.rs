@@ -12,10 +12,10 @@ use super::disk::is_full;
 #[derive(Debug, Error, Diagnostic)]
 pub(crate) enum StoreError {
     #[error("cannot read `{}`: {source}", path.display())]
-    #[diagnostic(help("check that it exists and is readable"))]
+    #[diagnostic(help("check the path, and that you may read it"))]
     Read { path: PathBuf, source: io::Error },
     #[error("there is no run at `{}`", path.display())]
-    #[diagnostic(help("measure one: icgate check"))]
+    #[diagnostic(help("check the path, or measure one: icgate check"))]
     NoRun { path: PathBuf },
     #[error("cannot write `{}`: {source}", path.display())]
     #[diagnostic(help("{}", if is_full(source) { ROOM } else { WRITABLE }))]
@@ -44,7 +44,7 @@ pub(crate) enum GitError {
         source: io::Error,
     },
     #[error("there is no revision `{revision}`")]
-    #[diagnostic(help("git fetch origin {}", revision.trim_start_matches("origin/")))]
+    #[diagnostic(help("{}", find_revision(revision)))]
     NoRevision { revision: String },
     #[error("the history is too shallow to find where this branch left `{revision}`")]
     #[diagnostic(help(
@@ -60,9 +60,9 @@ pub(crate) enum GitError {
     #[error("`{run}` is given as the run of base, but without git history base is unknown")]
     #[diagnostic(help("run icgate in a clone that contains the baselines"))]
     RunWithoutHistory { run: String },
-    #[error("git has no history of the baselines")]
-    #[diagnostic(help("run icgate in a clone that contains the baselines"))]
-    NoBaselines,
+    #[error("git has no history of baselines in `{}`", path.display())]
+    #[diagnostic(help("check `--baselines`, or run icgate in a clone that contains them"))]
+    NoBaselines { path: PathBuf },
     #[error("`{}` is not in the repository", path.display())]
     #[diagnostic(help("run icgate in a clone that contains the whole project"))]
     Outside { path: PathBuf },
@@ -76,4 +76,16 @@ pub(crate) enum GitError {
     #[error("git failed: {what}")]
     #[diagnostic(help("run `git status` in the repository, and fix what it reports"))]
     Failed { what: String },
+}
+
+/// How to get a revision: a branch of the remote is fetched by its name; whatever else is not there
+/// is misspelt, or lies beyond what a shallow clone has.
+fn find_revision(revision: &str) -> String {
+    match revision.strip_prefix("origin/") {
+        Some(branch) => format!("git fetch origin {branch}"),
+        None => format!(
+            "check its spelling; a tag: git fetch origin tag NAME; a shallow clone: git fetch \
+             --unshallow; another's branch: git fetch origin NAME, and pass `origin/NAME` instead of `{revision}`"
+        ),
+    }
 }

@@ -371,6 +371,12 @@ impl Repository {
             .flatten()
     }
 
+    /// Whether the tree is HEAD's, and nothing lies in it that git does not know.
+    pub(crate) fn is_pristine(&self) -> bool {
+        self.ask(&["status", "--porcelain"])
+            .is_ok_and(|status| status.is_empty())
+    }
+
     /// A file of a commit, if it has one.
     pub(crate) fn show(&self, base: &Base, path: &str) -> Result<Option<String>, GitError> {
         // Asked by listing: that a file is not there must not be mistaken for a failure, nor a

@@ -270,6 +270,33 @@ impl JudgeContext {
         coverage::require(run, (&self.base, &self.committed), platforms)
     }
 
+    /// Whether a stored run can be of what is checked out: what was changed, and where, is known of
+    /// that alone. A run says which commit it is of, unless something was not committed.
+    pub(crate) fn is_of_this_tree(&self, run: &Run) -> bool {
+        let Some((repository, _)) = &self.at else {
+            return true;
+        };
+        match &run.commit {
+            Some(commit) => repository.commit("HEAD").is_ok_and(|head| head == *commit),
+            None => !repository.is_pristine(),
+        }
+    }
+
+    /// Forgets what was changed here if a stored run is of another tree, and says so: the diff of
+    /// this one proves nothing of it.
+    pub(crate) fn set_aside_other_tree(&mut self, run: &Run) -> Option<String> {
+        if self.is_of_this_tree(run) {
+            return None;
+        }
+        self.changed = ChangedLines::default();
+        self.root = PathBuf::new();
+        Some(
+            "the run is of another tree than what is checked out, so neither source lines nor what \
+             was changed here are shown"
+                .to_owned(),
+        )
+    }
+
     /// Base's own code, where it was measured in the measurement environment of what is judged.
     pub(crate) const fn base_run(&self) -> Option<&Run> {
         self.base_run.as_ref()

@@ -99,8 +99,16 @@ fn side_by_side(repository: &Repository) {
         "none is left"
     );
 
-    // Executables that are equal but for their checkout are measured once.
+    // What was measured before is of another tree than this one, whose diff proves nothing of it.
+    repository.icgate(&["check", ID]).says(1, &["regressed"]);
     repository.git(&["checkout", "--quiet", "src/lib.rs"]);
+    let stored = ["compare", "--part", "target/icgate/run.json"];
+    let foreign = repository.icgate(&stored);
+    foreign.says(1, &["warning: the run is of another tree", "regressed"]);
+    assert!(!foreign.stdout.contains("cannot reach"), "{foreign:#?}");
+    assert!(!foreign.stdout.contains("(changed here)"), "{foreign:#?}");
+
+    // Executables that are equal but for their checkout are measured once.
     repository.write("README.md", "words\n");
     repository.commit("words");
     repository.icgate(&["check"]).says(0, &["3 unchanged"]);
@@ -158,7 +166,10 @@ fn shards_in_another_environment(repository: &Repository) {
     fs::remove_file(repository.path().join("target/2/base.json")).unwrap();
     merge().says(4, &["base's own run is left aside: shard 2/2 is missing"]);
     fs::remove_file(repository.path().join("target/1/base.json")).unwrap();
-    merge().says(4, &["3 of 3 benchmarks have no base in this environment"]);
+    merge().says(
+        4,
+        &["3 of 3 benchmarks have baselines of another environment"],
+    );
 }
 
 /// What base has left behind is not the next author's to answer for.

@@ -36,7 +36,7 @@ impl Project {
         let steady = std::fs::read_to_string(sample.steady()).unwrap();
         repository.write(&baseline(), &steady);
         let run = std::fs::read_to_string(sample.path().join("out/run.json")).unwrap();
-        repository.write("target/run.json", &run);
+        repository.write("target/run.json", &of_no_commit(&run));
         repository.commit("first");
         Self {
             run: repository.path().join("target/run.json"),
@@ -61,6 +61,14 @@ impl Project {
             .replacen("\"other\":0", &format!("\"other\":{more}"), 1);
         self.write(&baseline(), &padded);
     }
+}
+
+/// The run of a tree that was not committed: the sample's own commit, if it has one, is none of this
+/// repository's.
+fn of_no_commit(run: &str) -> String {
+    let start = run.find("\"commit\":").expect("a run has a commit") + "\"commit\":".len();
+    let length = run[start..].find(',').expect("and more after it");
+    format!("{}null{}", &run[..start], &run[start + length..])
 }
 
 fn baseline() -> String {

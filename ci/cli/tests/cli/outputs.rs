@@ -44,7 +44,7 @@ fn each_format_shows_the_same_verdict() {
     let sample = Sample::with_baselines();
     sample
         .check("steady")
-        .says(0, &["icgate: pass: 3 benchmarks checked"]);
+        .says(0, &["icgate: pass: 3 benchmarks judged"]);
     let run = sample.path().join("out/run.json");
     let show = |format: &str, summary: Option<&std::path::Path>| {
         let mut command = icgate();
@@ -216,8 +216,23 @@ fn a_stored_run_needs_no_measuring() {
         2,
         &[
             "there is no benchmark `steady/checksum/n1001`",
-            "fix: icgate explain steady/checksum/n100",
-            "or icgate explain steady/checksum/n1000",
+            "fix: give one id, such as `steady/checksum/n100`",
+            "or `steady/checksum/n1000`",
+            "all of them: icgate list",
+        ],
+    );
+}
+
+#[test]
+fn a_function_that_is_not_there_is_named_with_some_that_are() {
+    let sample = Sample::with_baselines();
+    let arguments = ["steady/checksum/n100", "--function", "no_such_function"];
+    sample.run("explain", "steady", &arguments).says(
+        2,
+        &[
+            "no function of `steady/checksum/n100` has `no_such_function` in its name",
+            "fix: give a part of one of its functions' names: ",
+            "checksum",
         ],
     );
 }
@@ -226,13 +241,7 @@ fn a_stored_run_needs_no_measuring() {
 fn an_id_that_is_nobody_s_is_refused_with_near_ones() {
     let sample = Sample::with_baselines();
     let near = sample.run("explain", "steady", &["checksum/n1000"]);
-    near.says(
-        2,
-        &[
-            "there is no benchmark",
-            "icgate explain steady/checksum/n1000",
-        ],
-    );
+    near.says(2, &["there is no benchmark", "`steady/checksum/n1000`"]);
     let far = sample.run("explain", "steady", &["x/y/z"]);
     far.says(2, &["there is no benchmark `x/y/z`", "fix: icgate list"]);
     let odd = icgate().arg("explain").output().unwrap();

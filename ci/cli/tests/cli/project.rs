@@ -196,14 +196,14 @@ fn missing_run_is_answered_with_the_command_that_measures_one() {
             &[
                 "there is no run at `",
                 "nowhere`",
-                "fix: measure one: icgate check",
+                "fix: check the path, or measure one: icgate check",
             ],
         );
     }
     let folder = sample.path().display().to_string();
     sample
         .run("compare", "steady", &[&folder])
-        .says(2, &["there is no run at `", "fix: measure one"]);
+        .says(2, &["there is no run at `", "or measure one"]);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn merged_shards_are_what_one_machine_measures() {
     let mut runs = write(several.path(), texts());
     runs.reverse();
     let merged = merge(&several, &runs, &[]);
-    merged.says(0, &["icgate: pass: 3 benchmarks checked", "judged 3 of 3"]);
+    merged.says(0, &["icgate: pass: 3 benchmarks judged", "judged 3 of 3"]);
     let read =
         |sample: &Sample| std::fs::read_to_string(sample.path().join("out/run.json")).unwrap();
     assert_eq!(read(&several), read(&one));
@@ -91,7 +91,7 @@ fn a_shard_is_judged_by_what_it_has() {
         .says(0, &["judged 1 of 3", "1 unchanged"]);
     sample
         .run("check", "steady", &["--shard", "9/9"])
-        .says(0, &["pass: no benchmark was checked", "shard 9/9 is empty"]);
+        .says(0, &["pass: no benchmark was judged", "shard 9/9 is empty"]);
 }
 
 #[test]

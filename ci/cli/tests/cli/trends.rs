@@ -117,7 +117,7 @@ fn without_git_there_is_no_history() {
     history(&repository, &[]).says(
         2,
         &[
-            "git has no history of the baselines",
+            "git has no history of baselines in `",
             "fix: run icgate in a clone",
         ],
     );

@@ -174,7 +174,7 @@ fn a_missing_shard_is_named_and_red() {
     assert!(scene.comments()[0].contains("shard 2/2 is missing"));
     let none = Scene::new();
     none.publish()
-        .says(0, &["icgate: no verdict: no shard was given"]);
+        .says(0, &["icgate: no verdict: no run was found"]);
     assert_eq!(none.conclusions(), ["failure"]);
 }
 

@@ -22,25 +22,34 @@ use crate::model::run::{Failed, Run};
 pub enum CoverageError {
     /// It has nothing.
     #[error("the run has measured no benchmark")]
-    #[diagnostic(help("see why the measuring jobs found no benchmark"))]
+    #[diagnostic(help(
+        "measure again: icgate check; in CI, look into the log of the measuring jobs"
+    ))]
     Nothing,
     /// It is of one platform, and base has baselines for others.
-    #[diagnostic(help("{}", measure_there(expected)))]
-    #[error("base has baselines for {}, and the run is of {measured} alone", expected.join(" and "))]
+    #[diagnostic(help("{}", other_platform(expected, measured)))]
+    #[error("the run is of {measured}, and {} is to be judged", expected.join(" and "))]
     Platform {
-        /// The platforms that are asked for.
+        /// The platforms that base has baselines for, or the one that was asked for.
         expected: Vec<String>,
         /// The run's.
         measured: String,
     },
 }
 
-fn measure_there(expected: &[String]) -> String {
-    format!(
-        "measure there; or, if several gates share these baselines, name the platform that each is \
-         for: `--platform {}`",
-        expected.first().map_or("", String::as_str)
-    )
+/// Only a platform that the run is of can be judged, and only where base knows it.
+fn other_platform(expected: &[String], measured: &str) -> String {
+    let others = expected.iter().map(String::as_str);
+    let others: Vec<&str> = others.filter(|it| *it != measured).collect();
+    let others = others.join(" and ");
+    if expected.iter().any(|it| it == measured) {
+        format!(
+            "measure on {others}; or, if several gates share these baselines, name the platform \
+             that this one is for: `--platform {measured}`"
+        )
+    } else {
+        format!("measure on {others}, or record baselines for {measured} first: icgate update")
+    }
 }
 
 /// Asks for all that base knows. What an incomplete run leaves out is named as not measured, and
@@ -166,9 +175,15 @@ mod tests {
             matches!(found, Err(CoverageError::Platform { .. })),
             "{found:?}"
         );
+        let fix = found.unwrap_err().help().unwrap().to_string();
+        let told = "measure on x86_64-linux-gnu, or record baselines for aarch64-linux-gnu first";
+        assert!(fix.contains(told), "{fix}");
         // One of two is not all, unless it was asked for.
         let mut one = run(&IDS, true);
-        assert!(outcome(&mut one, &["aarch64-linux-gnu", here]).is_err());
+        let half = outcome(&mut one, &["aarch64-linux-gnu", here]).unwrap_err();
+        let fix = half.help().unwrap().to_string();
+        assert!(fix.starts_with("measure on aarch64-linux-gnu; or"), "{fix}");
+        assert!(fix.ends_with("`--platform x86_64-linux-gnu`"), "{fix}");
         assert_eq!(outcome(&mut one, &[here]), Ok(Outcome::Pass));
     }
 

@@ -15,20 +15,30 @@ pub(crate) fn headline(report: &Report) -> String {
     let of = format!("of {}", plural(report.judged, "benchmark"));
     let is = |count| if count == 1 { "is" } else { "are" };
     match report.outcome {
-        Outcome::Pass if report.judged == 0 => "pass: no benchmark was checked".to_owned(),
+        Outcome::Pass if report.judged == 0 => "pass: no benchmark was judged".to_owned(),
         Outcome::Pass => format!(
-            "pass: {} checked, no regressions",
+            "pass: {} judged, no regressions",
             plural(report.judged, "benchmark")
         ),
         Outcome::Regressed => {
             let count = report.count(Verdict::REGRESSED);
-            format!("fail: {} {of} regressed", grouped(count as u64))
+            let stale = report.rows.iter().filter(|row| row.fails()).count() - count;
+            let rest = match stale {
+                0 => String::new(),
+                1 => ", and 1 baseline is out of date".to_owned(),
+                stale => format!(", and {} baselines are out of date", grouped(stale as u64)),
+            };
+            format!("fail: {} {of} regressed{rest}", grouped(count as u64))
         }
         Outcome::NotComparable => {
             let states = [BaselineState::NotComparable, BaselineState::Rebaselined];
             let count: usize = states.map(|it| report.count_state(it)).into_iter().sum();
-            let has = if count == 1 { "has" } else { "have" };
-            format!("not comparable: {count} {of} {has} no base in this environment")
+            let have = if count == 1 {
+                "has a baseline"
+            } else {
+                "have baselines"
+            };
+            format!("not comparable: {count} {of} {have} of another environment")
         }
         Outcome::NotMeasured => format!(
             "no verdict: {} could not be measured",
@@ -53,7 +63,7 @@ pub(crate) fn action(report: &Report) -> &'static str {
         Outcome::BaselineOutOfDate => "Update the baselines and commit them.",
         Outcome::Regressed => "Reduce the cost, or accept it and give a reason.",
         Outcome::NotComparable => {
-            "Measure base in this environment too, or record the baselines in it."
+            "Run the gate where base can be built too, or record the baselines in this environment."
         }
         Outcome::NotMeasured => "Fix what could not be measured.",
     }
@@ -155,12 +165,14 @@ fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
             "the baseline was changed to {}, but {head} was measured",
             row.committed.or(row.base).map_or_else(String::new, grouped),
         ),
-        BaselineState::NoBaseline => "has no baseline".to_owned(),
+        BaselineState::NoBaseline => "new, and its baseline is not recorded yet".to_owned(),
         BaselineState::BenchmarkMissing if row.metric != Metric::Instructions => format!(
             "its baseline has {}, which were not measured",
             row.metric.words()
         ),
-        BaselineState::BenchmarkMissing => "has a baseline, but was not measured".to_owned(),
+        BaselineState::BenchmarkMissing => {
+            "has a baseline, but the code no longer has the benchmark: restore it, or remove it with a reason".to_owned()
+        }
         BaselineState::Noisy => format!(
             "moves by {} {} when nothing changed, which exceeds its limit",
             grouped(row.noise),
@@ -197,11 +209,13 @@ pub(crate) fn reach_note(row: &Row) -> Option<&'static str> {
 /// Whether the diff can have moved a benchmark, in words.
 pub(crate) const fn reach(reach: Reach) -> &'static str {
     match reach {
-        Reach::Touched => "the diff changes a function that it executes",
+        Reach::Touched => "the diff changes a function that the benchmark runs",
         Reach::Reachable => {
-            "the diff changes what it is built from, but no function that it executes"
+            "the diff changes what the benchmark is built from, but no function that it runs"
         }
-        Reach::Unreachable => "the diff cannot reach it: nothing that it is built from was changed",
+        Reach::Unreachable => {
+            "the diff cannot reach it: no package that the benchmark is built from was changed"
+        }
     }
 }
 
@@ -319,7 +333,7 @@ pub(crate) fn main_cause(cause: &MainCause, name: impl Fn(&str) -> String) -> St
         (false, true) => format!(" at {} (changed here)", name(&place)),
     };
     let share = match (cause.benchmarks, cause.of) {
-        (_, 1) => "it".to_owned(),
+        (_, 1) => "the regression".to_owned(),
         (count, of) => format!(
             "{} of {} regressions",
             grouped(count as u64),
@@ -349,7 +363,12 @@ pub(crate) fn plural(count: usize, noun: &str) -> String {
 pub(crate) fn next_steps(report: &Report) -> Vec<(&'static str, String)> {
     let mut steps = Vec::new();
     if report.outcome != Outcome::Pass {
-        steps.push(("measure again", report.commands.check.clone()));
+        let what = if report.outcome == Outcome::NotComparable {
+            "measure base here too, and judge"
+        } else {
+            "measure again"
+        };
+        steps.push((what, report.commands.check.clone()));
     }
     let update = &report.commands.update;
     match report.outcome {

@@ -35,8 +35,10 @@ const AGAIN: &str = "measure all shards again, of one commit and on machines of 
 #[derive(Debug, PartialEq, Eq, Error, Diagnostic)]
 pub enum MergeError {
     /// There is nothing to merge.
-    #[error("no shard was given")]
-    #[diagnostic(help("give the run.json of every shard"))]
+    #[error("no run was found")]
+    #[diagnostic(help(
+        "give the run.json of every shard, or the folder with them; in CI, look into the log of the measuring jobs"
+    ))]
     Nothing,
     /// A run of all benchmarks, or one that was merged before.
     #[error("run `{name}` is not a shard")]
