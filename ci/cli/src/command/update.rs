@@ -563,6 +563,7 @@ mod tests {
             bench: &bench,
             run: &run,
             reason,
+            command: String::new(),
         };
         let moved = update.has_moved(&head);
         let again = moved.then_some(&head);

@@ -63,6 +63,7 @@ fn measured(id: &str, count: u64, text: &str) -> Measurement {
         metrics: BTreeMap::from([(Metric::Instructions, count)]),
         functions: FunctionTable::new(vec![row], 0),
         noise: 0,
+        metric_noise: icgate_core::model::metric::Metrics::new(),
         lines: Vec::new(),
         calls: CallGraph::default(),
     }

@@ -56,6 +56,7 @@ pub(crate) fn measurement(id: &str, instructions: u64) -> Measurement {
             0,
         ),
         noise: 0,
+        metric_noise: icgate_core::model::metric::Metrics::new(),
         lines: vec![FunctionLines {
             name: "f".into(),
             file: "src/lib.rs".into(),
