@@ -9,7 +9,9 @@ use engine::kv::{
     self, Change, CheckpointError, RecoverError, Recovery, Store, checkpoint, recover,
 };
 use engine::vfs::{Memory, Plan, Sim, Vfs};
-use engine::wal::{Fit, HEADER_BYTES, Lsn, Mode, OpenError, Options, Policy, Recovered, Wal};
+use engine::wal::{
+    Corruption, Fit, HEADER_BYTES, Lsn, Mode, OpenError, Options, Policy, ReadError, Recovered, Wal,
+};
 
 type Model = BTreeMap<String, String>;
 
@@ -103,6 +105,14 @@ fn place(vfs: &Memory, floor: u64) -> (usize, usize) {
     (number(origin.segment), number(origin.offset))
 }
 
+/// What is damaged below the floor, as far as opening and upkeep find it.
+fn found<V: Vfs>(wal: &Wal<V>, recovered: &Recovered) -> Vec<Corruption> {
+    for _ in 0..=recovered.unverified {
+        wal.maintain().unwrap();
+    }
+    [&recovered.set_aside[..], &wal.set_aside()].concat()
+}
+
 #[test]
 fn rot_below_a_snapshot_is_a_warning_wherever_it_is() {
     let pristine = Memory::default();
@@ -125,8 +135,9 @@ fn rot_below_a_snapshot_is_a_warning_wherever_it_is() {
             let policy = policies[at % 2];
             let (wal, recovered, recovery) = open(&vfs, policy).expect(&story);
             assert_eq!(contents(&recovery.store), model("first", 400), "{story}");
-            assert_eq!(recovered.set_aside.len(), 1, "{story}");
-            assert_eq!(&recovered.set_aside[0].path, path, "{story}");
+            let damage = found(&wal, &recovered);
+            assert_eq!(damage.len(), 1, "{story}");
+            assert_eq!(&damage[0].path, path, "{story}");
             assert_eq!(recovered.end, Lsn(400), "{story}");
             let damaged = vfs.read(&path.with_extension("wal.lost")).unwrap();
             assert_eq!(damaged[at], pristine.read(path).unwrap()[at] ^ 1);
@@ -134,8 +145,8 @@ fn rot_below_a_snapshot_is_a_warning_wherever_it_is() {
             let mut rebuilt = recovery.store;
             change(&wal, &mut rebuilt, "first", 400..420);
             drop((wal, rebuilt));
-            let (_, recovered, recovery) = open(&vfs, Policy::TornTail).expect(&story);
-            assert!(recovered.set_aside.is_empty(), "{story}");
+            let (wal, recovered, recovery) = open(&vfs, Policy::TornTail).expect(&story);
+            assert!(found(&wal, &recovered).is_empty(), "{story}");
             assert_eq!(contents(&recovery.store), model("first", 420), "{story}");
         }
     }
@@ -230,7 +241,10 @@ fn clearing_rot_below_a_snapshot_can_itself_be_interrupted() {
             sim.plan(Plan::CrashAt(call));
             let policy =
                 [Policy::TornTail, Policy::PointInTime][usize::try_from(call % 2).unwrap()];
-            let opened = kv::open(sim.clone(), dir(), options(policy)).is_ok();
+            let opened = kv::open(sim.clone(), dir(), options(policy));
+            let opened = opened.is_ok_and(|(wal, recovered, _)| {
+                (0..=recovered.unverified).all(|_| wal.maintain().is_ok())
+            });
             for fate in 0..4 {
                 let after = sim.crash(fate);
                 let again = kv::open(after, dir(), options(policy));
@@ -433,4 +447,79 @@ fn store_in_memory_leaves_the_directory_alone() {
     assert!(recovery.store.is_empty());
     wal.append(Change::delete(b"key")).unwrap();
     assert_eq!(vfs.list(dir()).unwrap(), before);
+}
+
+/// 300 commits, a snapshot after the first `floor` of them, and a log that keeps all.
+fn retained(floor: u64) -> Memory {
+    let vfs = Memory::default();
+    left_behind(&vfs, floor);
+    vfs
+}
+
+#[test]
+fn what_is_kept_below_a_snapshot_does_not_make_opening_dearer() {
+    let opened = |floor| {
+        let (_, recovered, recovery) = open(&retained(floor), Policy::TornTail).unwrap();
+        assert_eq!(contents(&recovery.store), model("first", 400));
+        assert_eq!((recovered.first, recovered.records), (Lsn(0), 400));
+        (recovered.unverified, recovered.bytes)
+    };
+    let (few, all) = opened(1);
+    assert_eq!(few, 0);
+    let (many, rest) = opened(390);
+    assert!(many > 4, "{many}");
+    assert!(rest <= 2 * 4096, "{rest} of {all} bytes were verified");
+}
+
+#[test]
+fn segment_below_a_snapshot_is_verified_before_its_first_reader_gets_a_record() {
+    let vfs = retained(390);
+    let path = &files(&vfs, ".wal")[1];
+    let (wal, ..) = open(&vfs, Policy::TornTail).unwrap();
+    let read = |wal: &Wal<Memory>, lsn| wal.read(Lsn(lsn)).map(|entry| entry.unwrap().lsn);
+    assert_eq!(read(&wal, 100).unwrap(), Lsn(100), "it is intact");
+    assert_eq!(wal.entries().count(), 400);
+    drop(wal);
+    flip(&vfs, path, 1000);
+    let (wal, recovered, _) = open(&vfs, Policy::TornTail).unwrap();
+    let first = wal
+        .entries_from(Lsn(0))
+        .unwrap()
+        .position(|entry| entry.is_err());
+    let first = first.expect("the damage is noticed") as u64;
+    let begins = u64::from(place_of(&vfs, path));
+    assert_eq!(
+        first, begins,
+        "no record of the damaged segment is given away"
+    );
+    for _ in 0..2 {
+        let refused = read(&wal, begins).unwrap_err();
+        assert!(
+            matches!(&refused, ReadError::Corrupt(damage) if damage.path == *path),
+            "{refused}"
+        );
+    }
+    assert_eq!(found(&wal, &recovered).len(), 1);
+    assert!(wal.first_lsn() > Lsn(begins));
+    assert!(wal.entries().all(|entry| entry.is_ok()));
+    assert!(vfs.read(&path.with_extension("wal.lost")).is_some());
+}
+
+/// The first record of a segment.
+fn place_of(vfs: &Memory, path: &Path) -> u8 {
+    vfs.read(path).unwrap()[24]
+}
+
+#[test]
+fn log_of_a_snapshot_that_is_not_its_own_is_verified_whole() {
+    let vfs = rewound(350);
+    let (_, recovered) = Wal::open_above(vfs.clone(), dir(), options(Policy::TornTail), || {
+        let loaded = engine::snapshot::load_newest(&vfs, dir())?.loaded.unwrap();
+        Ok(Some(engine::wal::Floor {
+            lsn: loaded.meta.lsn,
+            origin: loaded.meta.origin,
+        }))
+    })
+    .unwrap();
+    assert_eq!(recovered.unverified, 0);
 }

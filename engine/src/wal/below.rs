@@ -13,16 +13,15 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Corruption, CorruptionKind, OpenError};
+use super::files::{keep_lost, load_file, set_aside};
 use super::options::{Options, Policy};
 use super::origin::Floor;
-use super::recover::{
-    Found, check_order, judge, keep_lost, load_file, segment_end, set_aside, verify_bytes,
-};
-use super::segment::{HEADER_BYTES, Header, draft_path};
+use super::sealed_copy::{segment_end, write_copy};
+use super::segment::{HEADER_BYTES, Header};
 use super::segment_scanner::{self, Position, SegmentScanner, Stop};
-use super::segment_writer::{Taken, put_in_place};
+use super::verify::{Found, check_order, judge, verify_bytes};
 use crate::frame::{self, Kind, Next};
-use crate::vfs::{Doing, IoError, Vfs, VfsFile};
+use crate::vfs::Vfs;
 
 /// A segment's file, by its number.
 type Named = (u64, PathBuf);
@@ -187,7 +186,7 @@ fn rest<V: Vfs>(
         frames: 0,
     };
     let scan = SegmentScanner::at_position(&bytes, &header, position);
-    let (verified, points) = segment_scanner::verify_from(scan);
+    let (verified, points) = segment_scanner::verify_from(scan, None);
     // Zeros up to the end are a log that ends before the floor, and no damage.
     let ended = found
         .as_ref()
@@ -201,6 +200,7 @@ fn rest<V: Vfs>(
         header,
         verified,
         points,
+        next: None,
     }))
 }
 
@@ -260,12 +260,4 @@ fn replace<V: Vfs>(vfs: &V, dir: &Path, floor: &Floor, rest: &Found) -> Result<F
     keep_lost(vfs, dir, &rest.path)?;
     write_copy(vfs, dir, rest.header.number, &copy)?;
     verify_bytes(&rest.path, load_file(vfs, &rest.path)?)
-}
-
-fn write_copy<V: Vfs>(vfs: &V, dir: &Path, number: u64, copy: &[u8]) -> Result<(), IoError> {
-    let draft = draft_path(dir, number);
-    let file = vfs.create(&draft).doing("create", &draft)?;
-    file.write_at(copy, 0).doing("write", &draft)?;
-    file.sync_data().doing("sync", &draft)?;
-    put_in_place(vfs, dir, &draft, number, Taken::Replace)
 }

@@ -165,6 +165,9 @@ pub enum MaintainError {
     /// of its own, if there is room for it by then.
     #[error("no file could be prepared for the next segment; make room on the disk")]
     Spare(#[source] IoError),
+    /// A segment that nobody needed yet could not be read, so it is not verified.
+    #[error("a segment could not be verified; whoever reads it will be refused")]
+    Verify(#[source] IoError),
 }
 
 /// Records will not reach the state that somebody waited for.

@@ -16,9 +16,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
-use super::error::{AppendError, MaintainError, OpenError, Poisoned, WaitError};
+use super::error::{AppendError, Corruption, OpenError, Poisoned, WaitError};
 use super::group::{Unfinished, Waiting};
 use super::lsn::Lsn;
 use super::options::{Mode, Options, Policy};
@@ -28,14 +28,9 @@ use super::pin::Pin;
 use super::reader::Watermark;
 use super::recover::{self, Recovered};
 use super::segment::{Header, lock_path};
-use super::segment_writer::{
-    Counters, Progress, SealedSegment, SegmentWriter, Taken, check_place, prepare_spare,
-};
+use super::segment_writer::{Counters, Progress, SealedSegment, SegmentWriter, Taken, check_place};
 use crate::frame::{Batch, OVERHEAD, PAYLOAD_BYTES_MAX, Prepared, Record, Transaction};
 use crate::vfs::{Doing, IoError, Monitor, Vfs};
-
-/// How often [`Wal::maintain`] does not try to prepare a spare file after it could not.
-const SPARE_PAUSE: u32 = 100;
 
 /// An open log. Clones are handles to the same log.
 #[derive(Clone)]
@@ -51,9 +46,9 @@ pub(super) struct Shared<V: Vfs> {
     pub(super) options: Options,
     pub(super) state: V::Monitor<State<V>>,
     /// The directory's; absent in memory.
-    held: Option<Arc<V::Lock>>,
+    pub(super) held: Option<Arc<V::Lock>>,
     /// How often no spare file is prepared, after one could not be.
-    pause: AtomicU32,
+    pub(super) pause: AtomicU32,
 }
 
 impl<V: Vfs> fmt::Debug for Wal<V> {
@@ -80,7 +75,11 @@ pub(super) struct State<V: Vfs> {
     /// The active segment's file; a log in memory has none.
     pub(super) active_file: Option<Arc<V::File>>,
     /// The number of the next spare file.
-    next_spare: u64,
+    pub(super) next_spare: u64,
+    /// The floor with which the log was opened, where it has the history that it was noted of.
+    pub(super) held: Option<Floor>,
+    /// Damage below it that was found since, and is set aside.
+    pub(super) damage: Vec<Corruption>,
     /// Held as long as anyone has the log open or reads it.
     pub(super) lock: Arc<dyn Send + Sync>,
 }
@@ -169,6 +168,8 @@ impl<V: Vfs> Wal<V> {
             waiting: Waiting::default(),
             active_pin: Pin::new(&lock),
             next_spare,
+            held: recovered.held,
+            damage: Vec::new(),
             lock,
         };
         let watermark = match options.mode {
@@ -208,6 +209,8 @@ impl<V: Vfs> Wal<V> {
             waiting: Waiting::default(),
             active_pin: Pin::new(&lock),
             next_spare: 0,
+            held: None,
+            damage: Vec::new(),
             lock,
         };
         Self {
@@ -376,64 +379,6 @@ impl<V: Vfs> Wal<V> {
         std::mem::forget(unfinished);
         self.put_back(writer, outcome)?;
         Ok(self.first_lsn())
-    }
-
-    /// Does what should be done from time to time: makes buffered records durable, and prepares
-    /// a file for the next segment. Where there is no room for that file, the log goes on without,
-    /// and tries again after some hundred calls.
-    ///
-    /// # Errors
-    /// [`MaintainError::Poisoned`] where records could not be made durable, now or earlier, and
-    /// [`MaintainError::Spare`] where there is no file for the next segment.
-    pub fn maintain(&self) -> Result<(), MaintainError> {
-        let Shared {
-            vfs,
-            dir,
-            options,
-            state,
-            held,
-            pause,
-        } = &*self.shared;
-        if let Mode::Buffered { .. } = options.mode
-            && let Err(WaitError::Poisoned(poisoned)) = self.sync()
-        {
-            return Err(poisoned.into());
-        }
-        let Some(held) = held else { return Ok(()) };
-        let paused = pause.load(Ordering::Relaxed);
-        if paused > 0 {
-            pause.store(paused - 1, Ordering::Relaxed);
-            return Ok(());
-        }
-        let mut locked = state.lock();
-        if let Some(poisoned) = &locked.failure {
-            return Err(poisoned.clone().into());
-        }
-        let spares = locked
-            .writer
-            .as_ref()
-            .map_or(options.spares, SegmentWriter::spares);
-        // A small log is to stay small: one file, and only once it will be needed soon.
-        let is_soon = locked.progress.offset >= options.segment_bytes() / 2;
-        if !is_soon || spares >= options.spares.min(1) {
-            return Ok(());
-        }
-        let number = locked.next_spare;
-        locked.next_spare += 1;
-        drop(locked);
-        let prepared = check_place(vfs, dir, held)
-            .and_then(|()| prepare_spare(vfs, dir, number, options.segment_bytes()));
-        let spare = match prepared {
-            Ok(spare) => spare,
-            Err(error) => {
-                pause.store(SPARE_PAUSE, Ordering::Relaxed);
-                return Err(MaintainError::Spare(error));
-            }
-        };
-        let (locked, mut writer) = self.take_writer()?;
-        drop(locked);
-        writer.add_spare(spare);
-        Ok(self.put_back(writer, Ok(()))?)
     }
 
     /// The directory.

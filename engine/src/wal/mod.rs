@@ -24,6 +24,7 @@ mod below;
 mod cohort;
 mod cursor;
 mod error;
+mod files;
 mod frame_search;
 mod group;
 mod log;
@@ -37,26 +38,29 @@ mod points;
 mod reader;
 mod recover;
 mod repair;
+mod sealed_copy;
 mod segment;
 mod segment_scanner;
 mod segment_view;
 mod segment_writer;
+mod verify;
 
 pub use self::error::{
     AppendError, Corruption, CorruptionKind, MaintainError, OpenError, Poisoned, ReadError,
     WaitError,
 };
+pub(crate) use self::files::set_file_aside;
 pub use self::log::{Appended, Wal, Watermarks};
 pub use self::lsn::Lsn;
 pub use self::maintainer::Maintainer;
 pub use self::options::{Mode, Options, Policy};
 pub use self::origin::{Fit, Floor, ORIGIN_BYTES, Origin};
 pub use self::reader::{Entries, Entry, Tail, Watermark};
-pub(crate) use self::recover::set_file_aside;
-pub use self::recover::{Recovered, TornTail};
+pub use self::recover::Recovered;
 pub use self::repair::{Gap, RepairError, RepairReport, SegmentReport, inspect, repair};
 pub use self::segment::{
     BadHeader, HEADER_BYTES, Header, SEGMENT_BYTES_MIN, SEGMENT_VERSION, chained,
 };
 pub use self::segment_scanner::Stop;
 pub use self::segment_writer::Counters;
+pub use self::verify::TornTail;

@@ -6,12 +6,14 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::ReadError;
 use super::log::Wal;
 use super::lsn::Lsn;
 use super::pin::Pin;
 use super::segment::{HEADER_BYTES, Header, chained, segment_path};
+use super::segment_view::SegmentView;
 use crate::frame::{self, Kind, OVERHEAD};
 use crate::vfs::{Doing, IoError, Monitor, Vfs, VfsFile};
 
@@ -99,6 +101,8 @@ pub enum Fit {
 struct Walked {
     header: Header,
     end: u64,
+    /// Of a sealed segment, which may have to be verified first.
+    view: Option<Arc<SegmentView>>,
     _pin: Pin,
 }
 
@@ -124,6 +128,9 @@ impl<V: Vfs> Wal<V> {
         };
         if lsn.0 > header.base_lsn {
             let path = segment_path(self.dir(), header.number);
+            if let Some(view) = walked.view.as_ref().filter(|view| view.verdict().is_none()) {
+                view.bytes(self.vfs(), || path.clone())?;
+            }
             walk(self.vfs(), &path, &walked, lsn.0, &mut origin)?;
         }
         Ok(origin)
@@ -136,6 +143,13 @@ impl<V: Vfs> Wal<V> {
     pub fn fit(&self, lsn: Lsn, origin: &Origin) -> Result<Fit, ReadError> {
         let (active, written, first) = {
             let state = self.state().lock();
+            let noted = Floor {
+                lsn,
+                origin: *origin,
+            };
+            if state.held == Some(noted) {
+                return Ok(Fit::Held);
+            }
             let progress = state.progress;
             let first = state
                 .sealed
@@ -182,6 +196,7 @@ impl<V: Vfs> Wal<V> {
             return (lsn.0 <= progress.written).then(|| Walked {
                 header: progress.header,
                 end: progress.offset,
+                view: None,
                 _pin: state.active_pin.clone(),
             });
         }
@@ -190,6 +205,7 @@ impl<V: Vfs> Wal<V> {
         sealed.next().map(|sealed| Walked {
             header: sealed.header,
             end: u64::MAX,
+            view: Some(Arc::clone(&sealed.view)),
             _pin: sealed.pin.clone(),
         })
     }

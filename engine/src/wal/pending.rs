@@ -293,7 +293,7 @@ mod tests {
             },
         );
         chunks.extend(pending.take());
-        let (verified, _) = segment_scanner::verify(&file(&chunks), &chunks[0].header);
+        let (verified, _) = segment_scanner::verify(&file(&chunks), &chunks[0].header, None);
         assert_eq!((verified.last.lsn, verified.last.frames), (2, 3));
         assert_eq!(verified.stop, Some(segment_scanner::Stop::Empty));
     }
@@ -304,7 +304,7 @@ mod tests {
         let mut pending = filled(&[&payload[..]; 4]);
         let chunks = pending.take();
         assert_eq!(chunks.len(), 2);
-        let (sealed, _) = segment_scanner::verify(&file(&chunks[..1]), &chunks[0].header);
+        let (sealed, _) = segment_scanner::verify(&file(&chunks[..1]), &chunks[0].header, None);
         assert_eq!((sealed.stop, sealed.last.lsn), (None, 3));
         assert_eq!(chunks[1].header.base_lsn, 3);
         assert_eq!(chunks[1].header.prev_chain, sealed.last.chain);

@@ -18,7 +18,8 @@
 //!    sealed, let go, and used again under the reader.
 //!
 //! Checksums were verified when the log was opened, or computed by this process when it wrote
-//! the segment; they are not computed again.
+//! the segment; they are not computed again. Of segments below the floor with which the log was
+//! opened, the first reader verifies them.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -151,8 +152,9 @@ impl<V: Vfs> Wal<V> {
             let sealed = sealed.clone();
             drop(state);
             let header = sealed.header;
-            let stride = sealed.view.points().stride(lsn.0 - header.base_lsn);
+            let view = Arc::clone(&sealed.view);
             let bytes = pinned(&self.shared.vfs, &self.shared.dir, sealed)?;
+            let stride = stride(view.points(), lsn.0 - header.base_lsn);
             let cursor = Cursor::new(place(&header, stride), bytes, 0);
             return self.find(cursor, lsn);
         }
@@ -208,9 +210,9 @@ impl<V: Vfs> Wal<V> {
         let shared = &self.shared;
         let state = shared.state.lock();
         let end = self.visible(&state);
-        let begin = |header: &Header, points: &Points| {
+        let begin = |header: &Header, points: Option<&Points>| {
             let resume = resume.filter(|place| place.segment == header.number);
-            let stride = || points.stride(lsn.0.saturating_sub(header.base_lsn));
+            let stride = || stride(points, lsn.0.saturating_sub(header.base_lsn));
             resume.unwrap_or_else(|| place(header, stride()))
         };
         let after = state
@@ -231,7 +233,7 @@ impl<V: Vfs> Wal<V> {
             && let Some(active) = active(&state)
         {
             sources.push_back(Source {
-                place: begin(&header, state.pending.points(header.number)),
+                place: begin(&header, Some(state.pending.points(header.number))),
                 extent: Extent::Active(active),
             });
         }
@@ -286,8 +288,16 @@ fn place(header: &Header, stride: Stride) -> Place {
     }
 }
 
+/// Where to look for a record. In a segment that is not verified yet, from its beginning on.
+fn stride(points: Option<&Points>, record: u64) -> Stride {
+    points.map_or_else(
+        || Points::default().stride(record),
+        |points| points.stride(record),
+    )
+}
+
 /// The bytes of a sealed segment; its file is not used again before they are let go.
-fn pinned<V: Vfs>(vfs: &V, dir: &Path, sealed: SealedSegment) -> Result<Bytes, IoError> {
+fn pinned<V: Vfs>(vfs: &V, dir: &Path, sealed: SealedSegment) -> Result<Bytes, ReadError> {
     let bytes = sealed
         .view
         .bytes(vfs, || segment_path(dir, sealed.header.number))?;

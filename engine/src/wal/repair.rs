@@ -11,13 +11,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::{AppendError, OpenError, Poisoned};
+use super::files::check_plain;
 use super::frame_search::FrameSearch;
 use super::log::Wal;
 use super::lsn::Lsn;
 use super::options::{Options, Policy};
-use super::recover::{check_order, check_plain, judge, verify_bytes};
 use super::segment::{BadHeader, FileKind, HEADER_BYTES, Header, file_kind};
 use super::segment_scanner::Stop;
+use super::verify::{check_order, judge, verify_bytes};
 use crate::frame::{BatchItems, Frame, Kind, Next, Transaction, TxCommit, decode};
 use crate::vfs::{Doing, IoError, Vfs, VfsFile};
 

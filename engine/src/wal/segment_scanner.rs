@@ -251,19 +251,26 @@ pub(super) struct Verified {
     pub next_epoch: u32,
     /// The furthest offset that a mark says was durable.
     pub synced: u64,
+    /// What stands at the offset that was to be noted, where a record or transaction ends there.
+    pub noted: Option<Position>,
 }
 
-/// Walks over a whole segment, and notes where its records are.
-pub(super) fn verify(segment: &[u8], header: &Header) -> (Verified, Points) {
-    verify_from(SegmentScanner::new(segment, header))
+/// Walks over a whole segment, and notes where its records are, and what stands at offset `note`.
+pub(super) fn verify(segment: &[u8], header: &Header, note: Option<u64>) -> (Verified, Points) {
+    verify_from(SegmentScanner::new(segment, header), note)
 }
 
 /// Walks over the rest of a segment.
-pub(super) fn verify_from(mut scan: SegmentScanner<'_>) -> (Verified, Points) {
+pub(super) fn verify_from(mut scan: SegmentScanner<'_>, note: Option<u64>) -> (Verified, Points) {
+    let note = note.map_or(usize::MAX, |at| usize::try_from(at).unwrap_or(usize::MAX));
+    let mut noted = None;
     let mut synced = 0;
     let mut next_epoch = scan.epoch;
     loop {
         let (last, at) = (scan.position(), scan.at());
+        if last.at == note {
+            noted = Some(last);
+        }
         let stop = match scan.step() {
             Ok(Step::End(epoch)) => {
                 next_epoch = epoch;
@@ -284,6 +291,7 @@ pub(super) fn verify_from(mut scan: SegmentScanner<'_>) -> (Verified, Points) {
             stop,
             next_epoch,
             synced,
+            noted,
         };
         return (verified, scan.points);
     }
@@ -368,7 +376,7 @@ mod tests {
             };
             Prepared::new(record).unwrap().write_to(&mut segment, SALT);
         }
-        let (verified, _) = verify(&segment, &header);
+        let (verified, _) = verify(&segment, &header, None);
         (verified.last.lsn, verified.stop)
     }
 
