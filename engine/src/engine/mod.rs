@@ -27,10 +27,13 @@ mod error;
 mod journal;
 mod keyspace;
 mod log;
+mod open;
 mod options;
+mod records;
 mod recover;
 mod sequencer;
 mod shared;
+mod stats;
 mod transaction;
 mod view;
 mod worker;
@@ -38,31 +41,25 @@ mod worker;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
-
-use parking_lot::{Mutex, RwLock};
+use std::sync::atomic::Ordering;
 
 pub use self::catalog::{DEFAULT_KEYSPACE, KeyspaceType};
 pub use self::error::{Changed, CheckpointError, CommitError, Conflict, OpenError};
 pub use self::keyspace::Keyspace;
-use self::log::Log;
 pub use self::log::Records;
 pub use self::options::Options;
 pub use self::recover::Recovery;
-use self::recover::{Opened, check_views, empty};
-use self::sequencer::{MonitorGate, Sequencer, Space};
-use self::shared::{Schedule, Shared};
+use self::sequencer::Space;
+use self::shared::Shared;
+pub use self::stats::{KeyspaceStats, Stats};
 pub use self::transaction::{Committed, Transaction};
 pub use self::view::{Applied, Refused, View};
 use self::worker::Worker;
 use crate::frame::Kind;
 use crate::map::MapView;
 pub use crate::map::{Item, Scan, Value};
-use crate::vfs::{Disk, Monitor, Vfs};
-use crate::wal::{self, Entry, Lsn, Mode, Poisoned, ReadError, WaitError, Watermarks};
+use crate::wal::{Entry, Lsn, Mode, Poisoned, ReadError, WaitError, Watermarks};
 
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 64 << 10;
@@ -115,153 +112,7 @@ impl fmt::Debug for ReadView {
     }
 }
 
-/// What an engine holds, and what it did since it was opened.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Stats {
-    /// By name: keyspaces, their keys, and the immutable generations of each.
-    pub keyspaces: BTreeMap<String, KeyspaceStats>,
-    /// Who holds the log, and from which LSN on.
-    pub holders: BTreeMap<String, Lsn>,
-    /// The LSN of the next record.
-    pub next: Lsn,
-    /// The first record that the log still has.
-    pub first: Lsn,
-    /// Records below this one survive power loss. In memory, none does.
-    pub durable: Lsn,
-    /// Transactions that committed with changes, single writes not counted.
-    pub commits: u64,
-    /// Commits that failed with a conflict.
-    pub conflicts: u64,
-    /// Checkpoints that were completed.
-    pub checkpoints: u64,
-    /// Expired keys that were let go.
-    pub swept: u64,
-    /// Merges of generations.
-    pub merges: u64,
-    /// What the log cost.
-    pub log: wal::Counters,
-}
-
-/// What a keyspace holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyspaceStats {
-    /// Its type.
-    pub kind: KeyspaceType,
-    /// Its keys, those that expired and are not swept yet included.
-    pub keys: u64,
-    /// Its immutable generations.
-    pub generations: u64,
-}
-
 impl Engine {
-    /// Opens the engine in the directory `path`, creating it where there is none, and recovers what
-    /// a crash left.
-    ///
-    /// # Errors
-    /// [`OpenError`]; whatever the directory held is still there.
-    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<(Self, Recovery), OpenError> {
-        Self::open_with(Disk, path, options)
-    }
-
-    /// As [`open`](Self::open), through a door of one's own: the simulator's, for tests. Its clock
-    /// is the one by which values expire.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "options are made for one opening, as for `open`"
-    )]
-    pub fn open_with<V: Vfs>(
-        vfs: V,
-        path: impl AsRef<Path>,
-        options: Options,
-    ) -> Result<(Self, Recovery), OpenError> {
-        if options.log.mode == Mode::InMemory {
-            check_views(&options.views)?;
-            let sequencer = empty(options.views.clone());
-            let engine = Self::start(vfs, sequencer, None, &options, 0)?;
-            return Ok((engine, Recovery::default()));
-        }
-        let opened = recover::open(vfs.clone(), path.as_ref(), &options)?;
-        let Opened {
-            door,
-            sequencer,
-            recovery,
-        } = opened;
-        let log: Arc<dyn Log> = Arc::new(door);
-        let replayed = recovery.log.bytes;
-        let engine = Self::start(vfs, sequencer, Some(log), &options, replayed)?;
-        Ok((engine, recovery))
-    }
-
-    /// An engine without a log, a file or a thread: records are counted, and nothing survives. Expired
-    /// keys are let go by [`maintain`](Self::maintain).
-    ///
-    /// # Panics
-    /// Never: nothing of it can fail.
-    #[must_use]
-    pub fn in_memory() -> Self {
-        Self::in_memory_with(Disk)
-    }
-
-    /// As [`in_memory`](Self::in_memory), by the clock of a door.
-    ///
-    /// # Panics
-    /// Never: nothing of it can fail.
-    #[must_use]
-    pub fn in_memory_with<V: Vfs>(vfs: V) -> Self {
-        let options = Options {
-            background: false,
-            ..Options::in_mode(Mode::InMemory)
-        };
-        let started = Self::start(vfs, empty(Vec::new()), None, &options, 0);
-        started.expect("an engine in memory without a thread asks nothing of the system")
-    }
-
-    fn start<V: Vfs>(
-        vfs: V,
-        mut sequencer: Sequencer,
-        log: Option<Arc<dyn Log>>,
-        options: &Options,
-        replayed_bytes: u64,
-    ) -> Result<Self, OpenError> {
-        sequencer.log.clone_from(&log);
-        let now_us = vfs.now_us();
-        let system = Arc::clone(&sequencer.by_id[&catalog::SYSTEM]);
-        let highest = sequencer.by_id.keys().next_back().copied().unwrap_or(0);
-        let kinds = options.views.iter().map(|view| view.kinds()).collect();
-        let micros = |it: Duration| u64::try_from(it.as_micros()).unwrap_or(u64::MAX);
-        let last = (0_u64.wrapping_sub(replayed_bytes), now_us, Lsn(u64::MAX));
-        let shared = Arc::new(Shared {
-            gate: Box::new(MonitorGate(V::Monitor::new(sequencer))),
-            memory: shared::Memory::default(),
-            log: RwLock::new(log),
-            mode: options.log.mode,
-            clock: Box::new(move || vfs.now_us()),
-            next_keyspace: AtomicU32::new((highest + 1).max(catalog::FIRST)),
-            counted: shared::Counted::default(),
-            schedule: Schedule {
-                bytes: options.checkpoint_bytes,
-                interval_us: options.checkpoint_interval.map(micros),
-                last: Mutex::new(last),
-            },
-            skip_views: options.skip_views,
-            checkpointing: Mutex::new(()),
-        });
-        let worker = options
-            .background
-            .then(|| Worker::start(Arc::clone(&shared)));
-        Ok(Self {
-            inner: Arc::new(Inner {
-                _worker: worker.transpose().map_err(OpenError::Thread)?,
-                shared,
-                system,
-                kinds,
-            }),
-        })
-    }
-
     /// The keyspace `name` of keys and values, which is created where there is none.
     ///
     /// # Errors
@@ -449,39 +300,6 @@ impl Engine {
     #[must_use]
     pub fn now_us(&self) -> u64 {
         self.inner.shared.now_us()
-    }
-
-    /// What the engine holds, and what it did since it was opened.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        let shared = &self.inner.shared;
-        let (spaces, holders, next) = shared.sequence(|it| {
-            let spaces: Vec<_> = it.by_name.values().cloned().collect();
-            (spaces, it.holders.clone(), Lsn(it.next))
-        });
-        let stats = |space: Arc<Space>| {
-            let stats = KeyspaceStats {
-                kind: space.kind,
-                keys: space.map.len() as u64,
-                generations: space.map.runs() as u64,
-            };
-            (space.name.clone(), stats)
-        };
-        let log = shared.log();
-        let counted = &shared.counted;
-        Stats {
-            keyspaces: spaces.into_iter().map(stats).collect(),
-            holders,
-            next,
-            first: log.as_ref().map_or(Lsn(0), |log| log.first_lsn()),
-            durable: log.as_ref().map_or(Lsn(0), |log| log.watermarks().durable),
-            commits: counted.commits.load(Ordering::Relaxed),
-            conflicts: counted.conflicts.load(Ordering::Relaxed),
-            checkpoints: counted.checkpoints.load(Ordering::Relaxed),
-            swept: counted.swept.load(Ordering::Relaxed),
-            merges: counted.merges.load(Ordering::Relaxed),
-            log: log.map_or_else(wal::Counters::default, |log| log.counters()),
-        }
     }
 
     /// Makes everything durable and closes the engine, for all handles: later writes are refused, and

@@ -19,11 +19,11 @@ use std::sync::atomic::Ordering;
 use super::catalog::{self, KeyspaceType};
 use super::error::CommitError;
 use super::keyspace::{Keyspace, owned};
-use super::log::Prepared;
+use super::records::Builder;
 use super::sequencer::{Changes, ReadSet, Space, ViewRecord, version_of};
 use super::shared::{check_key, check_value};
 use super::{Inner, KEYSPACE_NAME_MAX, change};
-use crate::frame::{self, Batch, BatchItems, Kind, PAYLOAD_BYTES_MAX, Record};
+use crate::frame::{Kind, PAYLOAD_BYTES_MAX, Record};
 use crate::injected_bug::{Bug, injected};
 use crate::map::{Bounds, Item, Map, MapView, Scan, Value, prefix_bounds};
 use crate::wal::{AppendError, Lsn, Mode};
@@ -404,43 +404,5 @@ impl<'e> Transaction<'e> {
             shared.promise(end)?;
         }
         Ok((first, end))
-    }
-}
-
-/// Records on their way to the log: a batch as long as they fit one.
-#[derive(Default)]
-struct Builder {
-    batch: Batch,
-    /// All of them, once they do not.
-    transaction: Option<frame::Transaction>,
-}
-
-impl Builder {
-    fn push(&mut self, record: Record<'_>) -> Result<(), CommitError> {
-        if self.transaction.is_none() && self.batch.push(record) {
-            return Ok(());
-        }
-        let batch = &self.batch;
-        let transaction = self.transaction.get_or_insert_with(|| {
-            let mut transaction = frame::Transaction::default();
-            let gathered = BatchItems::new(batch.record().payload);
-            for record in gathered.into_iter().flatten().flatten() {
-                // What fits a batch fits a frame.
-                let _ = transaction.push(record);
-            }
-            transaction
-        });
-        if transaction.push(record) {
-            return Ok(());
-        }
-        let (size, max) = (record.payload.len(), PAYLOAD_BYTES_MAX);
-        Err(AppendError::TooLarge { size, max }.into())
-    }
-
-    fn finish(self) -> Prepared {
-        match self.transaction {
-            Some(transaction) => Prepared::Transaction(transaction),
-            None => Prepared::Batch(self.batch),
-        }
     }
 }
