@@ -315,7 +315,7 @@ fn two_handles_see_each_other_and_swap_safely() {
 
 #[test]
 fn new_database_can_be_opened_by_many_at_once() {
-    for _ in 0..10 {
+    for _ in 0..30 {
         let (_dir, path) = in_dir();
         std::thread::scope(|scope| {
             for number in 0..8_u8 {

@@ -1,5 +1,7 @@
 //! What stands in a database before it is used, and whether it is one of ours.
 
+use std::time::{Duration, Instant};
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::faults::Faults;
@@ -10,6 +12,9 @@ use crate::store::error::KvError;
 const APPLICATION_ID: i64 = 0x454b_5653;
 /// The version of the tables.
 const SCHEMA_VERSION: i64 = 1;
+
+/// How long to wait for others that open the same database.
+const PAUSE: Duration = Duration::from_millis(5);
 
 const TABLES: &str = "
     CREATE TABLE kv (
@@ -26,8 +31,26 @@ const TABLES: &str = "
     INSERT INTO kv_counter VALUES (1, 0);
 ";
 
-/// Makes a connection ready to write, and creates the tables in a new database.
+/// Makes a connection ready to write, and creates the tables in a new database. Where others do the
+/// same, it is tried again: SQLite does not wait for them when it changes the journal's mode.
 pub(super) fn prepare(
+    connection: &mut Connection,
+    options: &SqliteOptions,
+    is_file: bool,
+    faults: &Faults,
+) -> Result<(), KvError> {
+    let begun = Instant::now();
+    loop {
+        match try_prepare(connection, options, is_file, faults) {
+            Err(KvError::Busy { .. }) if begun.elapsed() < options.busy => {
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn try_prepare(
     connection: &mut Connection,
     options: &SqliteOptions,
     is_file: bool,
@@ -53,12 +76,15 @@ fn begin(
     is_file: bool,
 ) -> rusqlite::Result<(i64, i64, i64)> {
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    // Before anything is changed: this reads the header, and fails where there is none.
+    // Before anything is changed: this reads the header, and fails where there is none. In one
+    // transaction, since somebody else may be creating the tables right now.
+    let transaction = connection.unchecked_transaction()?;
     let marks = (
         number("PRAGMA application_id")?,
         number("PRAGMA user_version")?,
         number("SELECT count(*) FROM sqlite_schema")?,
     );
+    transaction.commit()?;
     let is_ours = marks.0 == APPLICATION_ID || marks == (0, 0, 0);
     if !is_ours || options.read_only {
         return Ok(marks);
