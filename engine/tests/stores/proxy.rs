@@ -10,6 +10,8 @@ use std::time::Duration;
 #[derive(Default)]
 struct State {
     open: Mutex<Vec<TcpStream>>,
+    /// How many answers are passed on before any is lost.
+    kept: AtomicUsize,
     /// How many answers are still to be lost, each with its connection.
     lost: AtomicUsize,
     /// How many bytes of the next answer are passed on before it is lost.
@@ -56,6 +58,12 @@ impl Proxy {
     pub(crate) fn lose_answers(&self, count: usize, passed: usize) {
         self.state.passed.store(passed, Ordering::SeqCst);
         self.state.lost.store(count, Ordering::SeqCst);
+    }
+
+    /// Loses an answer after `kept` others.
+    pub(crate) fn lose_answer_after(&self, kept: usize, passed: usize) {
+        self.state.kept.store(kept, Ordering::SeqCst);
+        self.lose_answers(1, passed);
     }
 
     pub(crate) fn delay(&self, delay: Duration) {
@@ -107,7 +115,8 @@ fn join(client: TcpStream, server: TcpStream, state: &Arc<State>) {
             std::thread::sleep(Duration::from_millis(state.delay_ms.load(Ordering::SeqCst)));
             let lose = |left: usize| left.checked_sub(1);
             let order = Ordering::SeqCst;
-            let is_lost = state.lost.fetch_update(order, order, lose).is_ok();
+            let is_kept = state.kept.fetch_update(order, order, lose).is_ok();
+            let is_lost = !is_kept && state.lost.fetch_update(order, order, lose).is_ok();
             let passed = if is_lost {
                 state.passed.swap(0, order).min(len)
             } else {

@@ -65,7 +65,9 @@ impl Server {
             match answer {
                 Ok(()) => return Ok(()),
                 // It asks for a password, so it is there.
-                Err(error) if !error.is_io_error() => return Ok(()),
+                Err(error) if !error.is_io_error() && error.code() != Some("LOADING") => {
+                    return Ok(());
+                }
                 Err(error) if begun.elapsed() > Duration::from_secs(30) => {
                     return Err(format!("redis-server does not answer: {error}"));
                 }

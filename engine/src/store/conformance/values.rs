@@ -1,7 +1,7 @@
 //! Single keys: put, get, delete, exists, versions, clear, close.
 
 use super::{Backend, START_MS, claims, fresh, keys};
-use crate::store::{Entry, Expect, KvError, Stats, Version};
+use crate::store::{Batch, Entry, Expect, KvError, Stats, Version};
 
 claims![
     absent_key_has_nothing,
@@ -169,7 +169,9 @@ fn closed_store_refuses_every_call(backend: &dyn Backend) {
         store.stats().err(),
         store.flush().err(),
     ];
-    for (call, error) in calls.into_iter().enumerate() {
+    let batches = [(); 2].map(|()| Batch::default().put(b"key", b"value"));
+    let together = store.write_each(&batches).into_iter().map(Result::err);
+    for (call, error) in calls.into_iter().chain(together).enumerate() {
         assert!(
             matches!(error, Some(KvError::Closed { .. })),
             "call {call}: {error:?}"

@@ -35,6 +35,8 @@ use super::ttl::expiry;
 
 /// How many shards there are: enough for the threads of one machine to meet rarely.
 const SHARDS: usize = 64;
+/// For how many entries a page has room from the start.
+const PAGE_ROOM: usize = 1000;
 /// How many slots a put with a time to live looks at.
 const SWEPT: usize = 2;
 
@@ -330,6 +332,7 @@ impl KeyValueStore for MemoryStore {
         let order = self.order.read();
         let mut now = self.now();
         let mut page = Page::default();
+        page.entries.reserve(limit.min(PAGE_ROOM).min(order.len()));
         let mut bytes = 0;
         for (shard, number) in order.from(prefix, after) {
             let slot = shards[shard].slot(number);

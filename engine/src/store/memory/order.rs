@@ -19,6 +19,10 @@ impl Order {
         self.0.remove(key);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Shard and slot of each key from `prefix` on, greater than `after`.
     pub(super) fn from(
         &self,

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use redis::{
-    Client, Cmd, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo, RedisError,
-    ServerErrorKind, Value, io::tcp::TcpSettings,
+    Client, Cmd, Connection, ConnectionAddr, ConnectionLike, ErrorKind, IntoConnectionInfo,
+    RedisError, ServerErrorKind, Value, io::tcp::TcpSettings,
 };
 
 use super::faults::{Faults, Sent};
@@ -66,11 +66,11 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// The name of one of several writes that are sent together.
-    pub(super) fn nth(&self, nth: usize) -> Self {
+    /// That of a write that is sent once: nothing has to be kept for it.
+    pub(super) fn none() -> Self {
         Self {
-            writer: self.writer.clone(),
-            number: format!("{}.{nth}", self.number),
+            writer: String::new(),
+            number: String::new(),
         }
     }
 }
@@ -248,31 +248,26 @@ impl Link {
     }
 
     /// Sends several writes in one round trip, and answers for each. They are sent once.
-    pub(super) fn write_many(
-        &self,
-        count: usize,
-        commands: impl Fn(&Token) -> Result<Vec<Cmd>, KvError>,
-    ) -> Vec<Result<Value, KvError>> {
-        let mut results = Vec::with_capacity(count);
+    pub(super) fn write_many(&self, commands: &[Cmd]) -> Vec<Result<Value, KvError>> {
+        let mut results = Vec::with_capacity(commands.len());
         // Once more for those that met a server that had forgotten the script, which are the last.
         for reload in [false, true] {
-            let sent = self.try_write_many(&commands, reload, &mut results);
-            if let Err(error) = sent {
-                results.push(Err(error));
+            if results.len() == commands.len() {
+                break;
+            }
+            match self.live_line(reload) {
+                Ok(line) => self.try_write_many(line, commands, &mut results),
+                Err(error) => self.not_sent(error, commands.len(), &mut results),
             }
             let forgotten =
                 |it: &Result<Value, KvError>| matches!(it, Ok(answer) if is_no_script(answer));
             let Some(first) = results.iter().position(forgotten) else {
                 break;
             };
-            results.truncate(first);
+            if !reload {
+                results.truncate(first);
+            }
         }
-        results.resize_with(count, || {
-            Err(KvError::OutcomeUnknown {
-                place: self.faults.place.clone(),
-                cause: "an earlier write on the connection had no answer".into(),
-            })
-        });
         let error = |answer: Value| {
             let answer = answer.extract_error();
             answer.map_err(|error| self.faults.of(error, Sent::Nothing))
@@ -280,31 +275,60 @@ impl Link {
         results.into_iter().map(|it| it.and_then(error)).collect()
     }
 
-    /// Sends the writes after those that have a result.
-    fn try_write_many(
-        &self,
-        commands: impl Fn(&Token) -> Result<Vec<Cmd>, KvError>,
-        reload: bool,
-        results: &mut Vec<Result<Value, KvError>>,
-    ) -> Result<(), KvError> {
+    /// A connection that answers: what is sent once should not meet one that broke while it was idle.
+    fn live_line(&self, reload: bool) -> Result<Line, KvError> {
         let mut line = self.take()?;
-        let commands = commands(&self.token(&mut line))?;
-        let rest = &commands[results.len()..];
-        let packed: Vec<u8> = rest.iter().flat_map(Cmd::get_packed_command).collect();
-        let mut answers = Vec::with_capacity(rest.len());
+        if !line.connection.check_connection() {
+            self.forget_idle();
+            line = self.take()?;
+        }
         if reload {
             load(&mut line.connection).map_err(|error| self.faults.of(error, Sent::Nothing))?;
         }
+        Ok(line)
+    }
+
+    /// Of all writes that have no result yet, says that they were not sent.
+    fn not_sent(&self, error: KvError, count: usize, results: &mut Vec<Result<Value, KvError>>) {
+        let is_closed = matches!(error, KvError::Closed { .. });
+        results.push(Err(error));
+        results.resize_with(count, || {
+            Err(if is_closed {
+                self.faults.closed()
+            } else {
+                KvError::Unreachable {
+                    place: self.faults.place.clone(),
+                    cause: "no connection for the writes before it".into(),
+                }
+            })
+        });
+    }
+
+    /// Sends the writes after those that have a result.
+    fn try_write_many(
+        &self,
+        mut line: Line,
+        commands: &[Cmd],
+        results: &mut Vec<Result<Value, KvError>>,
+    ) {
+        let rest = &commands[results.len()..];
+        let packed: Vec<u8> = rest.iter().flat_map(Cmd::get_packed_command).collect();
+        let mut answers = Vec::with_capacity(rest.len());
         let exchanged = exchange(&mut line.connection, &packed, rest.len(), &mut answers);
         results.extend(answers.into_iter().map(Ok));
         match exchanged {
             Ok(()) => self.give_back(line),
             Err(error) => {
                 self.forget_idle();
-                return Err(self.faults.of(error, Sent::Write));
+                results.push(Err(self.faults.of(error, Sent::Write)));
+                results.resize_with(commands.len(), || {
+                    Err(KvError::OutcomeUnknown {
+                        place: self.faults.place.clone(),
+                        cause: "an earlier write on the connection had no answer".into(),
+                    })
+                });
             }
         }
-        Ok(())
     }
 
     fn token(&self, line: &mut Line) -> Token {

@@ -269,28 +269,26 @@ impl KeyValueStore for RedisStore {
         let mut rest = batches;
         while !rest.is_empty() {
             // What is refused here is not sent; what goes out in one round trip stays small.
-            let (mut sent, mut bytes, mut refused) = (0, 0, None);
+            let (mut calls, mut bytes, mut refused) = (Vec::new(), 0, None);
             for batch in rest {
-                if let Err(error) = script.check(batch) {
-                    refused = Some(error);
-                    break;
+                let call = script
+                    .check(batch)
+                    .and_then(|()| script.write(batch, &link::Token::none()));
+                match call {
+                    Ok(call) => calls.push(call),
+                    Err(error) => {
+                        refused = Some(error);
+                        break;
+                    }
                 }
                 bytes += batch.bytes();
-                sent += 1;
                 if bytes > PAGE_BYTES_MAX {
                     break;
                 }
             }
-            let calls = |token: &link::Token| -> Result<Vec<Cmd>, KvError> {
-                let call =
-                    |(number, batch): (usize, &Batch)| script.write(batch, &token.nth(number));
-                rest[..sent].iter().enumerate().map(call).collect()
-            };
-            if sent > 0 {
-                let answers = self.link.write_many(sent, calls);
-                outcomes.extend(answers.into_iter().map(|it| self.outcome(seen, it?)));
-            }
-            rest = &rest[sent..];
+            rest = &rest[calls.len()..];
+            let answers = self.link.write_many(&calls);
+            outcomes.extend(answers.into_iter().map(|it| self.outcome(seen, it?)));
             if let Some(error) = refused {
                 outcomes.push(Err(error));
                 rest = &rest[1..];

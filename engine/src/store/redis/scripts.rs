@@ -22,7 +22,7 @@ pub(super) const WENT_BACK: i64 = -2;
 /// Applies a batch.
 ///
 /// KEYS: id, seq, done; the key of each condition; the key of each write.
-/// ARGV: id, seen, token, now, number of conditions; of each condition `a`, `p` or a version; of each
+/// ARGV: id, seen, token or nothing, now, number of conditions; of each condition `a`, `p` or a version; of each
 /// write `d`, or `p`, its expiry as 8 bytes, the same in digits or nothing, the value.
 ///
 /// Everything is read before anything is written, so that no error can come in between. Versions and
@@ -30,10 +30,11 @@ pub(super) const WENT_BACK: i64 = -2;
 pub(super) static WRITE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {-1} end
-local seq = tonumber(redis.call('GET', KEYS[2]) or '0')
+local is = redis.call('MGET', KEYS[1], KEYS[2])
+if is[1] ~= ARGV[1] then return {-1} end
+local seq = tonumber(is[2] or '0')
 if seq < tonumber(ARGV[2]) then return {-2, seq} end
-local done = redis.call('GET', KEYS[3])
+local done = ARGV[3] ~= '' and redis.call('GET', KEYS[3])
 if done then
   local token, version, removed = string.match(done, '^(.*):(%d+):(%d+)$')
   if token == ARGV[3] then return {1, tonumber(version), tonumber(removed)} end
@@ -57,14 +58,20 @@ for i = 1, conditions do
   else holds = version == tonumber(expect) end
   if not holds then return {0, i - 1, version} end
 end
-local lives = {}
+local lives, at = {}, 6 + conditions
 for i = 4 + conditions, #KEYS do
-  local version = live(KEYS[i])
-  if version < 0 then return {-3} end
-  lives[KEYS[i]] = version > 0
+  if ARGV[at] == 'd' then
+    local version = live(KEYS[i])
+    if version < 0 then return {-3} end
+    lives[KEYS[i]] = version > 0
+    at = at + 1
+  else
+    at = at + 4
+  end
 end
 local version = redis.call('INCR', KEYS[2])
-local head, removed, at = struct.pack('>I8', version), 0, 6 + conditions
+local head, removed = struct.pack('>I8', version), 0
+at = 6 + conditions
 for i = 4 + conditions, #KEYS do
   local key = KEYS[i]
   if ARGV[at] == 'd' then
@@ -80,7 +87,9 @@ for i = 4 + conditions, #KEYS do
     at = at + 4
   end
 end
-redis.call('SET', KEYS[3], string.format('%s:%.0f:%d', ARGV[3], version, removed), 'PX', 60000)
+if ARGV[3] ~= '' then
+  redis.call('SET', KEYS[3], string.format('%s:%.0f:%d', ARGV[3], version, removed), 'PX', 60000)
+end
 return {1, version, removed}
 ",
     )
