@@ -5,15 +5,22 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use benches::data;
-use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use engine::store::{Batch, KeyValueStore};
 
 use crate::backend::Backend;
+
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
 /// The sizes of values, and what they are called.
 pub(crate) const SIZES: [(&str, usize); 3] = [("100B", 100), ("10KB", 10 << 10), ("1MB", 1 << 20)];
 /// How many keys are there before a group.
 const KEYS: usize = 10_000;
+/// How many samples are taken. Of short ones some meet no other program.
+const SAMPLES: usize = 40;
+/// The same where each write waits for the disk.
+const SYNCED_SAMPLES: usize = 10;
 /// How many operations a bulk has.
 const BULK: usize = 1000;
 
@@ -59,9 +66,17 @@ pub(crate) fn run(criterion: &mut Criterion, backend: &Backend) {
     store.clear().expect("the store can be cleared");
 }
 
-fn single(criterion: &mut Criterion, name: &str, store: &dyn KeyValueStore) {
-    let mut group = criterion.benchmark_group("single_operations");
+/// A group of a backend.
+fn group<'a>(criterion: &'a mut Criterion, title: &str, name: &str) -> Group<'a> {
+    let is_synced = name.contains("strict") || name.contains("full");
+    let mut group = criterion.benchmark_group(title);
     group.sampling_mode(SamplingMode::Flat);
+    group.sample_size(if is_synced { SYNCED_SAMPLES } else { SAMPLES });
+    group
+}
+
+fn single(criterion: &mut Criterion, name: &str, store: &dyn KeyValueStore) {
+    let mut group = group(criterion, "single_operations", name);
     for (size, len) in SIZES {
         let value = data::Random::new(5).bytes(len);
         // 64 MB of the largest, as many as a cache holds of the smallest.
@@ -106,8 +121,7 @@ fn single(criterion: &mut Criterion, name: &str, store: &dyn KeyValueStore) {
 }
 
 fn batch(criterion: &mut Criterion, name: &str, store: &dyn KeyValueStore) {
-    let mut group = criterion.benchmark_group("batch_operations");
-    group.sampling_mode(SamplingMode::Flat);
+    let mut group = group(criterion, "batch_operations", name);
     group.throughput(Throughput::Elements(BULK as u64));
     let keys = Ring::new("bulk", BULK).keys;
     let value = [7; 100];
@@ -147,8 +161,7 @@ fn batch(criterion: &mut Criterion, name: &str, store: &dyn KeyValueStore) {
 }
 
 fn concurrent(criterion: &mut Criterion, name: &str, store: &dyn KeyValueStore, keys: &[Vec<u8>]) {
-    let mut group = criterion.benchmark_group("concurrent_access");
-    group.sampling_mode(SamplingMode::Flat);
+    let mut group = group(criterion, "concurrent_access", name);
     group.throughput(Throughput::Elements(BULK as u64));
     for threads in [1, 2] {
         let id = BenchmarkId::new("concurrent_reads", format!("{name}/{threads}"));
@@ -177,31 +190,34 @@ fn concurrent(criterion: &mut Criterion, name: &str, store: &dyn KeyValueStore, 
     group.finish();
 }
 
-/// The time of `rounds` times a thousand operations, shared by `threads` threads.
+/// The time of `rounds` times a thousand operations, shared by `threads` threads: from the first that
+/// begins to the last that ends.
 fn on_threads(threads: usize, rounds: u64, operation: impl Fn(usize, usize) + Sync) -> Duration {
     let each = usize::try_from(rounds).unwrap_or(usize::MAX) * BULK / threads;
-    let barrier = Barrier::new(threads + 1);
+    let barrier = Barrier::new(threads);
     std::thread::scope(|scope| {
         let run = |thread| {
             let (barrier, operation) = (&barrier, &operation);
             move || {
                 barrier.wait();
+                let begun = Instant::now();
                 (0..each).for_each(|number| operation(thread, number));
+                (begun, Instant::now())
             }
         };
         let running: Vec<_> = (0..threads).map(|it| scope.spawn(run(it))).collect();
-        barrier.wait();
-        let begun = Instant::now();
-        for thread in running {
-            thread.join().expect("no operation fails");
-        }
-        begun.elapsed()
+        let ran = running.into_iter().map(|it| it.join());
+        let ran: Vec<_> = ran.map(|it| it.expect("no operation fails")).collect();
+        let begun = ran.iter().map(|(begun, _)| *begun).min();
+        let ended = ran.iter().map(|(_, ended)| *ended).max();
+        begun
+            .zip(ended)
+            .map_or(Duration::ZERO, |(begun, ended)| ended - begun)
     })
 }
 
 fn patterns(criterion: &mut Criterion, name: &str, store: &dyn KeyValueStore) {
-    let mut group = criterion.benchmark_group("key_patterns");
-    group.sampling_mode(SamplingMode::Flat);
+    let mut group = group(criterion, "key_patterns", name);
     for (count, prefix) in [
         (10, "many/0000100"),
         (100, "many/000010"),
@@ -221,8 +237,7 @@ fn patterns(criterion: &mut Criterion, name: &str, store: &dyn KeyValueStore) {
 }
 
 fn ttl(criterion: &mut Criterion, name: &str, store: &dyn KeyValueStore) {
-    let mut group = criterion.benchmark_group("ttl_operations");
-    group.sampling_mode(SamplingMode::Flat);
+    let mut group = group(criterion, "ttl_operations", name);
     let mut ring = Ring::new("ttl", 1000);
     let (value, ttl) = ([7; 100], Duration::from_hours(1));
     fill(store, &ring.keys, &value);

@@ -35,7 +35,6 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn Error>> {
     let millis = std::env::var("BACKENDS_MS").map_or(Ok(400), |it| it.parse())?;
     let mut criterion = Criterion::default()
-        .sample_size(10)
         .warm_up_time(Duration::from_millis(millis / 4 + 1))
         .measurement_time(Duration::from_millis(millis))
         .without_plots()

@@ -47,15 +47,17 @@ pub fn expiry(now_ms: u64, ttl: Duration) -> Result<u64, TtlError> {
     if ttl.is_zero() {
         return Err(TtlError::Zero);
     }
-    let millis = ttl.as_nanos().div_ceil(1_000_000);
-    let too_long = TtlError::TooLong { millis };
+    let too_long = || TtlError::TooLong {
+        millis: ttl.as_millis(),
+    };
     if ttl > TTL_MAX {
-        return Err(too_long);
+        return Err(too_long());
     }
-    let millis = u64::try_from(millis).map_err(|_| too_long)?;
+    // By parts: dividing nanoseconds of 128 bits takes longer than a put.
+    let millis = ttl.as_secs() * 1000 + u64::from(ttl.subsec_nanos().div_ceil(1_000_000));
     // A signed 64-bit moment is what SQLite and Redis can keep.
-    let moment = now_ms.checked_add(millis).ok_or(too_long)?;
-    i64::try_from(moment).map_err(|_| too_long)?;
+    let moment = now_ms.checked_add(millis).ok_or_else(too_long)?;
+    i64::try_from(moment).map_err(|_| too_long())?;
     Ok(moment)
 }
 
