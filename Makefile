@@ -76,8 +76,9 @@ tsan: setup ## the engine's threads under ThreadSanitizer (nightly; the standard
 	@RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/tsan \
 		cargo +nightly test --quiet --target $$(rustc -vV | sed -n 's/^host: //p') --package engine --test log --test pressure --test checkpoint --test engine
 
-fuzz: setup ## fuzz the readers of the engine's files: make fuzz BUDGET=60 (nightly, cargo-fuzz)
-	@engine/fuzz/run $(or $(BUDGET),60)
+fuzz: setup ## fuzz the readers of the engine's and the gate's files: make fuzz BUDGET=60 (nightly, cargo-fuzz)
+	@.ci/fuzz engine $(or $(BUDGET),60)
+	@.ci/fuzz ci/gate $(or $(BUDGET),60)
 
 peers: setup ## compare the engine's log with other crates': commits with equal syncs, random reads
 	cd benches/peers && cargo run --release $(ARGS)
