@@ -33,6 +33,7 @@ pub(super) struct Counted {
     pub commits: AtomicU64,
     pub conflicts: AtomicU64,
     pub checkpoints: AtomicU64,
+    pub checkpoint_failures: AtomicU64,
     pub swept: AtomicU64,
     pub merges: AtomicU64,
 }
@@ -249,6 +250,20 @@ impl Shared {
         if self.skip_views {
             return Err(CheckpointError::ViewsSkipped);
         }
+        let saved = self.save_all();
+        // A closed engine, or one in memory, failed at nothing.
+        if saved
+            .as_ref()
+            .is_err_and(|error| !matches!(error, CheckpointError::NoLog))
+        {
+            self.counted
+                .checkpoint_failures
+                .fetch_add(1, Ordering::Relaxed);
+        }
+        saved
+    }
+
+    fn save_all(&self) -> Result<Lsn, CheckpointError> {
         let _checkpointing = self.checkpointing.lock();
         let frozen = self.freeze();
         let log = frozen.log.as_ref().ok_or(CheckpointError::NoLog)?;
@@ -311,18 +326,30 @@ impl Shared {
 
     /// Does what should be done from time to time.
     pub(super) fn maintain(&self) -> Result<(), CheckpointError> {
-        if let Some(log) = self.log() {
-            if let Err(MaintainError::Poisoned(poisoned)) = log.maintain() {
-                return Err(poisoned.into());
-            }
-            if !self.skip_views && self.is_checkpoint_due(&*log) {
-                self.checkpoint()?;
-            }
+        self.maintain_log()?;
+        self.tend()
+    }
+
+    /// Makes buffered records durable, and prepares the log's next file.
+    pub(super) fn maintain_log(&self) -> Result<(), CheckpointError> {
+        match self.log().map(|log| log.maintain()) {
+            Some(Err(MaintainError::Poisoned(poisoned))) => Err(poisoned.into()),
+            _ => Ok(()),
         }
+    }
+
+    /// Takes a checkpoint that is due, merges generations and lets go of expired keys.
+    pub(super) fn tend(&self) -> Result<(), CheckpointError> {
         let spaces: Vec<_> = self.sequence(|sequencer| sequencer.by_id.values().cloned().collect());
         for space in spaces {
             self.sweep(&space);
             self.merge(&space);
+        }
+        if let Some(log) = self.log()
+            && !self.skip_views
+            && self.is_checkpoint_due(&*log)
+        {
+            self.checkpoint()?;
         }
         Ok(())
     }

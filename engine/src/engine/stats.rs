@@ -28,6 +28,8 @@ pub struct Stats {
     pub conflicts: u64,
     /// Checkpoints that were completed.
     pub checkpoints: u64,
+    /// Checkpoints that failed. The engine's thread tries again, later and later.
+    pub checkpoint_failures: u64,
     /// Expired keys that were let go.
     pub swept: u64,
     /// Merges of generations.
@@ -75,6 +77,7 @@ impl Engine {
             commits: counted.commits.load(Ordering::Relaxed),
             conflicts: counted.conflicts.load(Ordering::Relaxed),
             checkpoints: counted.checkpoints.load(Ordering::Relaxed),
+            checkpoint_failures: counted.checkpoint_failures.load(Ordering::Relaxed),
             swept: counted.swept.load(Ordering::Relaxed),
             merges: counted.merges.load(Ordering::Relaxed),
             log: log.map_or_else(wal::Counters::default, |log| log.counters()),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use engine::engine::{CheckpointError, CommitError, OpenError};
-use engine::vfs::{Memory, Sim};
+use engine::vfs::{Failure, Memory, Plan, Sim};
 use engine::wal::{self, Lsn, Mode};
 use engine::{Engine, Options};
 
@@ -162,4 +162,29 @@ fn the_engines_thread_takes_checkpoints_beside_the_writers() {
     let (engine, recovery) = Engine::open_with(vfs, "db", options(Mode::Strict)).unwrap();
     assert!(recovery.snapshot.is_some());
     assert_eq!(pairs(engine.keyspace("tea").unwrap().scan()), before);
+}
+
+#[test]
+fn a_checkpoint_that_fails_is_counted_and_costs_nothing() {
+    let sim = Sim::default();
+    let (engine, _) = open(&sim);
+    let tea = engine.keyspace("tea").unwrap();
+    tea.put(b"a", b"1").unwrap();
+    let mut failures = 0;
+    for call in 1.. {
+        sim.plan(Plan::FailAt(call, Failure::Partial));
+        let done = engine.checkpoint();
+        let is_over = sim.calls().all < call;
+        sim.plan(Plan::Fair);
+        failures += u64::from(done.is_err());
+        assert_eq!(engine.stats().checkpoint_failures, failures);
+        assert_eq!(tea.get(b"a").unwrap(), b"1");
+        if is_over || engine.durable().is_err() {
+            break;
+        }
+        tea.put(b"a", b"1").unwrap();
+    }
+    assert!(failures > 2, "{failures}");
+    let (after, _) = open(&sim.crash(0));
+    assert_eq!(after.keyspace("tea").unwrap().get(b"a").unwrap(), b"1");
 }
