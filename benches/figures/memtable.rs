@@ -16,17 +16,20 @@ use engine::memtable::{KeyspacePersister, Memtable, NoopPersister, Options, view
 use engine::wal::{self, Mode};
 use engine::{Engine, Options as EngineOptions};
 
-use crate::heap_kib;
 use crate::limits::{Taken, timed};
 
 type Done = Result<(), Box<dyn Error>>;
 type Table = Memtable<Item>;
 
-/// Records of a table that the caches hold, and of one that they do not.
-const SIZES: [usize; 2] = [10_000, 200_000];
+/// Records of a table that the caches hold, and of one that they do not. By default a generation has
+/// 65,536.
+const SIZES: [usize; 2] = [10_000, 100_000];
+
+/// How often the work of several threads is repeated.
+const ROUNDS: usize = 6;
 
 /// Records of the table that several threads share.
-const COUNT: usize = 100_000;
+const COUNT: usize = 50_000;
 
 const LONG: Duration = Duration::from_mins(5);
 
@@ -85,23 +88,6 @@ struct Rate {
     processor: f64,
 }
 
-impl Rate {
-    fn of(count: usize, taken: Taken) -> Self {
-        Self {
-            clock: millions(count, taken.clock),
-            processor: millions(count, taken.processor),
-        }
-    }
-
-    fn better(self, other: Self) -> Self {
-        if other.processor > self.processor {
-            other
-        } else {
-            self
-        }
-    }
-}
-
 /// Does `work` for every item, in several rounds: the best of them by the clock, and all of them by
 /// the processor's time, which the system counts in steps of milliseconds.
 fn rate(
@@ -110,7 +96,7 @@ fn rate(
     work: impl Fn(&Table, Item) -> bool,
 ) -> Result<Rate, Box<dyn Error>> {
     let (mut count, mut processor, mut clock) = (0, Duration::ZERO, Duration::MAX);
-    let rounds = if items().len() > 50_000 { 3 } else { 30 };
+    let rounds = if items().len() > 50_000 { 2 } else { 20 };
     for _ in 0..rounds {
         let (table, items) = (make()?, items());
         count = items.len();
@@ -176,7 +162,7 @@ fn rates() -> Done {
 /// An index of few keys must not slow writes down.
 fn few_keys() -> Done {
     println!("\nmemtable, one key of an index shared by more and more records: update + delete");
-    for count in [1_000, 10_000, 100_000] {
+    for count in [1_000, 10_000, 50_000] {
         let same = move || -> Vec<Item> {
             let mut items = shuffled(count, 0);
             for item in &mut items {
@@ -206,7 +192,7 @@ fn few_keys() -> Done {
 }
 
 /// How much `threads` threads do together, with how much of the processors.
-fn together(threads: usize, table: &Table, work: impl Fn(&Table, &Item) -> bool + Sync) -> Rate {
+fn together(threads: usize, table: &Table, work: impl Fn(&Table, &Item) -> bool + Sync) -> Taken {
     let items = shuffled(COUNT, 0);
     let begun = Instant::now();
     let processor = std::thread::scope(|scope| {
@@ -219,11 +205,10 @@ fn together(threads: usize, table: &Table, work: impl Fn(&Table, &Item) -> bool 
         let taken = threads.into_iter().map(ScopedJoinHandle::join);
         taken.map(|taken| taken.expect("no operation failed")).sum()
     });
-    let taken = Taken {
+    Taken {
         clock: begun.elapsed(),
         processor,
-    };
-    Rate::of(COUNT, taken)
+    }
 }
 
 /// An operation on a record, and whether it succeeded.
@@ -259,11 +244,17 @@ fn scaling() -> Done {
         print!("  {what:26}");
         let mut alone = Rate::default();
         for threads in [1, 2, 4] {
-            let mut best = Rate::default();
-            for _ in 0..4 {
+            let (mut processor, mut clock) = (Duration::ZERO, Duration::MAX);
+            for _ in 0..ROUNDS {
                 let table = if is_full { filled(COUNT)? } else { empty()? };
-                best = best.better(together(threads, &table, work));
+                let taken = together(threads, &table, work);
+                processor += taken.processor;
+                clock = clock.min(taken.clock);
             }
+            let best = Rate {
+                clock: millions(COUNT, clock),
+                processor: millions(COUNT * ROUNDS, processor),
+            };
             if threads == 1 {
                 alone = best;
             }
@@ -342,14 +333,10 @@ fn thresholds(dir: &Path) -> Done {
     const KEYS: usize = 25_000;
     println!(
         "\nmemtable, threshold: {WRITES} puts of {KEYS} keys, logged and persisted by one engine (buffered, on disk)\n  \
-         {:>9}  {:>8}  {:>10}  {:>12}  {:>11}  {:>13}  {:>10}",
-        "threshold", "puts/s", "rotations", "records", "longest put", "heap at most", "reopened"
+         {:>9}  {:>8}  {:>9}  {:>17}  {:>11}  {:>10}",
+        "threshold", "puts/s", "rotations", "records persisted", "longest put", "reopened in"
     );
-    println!(
-        "  {:>9}  {:>8}  {:>10}  {:>12}  {:>11}  {:>13}  {:>10}",
-        "", "", "", "persisted", "", "", ""
-    );
-    for threshold in [100, 1_000, 10_000, 50_000, 100_000] {
+    for threshold in [100, 1_000, 5_000, 20_000, 100_000] {
         let path = dir.join("threshold");
         let options = Options {
             threshold_records: threshold,
@@ -357,19 +344,15 @@ fn thresholds(dir: &Path) -> Done {
             stall_timeout: LONG,
             ..Options::default()
         };
-        let before = heap_kib();
         let (engine, table) = durable(&path, options)?;
         let mut random = Random::new(10);
-        let (mut longest, mut heap) = (Duration::ZERO, 0);
+        let mut longest = Duration::ZERO;
         let begun = Instant::now();
-        for number in 0..WRITES {
+        for _ in 0..WRITES {
             let item = Item::new(random.below(KEYS), 0);
             let put = Instant::now();
             table.put(item)?;
             longest = longest.max(put.elapsed());
-            if number % 10_000 == 0 {
-                heap = heap.max(heap_kib().saturating_sub(before));
-            }
         }
         let taken = begun.elapsed();
         let status = table.status();
@@ -382,13 +365,10 @@ fn thresholds(dir: &Path) -> Done {
         let (engine, table) = durable(&path, options)?;
         let reopened = begun.elapsed();
         println!(
-            "  {threshold:>9}  {:>7.0}k  {:>10}  {:>11}k  {:>11.1?}  {:>9} MiB  {:>10.1?}",
+            "  {threshold:>9}  {:>7.0}k  {:>9}  {:>17}  {longest:>11.1?}  {reopened:>11.1?}",
             millions(WRITES, taken) * 1e3,
             status.flushed + status.immutables as u64,
-            status.persisted / 1000,
-            longest,
-            heap >> 10,
-            reopened
+            status.persisted,
         );
         table.close(LONG)?;
         drop(table);

@@ -1,4 +1,7 @@
-//! Wall time of every workload of the catalogue. Shown, never checked.
+//! Wall time of every workload of the catalogue, and of several threads on one table. Shown, never
+//! checked.
+
+mod memtable;
 
 use criterion::{BatchSize, Criterion};
 
@@ -10,5 +13,6 @@ fn main() {
             bencher.iter_batched_ref(setup, |pass| pass.run(), BatchSize::LargeInput);
         });
     }
+    memtable::concurrent(&mut criterion);
     criterion.final_summary();
 }

@@ -166,13 +166,16 @@ impl<R: Record, T: Runtime> Shared<R, T> {
         let exists = match (part.slots.at(place), below) {
             (Some(slot), _) => slot.live().is_some(),
             (None, Some(below)) => below.exists,
-            (None, None) => {
-                let is_decided = !self.falls_through && part.older.generations.is_empty();
-                if !is_decided && matches!(rule, Rule::Absent | Rule::Present) {
-                    return Ok(Attempt::Obstacle(Obstacle::LookBelow));
+            (None, None) if matches!(rule, Rule::Absent | Rule::Present) => {
+                match part.older.find(number, prepared.hash, &prepared.key) {
+                    Some(slot) => slot.live().is_some(),
+                    None if self.falls_through => {
+                        return Ok(Attempt::Obstacle(Obstacle::LookBelow));
+                    }
+                    None => false,
                 }
-                false
             }
+            (None, None) => false,
         };
         match rule {
             Rule::Absent if exists => return Err(WriteError::KeyExists),
