@@ -26,7 +26,7 @@ static HEAP: PeakAlloc = PeakAlloc;
 /// One measures at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// `FORMAT.md` §6: what reading may take on top of the bytes at hand. The files are in memory
+/// `FORMAT.md` §5: what reading may take on top of the bytes at hand. The files are in memory
 /// here, and count: a segment that is begun, one that is sealed in a copy, one that is kept, a log that is repaired.
 const BOUND: usize = 32 << 10;
 

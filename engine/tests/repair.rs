@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/protected.rs"]
+mod protected;
 #[path = "support/record.rs"]
 mod record;
 #[path = "support/segments.rs"]
@@ -14,6 +16,7 @@ use engine::frame::{Batch, Transaction};
 use engine::vfs::{Disk, Memory, Vfs};
 use engine::wal::{OpenError, Options, RepairError, Wal, inspect, repair};
 
+use protected::Protected;
 use record::record;
 use segments::segments;
 
@@ -136,6 +139,32 @@ fn a_directory_that_is_in_use_is_not_written_to() {
     left_behind(&vfs, dir());
     let refused = repair(&vfs, dir(), dir(), options()).unwrap_err();
     assert!(matches!(refused, RepairError::NotEmpty { .. }), "{refused}");
+}
+
+#[test]
+fn log_that_may_only_be_read_is_inspected_and_repaired() {
+    let files = Memory::default();
+    left_behind(&files, dir());
+    let segment = segments(&files, dir()).swap_remove(1);
+    let mut bytes = files.read(&segment).unwrap();
+    bytes[300] ^= 1;
+    files.write(&segment, bytes);
+    let contents = |name: String| files.read(&dir().join(name));
+    let names = || files.list(dir()).unwrap();
+    let before: Vec<_> = names().into_iter().map(contents).collect();
+    let vfs = Protected {
+        files: files.clone(),
+        dir: dir().to_owned(),
+    };
+    let refused = Wal::open(vfs.clone(), dir(), options()).map(drop);
+    assert!(matches!(refused, Err(OpenError::Io(_))), "{refused:?}");
+    let reports = inspect(&vfs, dir()).unwrap();
+    assert!(reports.iter().any(|report| report.verdict.is_err()));
+    let kept = repair(&vfs, dir(), Path::new("new"), options()).unwrap();
+    assert!(kept.records > 50 && !kept.gaps.is_empty(), "{kept}");
+    assert_eq!(numbers(&vfs, Path::new("new")).len() as u64, kept.records);
+    let after: Vec<_> = names().into_iter().map(contents).collect();
+    assert_eq!(after, before, "nothing was changed");
 }
 
 #[test]
