@@ -252,7 +252,11 @@ impl Case {
         }
         let headlines = report["causes"].as_array().cloned().unwrap_or_default();
         let of_several = self.causes().count() > 1;
-        for cause in self.causes() {
+        // A headline names what is to be repaired: an improvement has none.
+        let mut verdicts = report["rows"].as_array().into_iter().flatten();
+        let is_red = verdicts.any(|row| row["verdict"] == "regressed");
+        let has_headline = self.expect.verdict == "regressed" || is_red;
+        for cause in self.causes().filter(|_| has_headline) {
             // Of one cause it is the first that counts; of several, each has to be there.
             let read = |headline| Said::of_headline(headline, cause, injected);
             let mut said: Vec<Said> = headlines.iter().map(read).collect();
@@ -374,6 +378,11 @@ fn word(value: &Value) -> String {
 impl Finding {
     /// Whether there is a cause to be named.
     pub(crate) const fn is_caused(&self) -> bool {
+        !self.headline.is_empty() || !self.rows.is_empty()
+    }
+
+    /// Whether its headline has to name it.
+    pub(crate) const fn has_headline(&self) -> bool {
         !self.headline.is_empty()
     }
 

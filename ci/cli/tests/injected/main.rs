@@ -73,6 +73,7 @@ fn run() -> Result<bool, Failure> {
 fn summary(findings: &[Finding]) -> bool {
     let red: Vec<&Finding> = findings.iter().filter(|it| it.is_caused()).collect();
     let rows: Vec<&Said> = red.iter().flat_map(|it| it.rows()).collect();
+    let red: Vec<&Finding> = red.into_iter().filter(|it| it.has_headline()).collect();
     let line = |what: &str, count: usize, of: usize| println!("{what:<22} {count} of {of}");
     let headline = |is_right: fn(&Said) -> bool| {
         let right = red.iter().filter(|it| it.headline(is_right));

@@ -14,6 +14,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use super::account::{Account, one_account};
 use super::diff::ChangedLines;
 use super::edges::Graphs;
 use super::moved;
@@ -34,38 +35,6 @@ const TRIVIAL: i128 = 50;
 
 /// What is named where the benchmark itself does something else.
 const WORKLOAD: &str = "the workload";
-
-/// What the functions of the allocator are called together.
-const ALLOCATOR: &str = "the allocator";
-
-/// The functions of glibc's allocator and of Rust's, without their leading underscores.
-const ALLOCATORS: [&str; 25] = [
-    "alloc_perturb",
-    "calloc",
-    "cfree",
-    "free",
-    "int_free",
-    "int_free_chunk",
-    "int_free_create_chunk",
-    "int_free_merge_chunk",
-    "int_malloc",
-    "int_memalign",
-    "int_realloc",
-    "libc_calloc",
-    "libc_free",
-    "libc_malloc",
-    "libc_realloc",
-    "malloc",
-    "malloc_consolidate",
-    "realloc",
-    "rust_alloc",
-    "rust_alloc_zeroed",
-    "rust_dealloc",
-    "rust_realloc",
-    "sysmalloc",
-    "systrim",
-    "unlink_chunk",
-];
 
 /// Of the change, a package whose dependency changed has to be one part in this many.
 const OF_PACKAGE: i128 = 4;
@@ -98,71 +67,100 @@ pub fn culprits(
     // Of one piece nothing has to be found out: without it, head is base.
     let only = changed.only_hunk(head.id.suite());
     let only = only.map(|(file, line)| Place::in_diff(file.into(), line));
-    let mut culprits: Vec<Culprit> = causes
-        .into_iter()
-        .take(LOOKED_AT)
-        .map(|account| {
-            let instructions = account.instructions;
-            let function = account.first;
-            let grown = account.grown(&graphs);
-            let divergence = Some(function).filter(|it| it.kind == Kind::Calls);
-            let divergence = divergence.and_then(|it| graphs.divergence(it.key()));
-            let touched = |file: &Interned, line: u32| {
-                let is_touched = changed.touches_code(file, line);
-                is_touched.then(|| Place::in_diff(file.clone(), line))
-            };
-            let place = grown
-                .as_ref()
-                .and_then(|(_, file, line)| touched(file, *line))
-                .or_else(|| {
-                    let edge = divergence.as_ref()?;
-                    touched(&edge.file, edge.line)
-                })
-                .or_else(|| account.place(&evidence));
-            let (place, is_only) = match (place.as_ref().is_some_and(|it| it.in_diff), &only) {
-                (false, Some(only)) => (Some(only.clone()), true),
-                _ => (place, false),
-            };
-            let file = place.as_ref().map_or(&function.file, |place| &place.file);
-            let line = place.as_ref().map(|place| place.line);
-            let in_diff = place.as_ref().is_some_and(|place| place.in_diff);
-            let is_workload = in_diff && changed.is_workload(file);
-            let origin = match (is_base, is_workload) {
-                (true, _) => Origin::Base,
-                (false, true) => Origin::Workload,
-                // What the change is known not to touch, and moved all the same, is not at fault.
-                (false, false) if !in_diff && !changed.is_empty() => Origin::Unknown,
-                (false, false) => Origin::Code,
-            };
-            // The cost shows where the change is not: who stands at the change is at fault.
-            let at_change = place.as_ref().filter(|_| is_only);
-            let at_change = at_change.and_then(|it| evidence.function_at(&it.file, it.line));
-            // Who does what the benchmark asks for more often is not at fault.
-            let is_function = origin != Origin::Workload;
-            let caller = grown.map(|(caller, ..)| caller);
-            let caller = caller.or_else(|| function.caller.clone());
-            let caller = caller.filter(|_| is_function);
-            Culprit {
-                origin,
-                name: match at_change {
-                    _ if !is_function => WORKLOAD.into(),
-                    Some(function) => function,
-                    None => account.name(),
-                },
-                caller: caller.filter(|_| !is_only),
-                file: file.clone(),
-                line,
-                in_diff,
-                instructions,
-                kind: function.kind,
-                hunk: line.and_then(|line| changed.hunk(file, line)),
-                divergence,
-            }
-        })
-        .collect();
+    let scene = Scene {
+        evidence,
+        graphs,
+        changed,
+        is_base,
+        only,
+    };
+    let causes = causes.into_iter().take(LOOKED_AT);
+    let mut culprits: Vec<Culprit> = causes.map(|it| scene.culprit(&it)).collect();
     by_place(&mut culprits, change);
     culprits.truncate(most);
     culprits
+}
+
+/// What all culprits of a benchmark are told by.
+struct Scene<'a> {
+    evidence: Evidence<'a>,
+    graphs: Graphs<'a>,
+    changed: &'a ChangedLines,
+    /// Whether the change cannot reach the benchmark.
+    is_base: bool,
+    /// The only piece of code that the change has.
+    only: Option<Place>,
+}
+
+impl Scene<'_> {
+    fn culprit(&self, account: &Account<'_>) -> Culprit {
+        let function = account.first;
+        let grown = account.grown(&self.graphs);
+        let divergence = Some(function).filter(|it| it.kind == Kind::Calls);
+        let divergence = divergence.and_then(|it| self.graphs.divergence(it.key()));
+        let touched = |file: &Interned, line: u32| {
+            let is_touched = self.changed.touches_code(file, line);
+            is_touched.then(|| Place::in_diff(file.clone(), line))
+        };
+        let edge = divergence.as_ref();
+        let place = grown
+            .as_ref()
+            .and_then(|(_, file, line)| touched(file, *line))
+            .or_else(|| edge.and_then(|it| touched(&it.file, it.line)))
+            .or_else(|| account.place(&self.evidence));
+        let (place, is_only) = match (place.as_ref().is_some_and(|it| it.in_diff), &self.only) {
+            (false, Some(only)) => (Some(only.clone()), true),
+            _ => (place, false),
+        };
+        let file = place.as_ref().map_or(&function.file, |place| &place.file);
+        let line = place.as_ref().map(|place| place.line);
+        let in_diff = place.as_ref().is_some_and(|place| place.in_diff);
+        let origin = self.origin(file, in_diff);
+        let caller = grown.map(|(caller, ..)| caller);
+        let caller = caller.or_else(|| function.caller.clone());
+        // The cost may show where the change is not: who stands at the change is at fault.
+        let at = place.as_ref().filter(|it| it.in_diff);
+        let at = at.and_then(|it| self.evidence.function_at(&it.file, it.line));
+        let at = at.filter(|it| is_only || !is_said(it, function, caller.as_ref()));
+        let (name, caller) = match (at, caller) {
+            // Who does what the benchmark asks for more often is not at fault.
+            _ if origin == Origin::Workload => (WORKLOAD.into(), None),
+            (Some(at), Some(_)) if !is_only => (account.name(), Some(at)),
+            (Some(at), _) => (at, None),
+            (None, _) if is_only => (account.name(), None),
+            (None, caller) => (account.name(), caller),
+        };
+        Culprit {
+            origin,
+            name,
+            caller,
+            file: file.clone(),
+            line,
+            in_diff,
+            instructions: account.instructions,
+            kind: function.kind,
+            hunk: line.and_then(|line| self.changed.hunk(file, line)),
+            divergence,
+        }
+    }
+
+    fn origin(&self, file: &str, in_diff: bool) -> Origin {
+        match (self.is_base, in_diff) {
+            (true, _) => Origin::Base,
+            (false, true) if self.changed.is_workload(file) => Origin::Workload,
+            // What the change is known not to touch, and moved all the same, is not at fault.
+            (false, false) if !self.changed.is_empty() => Origin::Unknown,
+            (false, _) => Origin::Code,
+        }
+    }
+}
+
+/// Whether a cause names the function that the change is in: itself, for whom it runs, or as what it is
+/// written in.
+fn is_said(at: &Interned, function: &FunctionChange, caller: Option<&Interned>) -> bool {
+    let named = caller.unwrap_or(&function.name);
+    let within = named.strip_prefix(at.as_str());
+    within.is_some_and(|rest| rest.is_empty() || rest.starts_with("::{"))
 }
 
 /// The functions that moved in the change's direction, with how much each contributes.
@@ -189,86 +187,6 @@ fn causes<'a>(
     }
     causes.sort_by_key(|(_, amount)| Reverse(amount.abs()));
     causes
-}
-
-/// Functions that are told as one: a function alone, or all of the allocator's.
-struct Account<'a> {
-    /// The one that moved most.
-    first: &'a FunctionChange,
-    all: Vec<&'a FunctionChange>,
-    /// What they contribute together.
-    instructions: i128,
-}
-
-impl Account<'_> {
-    fn name(&self) -> Interned {
-        if is_allocator(self.first) {
-            ALLOCATOR.into()
-        } else {
-            self.first.name.clone()
-        }
-    }
-
-    /// For library code: the line of the workspace from which it is called more often.
-    fn grown(&self, graphs: &Graphs<'_>) -> Option<(Interned, Interned, u32)> {
-        let is_library = self.first.caller.is_some() || is_allocator(self.first);
-        let keys: Vec<_> = self.all.iter().map(|it| it.key()).collect();
-        is_library.then(|| graphs.grown(&keys)).flatten()
-    }
-
-    /// The place of the one that moved most, of those that the diff explains if there are any.
-    fn place(&self, evidence: &Evidence<'_>) -> Option<Place> {
-        let places: Vec<Place> = self
-            .all
-            .iter()
-            .filter_map(|it| evidence.place(it))
-            .collect();
-        let explained = places.iter().find(|it| it.in_diff);
-        explained.or(places.first()).cloned()
-    }
-}
-
-/// Puts the allocator's functions into one account: which of them an allocation costs is its own
-/// affair.
-fn one_account<'a>(causes: Vec<(&'a FunctionChange, i128)>) -> Vec<Account<'a>> {
-    let mut accounts: Vec<Account<'a>> = Vec::new();
-    for (function, instructions) in causes {
-        let is_same = |it: &&mut Account<'a>| is_allocator(function) && is_allocator(it.first);
-        match accounts.iter_mut().find(is_same) {
-            Some(account) => {
-                account.all.push(function);
-                account.instructions += instructions;
-            }
-            None => accounts.push(Account {
-                first: function,
-                all: vec![function],
-                instructions,
-            }),
-        }
-    }
-    accounts.sort_by_key(|it| Reverse(it.instructions.abs()));
-    accounts
-}
-
-impl Culprit {
-    /// Whether it is, or is an account with, the function of this name that runs for `caller`.
-    #[must_use]
-    pub fn names(&self, name: &str, caller: Option<&Interned>) -> bool {
-        if self.name == ALLOCATOR {
-            return is_allocator_name(name);
-        }
-        self.name == name && self.caller.as_ref() == caller
-    }
-}
-
-fn is_allocator(function: &FunctionChange) -> bool {
-    is_allocator_name(&function.name)
-}
-
-/// Whether a function is the allocator's: the C library's, or what Rust puts in front of it.
-fn is_allocator_name(name: &str) -> bool {
-    let name = name.rsplit("::").next().unwrap_or(name);
-    ALLOCATORS.contains(&name.trim_start_matches('_'))
 }
 
 /// Puts the culprits of the heaviest place first, and drops those that are not worth a word. A place

@@ -7,6 +7,7 @@
 //! lines are weighed by what they gained instead of by what they cost, and calls that only base
 //! makes are known as well.
 
+mod account;
 mod culprits;
 pub mod diff;
 mod edges;

@@ -287,7 +287,7 @@ pub(crate) fn culprit(row: &Row, culprit: &Culprit) -> String {
         signed(culprit.instructions),
         function(&culprit.name, culprit.caller.as_deref()),
         culprit.divergence.as_ref().map_or_else(
-            || change.map_or_else(|| "in all".to_owned(), kind_alone),
+            || change.map_or_else(|| "with what it calls".to_owned(), kind_alone),
             diverges
         )
     )
