@@ -266,4 +266,6 @@ pub fn reach(head: &Measurement, changed: &ChangedLines) -> Option<Reach> {
 }
 
 #[cfg(test)]
+mod cause_tests;
+#[cfg(test)]
 mod tests;

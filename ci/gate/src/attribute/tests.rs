@@ -7,7 +7,7 @@ use crate::model::functions::LineCost;
 use crate::model::metric::Metric;
 use crate::model::run::FunctionLines;
 
-const FILE: &str = "src/f.rs";
+pub(super) const FILE: &str = "src/f.rs";
 
 fn row(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {
     FunctionCost {
@@ -20,7 +20,7 @@ fn row(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {
     }
 }
 
-fn table(rows: &[(&str, u64, Option<u64>)], other: u64) -> FunctionTable {
+pub(super) fn table(rows: &[(&str, u64, Option<u64>)], other: u64) -> FunctionTable {
     let rows = rows
         .iter()
         .map(|(name, count, calls)| row(name, *count, *calls))
@@ -28,7 +28,7 @@ fn table(rows: &[(&str, u64, Option<u64>)], other: u64) -> FunctionTable {
     FunctionTable::new(rows, other)
 }
 
-fn measured(functions: FunctionTable) -> Measurement {
+pub(super) fn measured(functions: FunctionTable) -> Measurement {
     Measurement {
         metric_noise: std::collections::BTreeMap::new(),
         id: "a/b/c".parse().unwrap(),
@@ -41,7 +41,7 @@ fn measured(functions: FunctionTable) -> Measurement {
 }
 
 /// A measurement of functions with their lines, and who calls whom.
-fn with_lines(
+pub(super) fn with_lines(
     functions: FunctionTable,
     lines: &[(&str, &[(u32, u64)])],
     sites: &[(&str, &str, u32, u64)],
@@ -90,7 +90,7 @@ fn g() {
 const N: usize = 1;
 ";
 
-fn diff(hunks: &str) -> ChangedLines {
+pub(super) fn diff(hunks: &str) -> ChangedLines {
     let mut changed = ChangedLines::from_unified_diff(&format!("+++ b/{FILE}\n{hunks}"));
     changed.read_source(FILE, SOURCE);
     changed
