@@ -18,11 +18,11 @@ fn inputs() -> BuildInputs {
 /// The culprits of a benchmark whose functions went from `base` to `head`.
 fn named(
     base: &[(&str, u64, Option<u64>)],
-    head: Measurement,
+    head: &Measurement,
     changed: &ChangedLines,
 ) -> Vec<Culprit> {
-    let attribution = attribute(&table(base, 0), &head, None);
-    culprits(&attribution, &head, None, changed, 3)
+    let attribution = attribute(&table(base, 0), head, None);
+    culprits(&attribution, head, None, changed, 3)
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_setting_of_the_build_is_named_before_any_function() {
         "[profile.bench]\nopt-level = 1\n",
     ));
     let head = measured(table(&[("f", 2_000, Some(1))], 0));
-    let culprits = named(&[("f", 1_000, Some(1))], head, &changed);
+    let culprits = named(&[("f", 1_000, Some(1))], &head, &changed);
     assert_eq!(culprits.len(), 1, "no function is blamed: {culprits:?}");
     let cause = &culprits[0];
     assert_eq!(
@@ -58,7 +58,7 @@ fn a_dependency_is_named_if_its_package_moved_and_not_beside_code_that_did() {
     let by = |f, memchr| {
         let functions = table(&[("f", f, Some(1)), ("memchr::find", memchr, Some(1))], 0);
         let head = with_lines(functions, &[("f", &[(3, f)])], &[]);
-        named(&base, head, &changed).remove(0)
+        named(&base, &head, &changed).remove(0)
     };
     let dependency = by(1_000, 3_000);
     assert_eq!(
@@ -80,7 +80,7 @@ fn what_the_benchmark_asks_for_more_of_is_not_at_fault() {
     changed.read_source("bench/b.rs", "const N: u8 = 2;\n");
     changed.set_paths(["bench/b.rs".to_owned()], inputs());
     let head = measured(table(&[("f", 2_000, Some(20))], 0));
-    let cause = named(&[("f", 1_000, Some(10))], head, &changed).remove(0);
+    let cause = named(&[("f", 1_000, Some(10))], &head, &changed).remove(0);
     assert_eq!(
         (cause.origin, &*cause.name),
         (Origin::Workload, "the workload")
@@ -95,7 +95,7 @@ fn of_one_piece_nothing_has_to_be_found_out() {
     let functions = || table(&[("far", 2_000, Some(1)), ("a::g", 10, Some(1))], 0);
     let base = [("far", 1_000, Some(1)), ("a::g", 10, Some(1))];
     changed.set_paths([FILE.to_owned()], inputs());
-    let cause = named(&base, measured(functions()), &changed).remove(0);
+    let cause = named(&base, &measured(functions()), &changed).remove(0);
     assert_eq!(
         (&*cause.name, cause.line, cause.in_diff),
         ("a::g", Some(14), true)
@@ -105,7 +105,7 @@ fn of_one_piece_nothing_has_to_be_found_out() {
     // Of two pieces it could be either, and a guess is worse than none.
     let mut two = diff("@@ -14 +14 @@\n-x\n+y\n@@ -16 +16 @@\n-x\n+y\n");
     two.set_paths([FILE.to_owned()], inputs());
-    let unknown = named(&base, measured(functions()), &two).remove(0);
+    let unknown = named(&base, &measured(functions()), &two).remove(0);
     assert_eq!((unknown.origin, unknown.in_diff), (Origin::Unknown, false));
 }
 
@@ -131,7 +131,7 @@ fn the_heaviest_place_comes_before_the_heaviest_function() {
         ("h", &[(14, 1_450)]),
     ];
     let changed = diff("@@ -3 +3 @@\n-x\n+y\n@@ -14 +14 @@\n-x\n+y\n");
-    let culprits = named(&base, with_lines(functions, lines, &[]), &changed);
+    let culprits = named(&base, &with_lines(functions, lines, &[]), &changed);
     let places: Vec<_> = culprits.iter().map(|it| (&*it.name, it.line)).collect();
     assert_eq!(places, [("g", Some(14)), ("g", Some(14)), ("f", Some(3))]);
 }
@@ -154,7 +154,7 @@ fn the_allocator_is_one_account_for_the_line_that_the_diff_touches() {
     );
     let sites = [("f", "malloc", 3, 500), ("g", "malloc", 14, 90)];
     let changed = diff("@@ -14 +14 @@\n-x\n+y\n");
-    let culprits = named(&base, with_lines(functions, &[], &sites), &changed);
+    let culprits = named(&base, &with_lines(functions, &[], &sites), &changed);
     assert_eq!(culprits.len(), 1, "{culprits:?}");
     let cause = &culprits[0];
     assert_eq!(
