@@ -101,3 +101,58 @@ fn put_item(
         item: Item::new(lsn, expires_us, key_len, pair),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULT: u32 = 1;
+
+    fn read_as(kind: Kind, version: u8, payload: &[u8]) -> Result<Change, &'static str> {
+        read(Lsn(5), kind, version, payload, DEFAULT)
+    }
+
+    #[test]
+    fn changes_come_back_as_written() {
+        let mut payload = Vec::new();
+        put(&mut payload, 7, 9, b"key", b"value");
+        let change = read_as(Kind::KV_PUT, VERSION, &payload).unwrap();
+        let item = change.item;
+        assert_eq!(
+            (change.keyspace, item.version(), item.expires_us()),
+            (7, Lsn(5), 9)
+        );
+        assert_eq!((item.key(), item.value()), (&b"key"[..], &b"value"[..]));
+        payload.clear();
+        delete(&mut payload, 8, b"key");
+        let change = read_as(Kind::KV_DELETE, VERSION, &payload).unwrap();
+        assert_eq!((change.keyspace, change.item.key()), (8, &b"key"[..]));
+        assert!(change.item.is_tombstone());
+    }
+
+    #[test]
+    fn changes_of_a_store_without_keyspaces_belong_to_the_default_one() {
+        let put = read_as(Kind::KV_PUT, 1, b"\x03\0\0\0keyvalue").unwrap();
+        assert_eq!((put.keyspace, put.item.value()), (DEFAULT, &b"value"[..]));
+        let delete = read_as(Kind::KV_DELETE, 1, b"key").unwrap();
+        assert_eq!((delete.keyspace, delete.item.key()), (DEFAULT, &b"key"[..]));
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_read_is_an_error() {
+        let mut good = Vec::new();
+        put(&mut good, 7, 9, b"key", b"");
+        for len in 0..good.len() {
+            assert!(
+                read_as(Kind::KV_PUT, VERSION, &good[..len]).is_err(),
+                "cut to {len}"
+            );
+        }
+        for len in 0..DELETE_HEAD {
+            assert!(read_as(Kind::KV_DELETE, VERSION, &good[..len]).is_err());
+        }
+        assert!(read_as(Kind::KV_PUT, 1, b"\xff\xff\xff\xffkey").is_err());
+        assert!(read_as(Kind::KV_PUT, 3, &good).is_err());
+        assert!(read_as(Kind(0x20), VERSION, &good).is_err());
+    }
+}

@@ -252,13 +252,20 @@ fn restore(
             let key_len = u32::try_from(pair.key().len()).unwrap_or(u32::MAX);
             Item::new(Lsn(0), 0, key_len, pair.as_bytes())
         };
-        fill(sequencer, DEFAULT, pairs.iter().map(item).collect())?;
+        let items: Vec<_> = pairs.iter().map(item).collect();
+        if !items.is_sorted_by(|one, other| one.key() < other.key()) {
+            return Err(BadSnapshot::Section(PAIRS).into());
+        }
+        fill(sequencer, DEFAULT, items)?;
         return Ok(Vec::new());
     };
     let mut restored = Vec::new();
     let mut keyspace = SYSTEM;
     let mut items: Vec<Item> = Vec::new();
     for row in Rows::load(rows)? {
+        if row.keyspace < keyspace {
+            return Err(BadSnapshot::Section(ROWS).into());
+        }
         if row.keyspace != keyspace {
             fill(sequencer, keyspace, std::mem::take(&mut items))?;
             keyspace = row.keyspace;
@@ -277,6 +284,9 @@ fn restore(
                 }
             }
             continue;
+        }
+        if items.last().is_some_and(|last| last.key() >= row.key) {
+            return Err(BadSnapshot::Section(ROWS).into());
         }
         let key_len = u32::try_from(row.key.len()).unwrap_or(u32::MAX);
         let expires_us = if injected(Bug::LoseExpiry) {
@@ -302,10 +312,6 @@ fn restore_view(view: &dyn View, saved: &[u8]) -> Result<String, OpenError> {
 
 /// Makes a keyspace of sorted items.
 fn fill(sequencer: &mut Sequencer, id: u32, items: Vec<Item>) -> Result<(), OpenError> {
-    let is_sorted = items.windows(2).all(|pair| pair[0].key() < pair[1].key());
-    if !is_sorted {
-        return Err(BadSnapshot::Section(ROWS).into());
-    }
     if id == SYSTEM {
         for item in &items {
             sequencer.apply_system(item);

@@ -108,20 +108,25 @@ impl Map {
     /// A map of items that are sorted by key, one a key, none of them a tombstone.
     pub(crate) fn of_sorted(items: Vec<Item>) -> Self {
         let map = Self::default();
+        // Shard by shard: the table of one fits a cache that those of all do not. What is moved
+        // there is not looked at again.
         let room = items.len() / SHARDS + items.len() / (SHARDS * 8);
-        let newest = items.iter().map(|item| item.version().0).max().unwrap_or(0);
-        for shard in &map.shards {
-            let mut shard = shard.0.write();
-            shard.reserve(room);
-            shard.rotate(newest + 1);
-        }
+        let mut parts: Vec<_> = (0..SHARDS).map(|_| Vec::with_capacity(room)).collect();
+        let (mut newest, mut may_expire) = (0, false);
         for item in &items {
-            if item.expires_us() != 0 {
-                map.may_expire.store(true, Ordering::Relaxed);
-            }
+            newest = newest.max(item.version().0);
+            may_expire |= item.expires_us() != 0;
             let hash = hash(item.key());
-            let mut shard = map.shards[shard_of(hash)].0.write();
-            shard.put_sorted(hash, item.clone());
+            parts[shard_of(hash)].push((hash, item.clone()));
+        }
+        map.may_expire.store(may_expire, Ordering::Relaxed);
+        for (shard, part) in map.shards.iter().zip(parts) {
+            let mut shard = shard.0.write();
+            shard.reserve(part.len());
+            shard.rotate(newest + 1);
+            for (hash, item) in part {
+                shard.put_sorted(hash, item);
+            }
         }
         if !items.is_empty() {
             let run = Run::sorted_items(items, newest);

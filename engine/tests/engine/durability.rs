@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use engine::engine::{CheckpointError, CommitError, OpenError};
+use engine::kv::{Change, Store, checkpoint};
 use engine::vfs::{Failure, Memory, Plan, Sim};
 use engine::wal::{self, Lsn, Mode};
 use engine::{Engine, Options};
@@ -187,4 +188,69 @@ fn a_checkpoint_that_fails_is_counted_and_costs_nothing() {
     assert!(failures > 2, "{failures}");
     let (after, _) = open(&sim.crash(0));
     assert_eq!(after.keyspace("tea").unwrap().get(b"a").unwrap(), b"1");
+}
+
+#[test]
+fn a_snapshot_that_says_what_it_must_not_is_refused_although_its_checksum_holds() {
+    let vfs = Memory::default();
+    let (engine, _) = Engine::open_with(vfs.clone(), "db", options(Mode::Strict)).unwrap();
+    let tea = engine.keyspace("tea").unwrap();
+    for key in [b"key-a", b"key-b"] {
+        tea.put(key, b"value").unwrap();
+    }
+    let lsn = engine.checkpoint().unwrap();
+    engine.close().unwrap();
+    drop((engine, tea));
+    let path = Path::new("db").join(format!("{:020}.snap", lsn.0));
+    let good = vfs.read(&path).unwrap();
+    let rows = 39 + 45 + 9 + 8;
+    let key = |name: &[u8]| good.windows(5).position(|it| it == name).unwrap();
+    let forgeries: [(&str, usize, &[u8]); 4] = [
+        ("keys out of order", key(b"key-b"), b"key-0"),
+        ("the same key twice", key(b"key-b"), b"key-a"),
+        (
+            "a keyspace that nobody created",
+            rows + 2 * 28 + 8,
+            &9_u32.to_le_bytes(),
+        ),
+        ("a keyspace twice", rows + 2 * 28 + 8, &0_u32.to_le_bytes()),
+    ];
+    for (what, at, bytes) in forgeries {
+        let mut forged = good.clone();
+        forged[at..at + bytes.len()].copy_from_slice(bytes);
+        let end = forged.len() - 4;
+        let crc = crc32fast::hash(&forged[..end]);
+        forged[end..].copy_from_slice(&crc.to_le_bytes());
+        vfs.write(&path, forged);
+        let refused = Engine::open_with(vfs.clone(), "db", options(Mode::Strict));
+        assert!(
+            matches!(refused, Err(OpenError::Malformed(_))),
+            "{what}: {refused:?}"
+        );
+    }
+    vfs.write(&path, good);
+    Engine::open_with(vfs, "db", options(Mode::Strict)).unwrap();
+}
+
+#[test]
+fn a_directory_of_a_store_without_keyspaces_opens_as_the_default_keyspace() {
+    let vfs = Memory::default();
+    let dir = Path::new("db");
+    let log = options(Mode::Strict).log;
+    let (wal, _) = wal::Wal::open(vfs.clone(), dir, log).unwrap();
+    let mut payload = Vec::new();
+    let mut store = Store::default();
+    for (key, value) in [("a", "1"), ("b", "2")] {
+        wal.append(Change::put(&mut payload, key.as_bytes(), value.as_bytes()))
+            .unwrap();
+        store.put(key.as_bytes(), value.as_bytes());
+    }
+    let view = store.freeze().unwrap();
+    checkpoint(&vfs, dir, &wal, &view, wal.watermarks().accepted).unwrap();
+    wal.append(Change::delete(b"a")).unwrap();
+    wal.close().unwrap();
+    let (engine, recovery) = Engine::open_with(vfs, dir, options(Mode::Strict)).unwrap();
+    assert_eq!((recovery.snapshot_keys, recovery.replayed), (2, 1));
+    let found = pairs(engine.keyspace("default").unwrap().scan());
+    assert_eq!(found, [("b".into(), "2".into())]);
 }
