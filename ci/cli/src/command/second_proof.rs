@@ -25,7 +25,9 @@ pub(super) fn needed(report: &Report) -> BTreeSet<BenchId> {
             .iter()
             .filter(|it| it.verdict == Verdict::REGRESSED)
     };
-    let is_touched = red().any(|it| it.reach == Some(Reach::Touched));
+    // A line that the diff changes and that explains the cost will do as well.
+    let has_line = |row: &Row| row.culprits.iter().any(|it| it.in_diff);
+    let is_touched = red().any(|it| it.reach == Some(Reach::Touched) || has_line(it));
     let is_doubtful = |row: &&Row| match row.reach {
         Some(Reach::Unreachable) => true,
         Some(Reach::Reachable) => !is_touched,
@@ -71,6 +73,7 @@ mod tests {
         report.rows.sort_by(|a, b| a.id.cmp(&b.id));
         for (row, reach) in report.rows.iter_mut().zip(reaches) {
             row.reach = *reach;
+            row.culprits.clear();
         }
         report
     }

@@ -34,6 +34,23 @@ benchmark = "steady/checksum/n1000"
 function = "sample::checksum"
 "#;
 
+/// What these tests inject is counted in instructions, and small beside 50 of them.
+const POLICY: &str = r#"format = 2
+
+[default]
+min_change = 50
+
+[[rule]]
+benchmarks = "**"
+metric = "data_reads"
+limit = "off"
+
+[[rule]]
+benchmarks = "**"
+metric = "data_writes"
+limit = "off"
+"#;
+
 /// The sample project, committed, and built in a directory of its own.
 pub(crate) fn project() -> Repository {
     let repository = Repository::new().building_inside();
@@ -66,6 +83,7 @@ pub(crate) fn injected(loops: &[u32]) -> String {
 #[test]
 fn base_is_measured_beside_head() {
     let repository = project();
+    repository.write("baselines/policy.toml", POLICY);
     repository.icgate(&["update"]).says(0, &["written"]);
     repository.commit("baselines");
     side_by_side(&repository);

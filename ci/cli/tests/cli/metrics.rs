@@ -54,7 +54,7 @@ fn misses_and_allocations_turn_red_and_name_their_function() {
     answer.says(
         1,
         &[
-            "d1_read_misses",
+            "regressed (d1 read misses) caches/sum/n20000",
             "d1 read misses in sample::points::far_apart",
         ],
     );
@@ -67,7 +67,10 @@ fn misses_and_allocations_turn_red_and_name_their_function() {
     let answer = repository.icgate(&CHECK);
     answer.says(
         1,
-        &["allocations", "+1 allocations in sample::points::far_apart"],
+        &[
+            "regressed (allocations) caches/sum/n20000",
+            "+1 allocations in sample::points::far_apart",
+        ],
     );
     repository.write("src/points.rs", &points);
 

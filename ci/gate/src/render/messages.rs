@@ -74,9 +74,19 @@ pub(crate) fn explain(id: &BenchId) -> String {
     format!("icgate explain '{}'", id.as_str().replace('\'', "'\\''"))
 }
 
-/// A verdict as readers see it: `within limit`.
+/// A verdict as readers see it: `within limit`; with what it is about, where that is not instructions:
+/// `regressed (allocations)`.
 pub(crate) fn verdict(row: &Row) -> String {
-    row.verdict.word().replace('_', " ")
+    with_metric(row, row.verdict.word())
+}
+
+/// A word about a row's count, and which count that is, where it is not of instructions.
+pub(crate) fn with_metric(row: &Row, word: &str) -> String {
+    let word = word.replace('_', " ");
+    match row.metric {
+        Metric::Instructions => word,
+        metric => format!("{word} ({})", metric.words()),
+    }
 }
 
 /// `1 regressed, 3 unchanged`, worst first.

@@ -137,7 +137,7 @@ fn push_row(text: &mut String, row: &Row, (words, ids): (usize, usize), colour: 
         let _ = writeln!(text, "{indent}{meaning}");
     }
     // Within the limit nobody has to look for a cause; report.json has it.
-    if row.verdict != Verdict::WITHIN_LIMIT && row.change.is_some_and(|change| change != 0) {
+    if row.verdict != Verdict::WITHIN_LIMIT && row.has_moved() {
         for culprit in &row.culprits {
             let _ = writeln!(text, "{indent}{}", messages::culprit(row, culprit));
             let place = messages::place(culprit);

@@ -190,7 +190,7 @@ mod tests {
     fn what_passes_or_did_not_move_is_in_no_group() {
         let mut all = rows(&[("a", 9), ("a", 8), ("a", 7)]);
         all[1].outcome = Outcome::Pass;
-        all[2].change = Some(0);
+        all[2].head = all[2].base;
         assert!(groups(&all).is_empty());
     }
 

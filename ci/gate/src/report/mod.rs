@@ -174,7 +174,8 @@ impl Row {
     /// Whether its count is another than base's.
     #[must_use]
     pub fn has_moved(&self) -> bool {
-        self.change.is_some_and(|change| change != 0)
+        let counts = self.base.zip(self.head);
+        counts.is_some_and(|(base, head)| base != head)
     }
 
     /// Whether it costs more than base does, and the new baseline accepts that.

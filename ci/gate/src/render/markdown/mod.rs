@@ -265,9 +265,10 @@ fn accepted(report: &Report) -> Option<Table> {
             format!(
                 "| {} | {} | {} → {} | {} | {} | {reason}{blame} |\n",
                 code(row.id.as_str()),
-                row.movement
-                    .map_or(row.baseline.word(), Movement::word)
-                    .replace('_', " "),
+                messages::with_metric(
+                    row,
+                    row.movement.map_or(row.baseline.word(), Movement::word)
+                ),
                 row.base.map_or_else(|| "–".to_owned(), grouped),
                 row.head.map_or_else(|| "–".to_owned(), grouped),
                 change(row),
@@ -276,7 +277,7 @@ fn accepted(report: &Report) -> Option<Table> {
         });
     table(
         "**Accepted in the new baselines**\n\n\
-         | benchmark | moved | instructions | change | trend | reason |\n\
+         | benchmark | moved | count | change | trend | reason |\n\
          |---|---|--:|--:|---|---|\n",
         rows.collect(),
         "\n",
@@ -310,9 +311,7 @@ fn within(report: &Report) -> Option<Table> {
 
 /// The rows that are explained at length.
 fn explained(report: &Report) -> impl Iterator<Item = &Row> {
-    let is_moved = |row: &&Row| {
-        row.verdict != Verdict::WITHIN_LIMIT && row.change.is_some_and(|change| change != 0)
-    };
+    let is_moved = |row: &&Row| row.verdict != Verdict::WITHIN_LIMIT && row.has_moved();
     report.rows.iter().filter(is_moved).take(EXPLAINED_MAX)
 }
 
