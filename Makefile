@@ -101,7 +101,7 @@ scale: setup $(ICGATE) ## time and memory of `icgate compare` over 10,000 benchm
 	@cargo build --release --quiet --package icgate --example suite
 	@.ci/scale $(ICGATE) $(dir $(ICGATE))examples/suite
 
-determinism: setup $(ICGATE) ## check for equal counts at another path, as another user, with other jobs (RUNS=50)
+determinism: setup $(ICGATE) ## check for equal counts of all metrics in other worlds: chroot, user, control group, path, jobs (RUNS=50)
 	@RUNS=$(RUNS) .ci/determinism $(ICGATE)
 
 selftest: setup $(ICGATE) ## test the gate on this machine, and write the README's table
