@@ -36,6 +36,7 @@ impl LinkCommand {
         let arguments: Option<Vec<String>> = command.get_args().map(text).collect();
         let mut env_vars: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| is_noted(name))
             .collect();
         for (name, value) in command.get_envs() {
             env_vars.insert(text(name)?, text(value?)?);
@@ -101,6 +102,14 @@ impl LinkCommand {
     }
 }
 
+/// Whether a variable is cargo's for the compiler. The others are the user's: they are there when the
+/// executable is linked once more, and what they hold is nobody else's to keep.
+fn is_noted(name: &str) -> bool {
+    let is_cargo_s = name.starts_with("CARGO_") || matches!(name, "OUT_DIR" | "RUSTUP_TOOLCHAIN");
+    let is_secret = ["TOKEN", "CREDENTIAL", "SECRET", "PASSWORD"];
+    is_cargo_s && !is_secret.iter().any(|it| name.contains(it))
+}
+
 /// Links `executable` once more into `directory`, with its code `shift` bytes further on; `notes` is
 /// where the wrapper keeps how it was linked. `None` where that is not known: the executable was built
 /// elsewhere.
@@ -128,7 +137,6 @@ pub(crate) fn link_moved(
     command
         .args(link.moved(directory, address + shift))
         .current_dir(&link.directory)
-        .env_clear()
         .envs(&link.env_vars)
         .stdin(Stdio::null());
     let output = process::output(&mut command)?;
@@ -194,6 +202,26 @@ mod tests {
             "-Clink-arg=-Wl,--section-start=.text=0x1010",
         ];
         assert_eq!(link.moved(Path::new("/b"), 0x1010), expected);
+    }
+
+    #[test]
+    fn nothing_of_the_user_s_is_noted() {
+        for noted in [
+            "CARGO_PKG_NAME",
+            "CARGO_MANIFEST_DIR",
+            "OUT_DIR",
+            "RUSTUP_TOOLCHAIN",
+        ] {
+            assert!(is_noted(noted), "{noted}");
+        }
+        for own in [
+            "HOME",
+            "GITHUB_TOKEN",
+            "CARGO_REGISTRY_TOKEN",
+            "CARGO_REGISTRIES_X_TOKEN",
+        ] {
+            assert!(!is_noted(own), "{own}");
+        }
     }
 
     #[test]
