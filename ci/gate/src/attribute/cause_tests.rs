@@ -169,7 +169,7 @@ fn the_allocator_is_one_account_for_the_line_that_the_diff_touches() {
 fn trivial_parts_are_not_listed() {
     let base = [("f", 1_000, Some(1)), ("g", 1_000, Some(1))];
     let head = measured(table(&[("f", 9_000, Some(1)), ("g", 1_012, Some(1))], 0));
-    let culprits = named(&base, head, &ChangedLines::default());
+    let culprits = named(&base, &head, &ChangedLines::default());
     assert_eq!(culprits.len(), 1, "{culprits:?}");
     assert_eq!(
         culprits[0].origin,
