@@ -42,7 +42,7 @@ use super::error::KvError;
 /// | a server that forgot | – | – | – | [`KvError::DataLost`]; single keys that it evicts are just absent |
 ///
 /// The trait is object-safe: a program holds a `Box<dyn KeyValueStore>` and picks the backend by a line
-/// of configuration ([`open`](super::open)).
+/// of configuration ([`open`](super::open())).
 pub trait KeyValueStore: Debug + Send + Sync {
     /// What `key` has.
     ///

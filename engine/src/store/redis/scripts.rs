@@ -95,7 +95,7 @@ return {1, version, removed}
     )
 });
 
-/// Removes those of KEYS that have expired at ARGV[1], and answers with their number.
+/// Removes those of KEYS that have expired at the first of ARGV, and answers with their number.
 pub(super) static PURGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
