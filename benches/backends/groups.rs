@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::Barrier;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use benches::data;
@@ -206,7 +207,7 @@ fn on_threads(threads: usize, rounds: u64, operation: impl Fn(usize, usize) + Sy
             }
         };
         let running: Vec<_> = (0..threads).map(|it| scope.spawn(run(it))).collect();
-        let ran = running.into_iter().map(|it| it.join());
+        let ran = running.into_iter().map(ScopedJoinHandle::join);
         let ran: Vec<_> = ran.map(|it| it.expect("no operation fails")).collect();
         let begun = ran.iter().map(|(begun, _)| *begun).min();
         let ended = ran.iter().map(|(_, ended)| *ended).max();
