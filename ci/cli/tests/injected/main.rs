@@ -11,6 +11,16 @@
 //! fails if they are below what is promised: every verdict right, the headline's function and line in
 //! 95 of 100, those of single benchmarks in 90 of 100. Expectations are written before a case is run
 //! for the first time; one that was missed stays, and so do its figures.
+//!
+//! Known misses, with their reasons:
+//!
+//! ```text
+//! engine_chained_called       within its limit: the call costs 0.5 to 0.8 %
+//! strsim_base_moved           without a run of base, what base already had is not told apart
+//! strsim_compare_by_hand      the other benchmark regresses as well
+//! strsim_function_extracted   it does cost: the compiler draws its borders elsewhere
+//! strsim_hash_closure         an improvement: two plain calls are cheaper than an entry
+//! ```
 
 mod case;
 mod checkout;
