@@ -9,10 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::memtable::{
-    BadRecord, Index, IndexKeys, KeyspacePersister, Memtable, NoopPersister, Options, Os, Record,
-    Runtime, view,
-};
+use engine::memtable::{Memtable, NoopPersister, Options, Os, Runtime, view};
 use engine::vfs::Memory;
 use engine::wal::{self, Mode};
 use engine::{Engine, Options as EngineOptions};
@@ -20,20 +17,17 @@ use engine::{Engine, Options as EngineOptions};
 use crate::data::Random;
 use crate::suite::suite;
 
+mod item;
+mod reads;
+
+use item::CATEGORIES;
+pub use item::{BY_CATEGORY, BY_NAME, BY_VALUE, Item};
+pub use reads::*;
+
 /// How many records a table holds before a run.
 const RECORDS: usize = 2000;
 /// How many operations a run performs.
 const OPERATIONS: usize = 1000;
-/// How many keys the index of few keys has.
-const CATEGORIES: usize = 10;
-
-/// The place of the unique index.
-pub const BY_NAME: usize = 0;
-/// The place of the index of few keys.
-pub const BY_CATEGORY: usize = 1;
-/// The place of the index of a hundred keys.
-pub const BY_VALUE: usize = 2;
-
 suite!(memtable {
     insert: insert(Writes) {
         n100: inserts_setup(100) => inserts_check,
@@ -77,77 +71,6 @@ suite!(memtable {
         n1000: recover_setup() => recover_check,
     }
 });
-
-/// What the tables hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// The primary key.
-    pub id: i64,
-    /// Unique.
-    pub name: String,
-    /// One of ten.
-    pub category: u8,
-    /// One of a hundred.
-    pub value: i64,
-}
-
-impl Item {
-    /// The item with a number, and keys of its own in the indexes that follow from `seed`.
-    #[must_use]
-    pub fn new(number: usize, seed: usize) -> Self {
-        let id = i64::try_from(number).unwrap_or(i64::MAX);
-        Self {
-            id,
-            name: format!("item-{:08}", number + seed),
-            category: u8::try_from((number + seed / CATEGORIES) % CATEGORIES).unwrap_or(0),
-            value: i64::try_from((number + seed) % 100).unwrap_or(0),
-        }
-    }
-}
-
-impl Record for Item {
-    type Key = i64;
-    const INDEXES: &'static [Index] = &[
-        Index::unique("name"),
-        Index::new("category"),
-        Index::new("value"),
-    ];
-
-    fn key(&self) -> i64 {
-        self.id
-    }
-
-    fn index_keys(&self, keys: &mut IndexKeys) {
-        keys.add(BY_NAME, &self.name);
-        keys.add(BY_CATEGORY, &self.category);
-        keys.add(BY_VALUE, &self.value);
-    }
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.id.to_le_bytes());
-        out.extend_from_slice(&self.value.to_le_bytes());
-        out.push(self.category);
-        out.extend_from_slice(self.name.as_bytes());
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, BadRecord> {
-        let short = BadRecord("too short");
-        let (id, rest) = bytes.split_first_chunk().ok_or(short)?;
-        let (value, rest) = rest.split_first_chunk().ok_or(short)?;
-        let (category, name) = rest.split_first().ok_or(short)?;
-        let name = std::str::from_utf8(name).map_err(|_| BadRecord("not UTF-8"))?;
-        Ok(Self {
-            id: i64::from_le_bytes(*id),
-            name: name.to_owned(),
-            category: *category,
-            value: i64::from_le_bytes(*value),
-        })
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.name.capacity()
-    }
-}
 
 /// Locks as they ship, a clock that stands still, and no thread.
 #[derive(Debug, Clone, Copy)]
@@ -402,117 +325,6 @@ pub fn flush_check(output: Writes) {
     let given = (output.persister.persisted(), output.persister.removed());
     assert_eq!(given, (OPERATIONS as u64 - 100, 100));
     assert_eq!(output.table.status().flushed, 1);
-}
-
-/// Where the records lie that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
-    /// In the active generation.
-    Active,
-    /// In an immutable one.
-    Immutable,
-    /// In a keyspace of the persister's.
-    Persisted,
-    /// There are none.
-    Nowhere,
-}
-
-/// A table, what is read from it, and how much was found.
-pub struct Reads {
-    table: Table,
-    items: Vec<Item>,
-    held: Held,
-    found: usize,
-}
-
-/// A table of 2,000 records, and 1,000 items to look up.
-#[must_use]
-pub fn reads_setup(held: Held) -> Reads {
-    let (table, first) = match held {
-        Held::Active => (updates_setup(0).table, 0),
-        Held::Immutable => (deletes_below_setup().table, 0),
-        Held::Nowhere => (updates_setup(0).table, RECORDS),
-        Held::Persisted => {
-            let persister = KeyspacePersister::open(&Engine::in_memory(), "items");
-            let persister = Arc::new(persister.expect("it is empty"));
-            let table = Memtable::with_runtime(Still, persister, options());
-            let table: Table = table.expect("the options are right");
-            fill(&table, RECORDS);
-            table.flush(Duration::MAX).expect("nothing fails");
-            (table, 0)
-        }
-    };
-    let items = (first..first + OPERATIONS).map(|number| Item::new(number, 0));
-    let mut items: Vec<_> = items.collect();
-    Random::new(7).shuffle(&mut items);
-    Reads {
-        table,
-        items,
-        held,
-        found: 0,
-    }
-}
-
-/// Gets each item.
-#[must_use]
-pub fn get(mut input: Reads) -> Reads {
-    for item in &input.items {
-        let found = input.table.get(&item.id);
-        input.found += usize::from(matches!(found, Ok(Some(found)) if found.value == item.value));
-    }
-    input
-}
-
-/// Gets each item by its unique name.
-#[must_use]
-pub fn get_unique(mut input: Reads) -> Reads {
-    for item in &input.items {
-        let found = input.table.get_unique(BY_NAME, &item.name);
-        input.found += usize::from(matches!(found, Ok(Some(found)) if found.id == item.id));
-    }
-    input
-}
-
-/// All must have been found, or none.
-pub fn reads_check(output: Reads) {
-    let expected = if output.held == Held::Nowhere {
-        0
-    } else {
-        OPERATIONS
-    };
-    assert_eq!(output.found, expected);
-}
-
-/// Gets the twenty records of a value, fifty times.
-#[must_use]
-pub fn get_by_index(mut input: Reads) -> Reads {
-    for item in &input.items[..OPERATIONS / 20] {
-        let found = input.table.get_by_index(BY_VALUE, &item.value);
-        input.found += found.map_or(0, |found| found.len());
-    }
-    input
-}
-
-/// A hundredth of all records has each value.
-pub fn by_index_check(output: Reads) {
-    assert_eq!(output.found, OPERATIONS);
-}
-
-/// Visits records in key order.
-#[must_use]
-pub fn scan(mut input: Reads) -> Reads {
-    let mut last = i64::MIN;
-    let end = i64::try_from(OPERATIONS).unwrap_or(i64::MAX);
-    for item in input.table.range(..end).flatten() {
-        input.found += usize::from(item.id > last);
-        last = item.id;
-    }
-    input
-}
-
-/// Each must have been visited, in order.
-pub fn scan_check(output: Reads) {
-    assert_eq!(output.found, OPERATIONS);
 }
 
 /// An engine whose log has the changes of a table, and the table once it was opened.
