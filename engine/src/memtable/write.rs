@@ -233,3 +233,25 @@ impl<R: Record, T: Runtime> Shared<R, T> {
         log.append(record).map(Some).map_err(WriteError::Log)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::NoopPersister;
+    use super::super::tests::{Item, by_hand};
+    use super::*;
+
+    #[test]
+    fn a_write_that_passed_the_gate_before_the_close_is_refused() {
+        let persister = NoopPersister::default();
+        let table = Memtable::in_memory(persister.clone(), by_hand()).expect("opens");
+        let shared = &table.shared;
+        let prepared = shared.prepare(Item::new(1)).expect("nothing panics");
+        shared.wait_for_room().expect("it is open");
+        table.close(Duration::MAX).expect("closes");
+        let done = shared.attempt(&prepared, &Rule::Any, None);
+        assert!(matches!(done, Err(WriteError::Closed)));
+        assert!(table.get(&1).expect("memory knows").is_none());
+    }
+}

@@ -15,7 +15,7 @@ pub(super) const COLORS: u8 = 3;
 pub(super) const TAGS: u8 = 4;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item {
+pub(in crate::memtable) struct Item {
     pub(super) id: u8,
     pub(super) email: Option<u8>,
     pub(super) color: u8,
@@ -54,7 +54,7 @@ pub(super) fn email(number: u8) -> String {
 }
 
 impl Item {
-    pub(super) fn new(id: u8) -> Self {
+    pub(in crate::memtable) fn new(id: u8) -> Self {
         Self {
             id,
             email: None,

@@ -15,3 +15,6 @@ mod keyspace_persister;
 mod map_persister;
 mod model;
 mod world;
+
+pub(super) use self::item::Item;
+pub(super) use self::world::by_hand;

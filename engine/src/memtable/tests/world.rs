@@ -56,7 +56,7 @@ impl Operation {
 }
 
 /// Nobody but the test rotates and flushes.
-pub(super) fn by_hand() -> Options {
+pub(in crate::memtable) fn by_hand() -> Options {
     Options {
         threshold_records: 5,
         threshold_bytes: 1 << 20,
