@@ -10,7 +10,7 @@ use std::path::Path;
 
 use engine::frame::{Batch, Kind, Prepared, Record, SegmentEnd, SyncMark, TxBegin, TxCommit};
 use engine::kv::{Change, Store, write_snapshot};
-use engine::snapshot::Meta;
+use engine::snapshot::{Meta, Row, write_rows};
 use engine::vfs::{Memory, Vfs};
 use engine::wal::{Header, Lsn, Options, Origin, Wal};
 use engine::{Engine, Options as EngineOptions};
@@ -187,4 +187,32 @@ fn a_whole_segment() {
     let (used, rest) = file.split_at(golden("segment").len());
     check("segment", used);
     assert!(rest.iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn snapshots_of_engines() {
+    let meta = Meta {
+        taken_us: 1_000_000,
+        lsn: Lsn(300),
+        changes: 90,
+        origin: Origin {
+            log_id: 1,
+            epoch: 2,
+            segment: 3,
+            salt: 4,
+            offset: 5,
+            chain: 6,
+        },
+    };
+    let row = Row {
+        keyspace: 2,
+        version: Lsn(299),
+        expires_us: 2_000_000,
+        key: b"tea",
+        bytes: b"teasencha",
+    };
+    let (vfs, path) = (Memory::default(), Path::new("snapshot"));
+    let file = vfs.create(path).unwrap();
+    write_rows(&file, &meta, [row].into_iter()).unwrap();
+    check("snapshot-rows", &vfs.read(path).unwrap());
 }
