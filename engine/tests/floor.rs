@@ -10,7 +10,8 @@ use engine::kv::{
 };
 use engine::vfs::{Memory, Plan, Sim, Vfs};
 use engine::wal::{
-    Corruption, Fit, HEADER_BYTES, Lsn, Mode, OpenError, Options, Policy, ReadError, Recovered, Wal,
+    Corruption, Fit, Floor, HEADER_BYTES, Lsn, Mode, OpenError, Options, Policy, ReadError,
+    Recovered, Wal,
 };
 
 type Model = BTreeMap<String, String>;
@@ -159,6 +160,7 @@ fn rot_above_a_snapshot_is_an_error() {
     let (holder, offset) = place(&pristine, 300);
     let segments = files(&pristine, ".wal");
     for (path, at) in [
+        (&segments[holder], offset + 6),
         (&segments[holder], offset + 40),
         (&segments[holder + 1], 80),
     ] {
@@ -512,14 +514,17 @@ fn place_of(vfs: &Memory, path: &Path) -> u8 {
 
 #[test]
 fn log_of_a_snapshot_that_is_not_its_own_is_verified_whole() {
-    let vfs = rewound(350);
-    let (_, recovered) = Wal::open_above(vfs.clone(), dir(), options(Policy::TornTail), || {
-        let loaded = engine::snapshot::load_newest(&vfs, dir())?.loaded.unwrap();
-        Ok(Some(engine::wal::Floor {
-            lsn: loaded.meta.lsn,
-            origin: loaded.meta.origin,
-        }))
-    })
-    .unwrap();
-    assert_eq!(recovered.unverified, 0);
+    let unverified = |vfs: &Memory, chain: u32| {
+        let floor = || {
+            let loaded = engine::snapshot::load_newest(vfs, dir())?.loaded.unwrap();
+            let (lsn, mut origin) = (loaded.meta.lsn, loaded.meta.origin);
+            origin.chain ^= chain;
+            Ok(Some(Floor { lsn, origin }))
+        };
+        let opened = Wal::open_above(vfs.clone(), dir(), options(Policy::TornTail), floor);
+        opened.unwrap().1.unverified
+    };
+    assert!(unverified(&retained(390), 0) > 4);
+    assert_eq!(unverified(&retained(390), 1), 0, "another history");
+    assert_eq!(unverified(&rewound(350), 0), 0);
 }

@@ -15,15 +15,15 @@
 //!
 //! `FORMAT.md` §4 is the only description of the bytes.
 
+mod directory;
 mod file;
 mod pairs;
 mod rows;
 mod write;
 
-pub use self::file::{
-    BadSnapshot, HEADER_BYTES, Loaded, Meta, Newest, SaveError, load_newest, read, save, save_among,
-};
-pub(crate) use self::file::{load, remove_drafts, snapshots};
+pub use self::directory::{Newest, SaveError, load_newest, save, save_among};
+pub(crate) use self::directory::{load, remove_drafts, snapshots};
+pub use self::file::{BadSnapshot, HEADER_BYTES, Loaded, Meta, read};
 pub use self::pairs::{PAIRS, Pairs};
 pub use self::rows::{ROWS, Row, Rows, write_rows};
 pub use self::write::write_pairs;
