@@ -127,12 +127,11 @@ fn pieces(repository: &Repository, base: &Base) -> Result<Pieces, CliError> {
 /// The metric to look at: instructions, or if they did not move, the first that did.
 fn moved(base: &Metrics, head: &Metrics) -> Metric {
     let has_moved = |metric: &Metric| base.get(metric) != head.get(metric);
-    let all = Metric::ALL.into_iter();
-    all.into_iter()
-        .find(has_moved)
-        .filter(|_| !base.is_empty())
-        .filter(|_| base.get(&Metric::Instructions) == head.get(&Metric::Instructions))
-        .unwrap_or(Metric::Instructions)
+    if has_moved(&Metric::Instructions) {
+        return Metric::Instructions;
+    }
+    let mut all = Metric::ALL.into_iter();
+    all.find(has_moved).unwrap_or(Metric::Instructions)
 }
 
 /// The groups that the culprits lie in.
