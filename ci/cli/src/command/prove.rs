@@ -90,7 +90,7 @@ pub(super) fn prove_cause(
     let seconds = began.elapsed().as_secs();
     match asked.format {
         TextOrJson::Text => {
-            output::print(&render::render(asked.id, metric, &proof, &pieces, seconds))
+            output::print(&render::render(asked.id, metric, &proof, &pieces, seconds));
         }
         TextOrJson::Json => output::print(&render::json(asked.id, metric, &proof, &pieces)),
     }

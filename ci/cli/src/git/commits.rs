@@ -37,7 +37,7 @@ impl Repository {
     }
 
     /// Lets a worktree at `path` hold another commit. What was built there and is ignored stays.
-    pub(crate) fn check_out_in(&self, path: &Path, commit: &str) -> Result<(), GitError> {
+    pub(crate) fn check_out_in(path: &Path, commit: &str) -> Result<(), GitError> {
         let there = Self {
             root: path.to_owned(),
         };

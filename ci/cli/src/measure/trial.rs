@@ -69,7 +69,7 @@ impl<'a> Trials<'a> {
 
     /// Goes to another commit.
     pub(crate) fn go_to(&self, commit: &str) -> Result<(), CliError> {
-        self.repository.check_out_in(self.worktree.path(), commit)?;
+        Repository::check_out_in(self.worktree.path(), commit)?;
         Ok(())
     }
 
