@@ -38,7 +38,9 @@ type Named = (usize, Box<[u8]>, Box<[u8]>);
 /// A key in the keyspace, and the record to put there.
 type Change = (Vec<u8>, Option<Vec<u8>>);
 
-/// Keeps records in a keyspace. See the [module](self).
+/// Keeps records in a keyspace of an engine, to which nobody else may write meanwhile. Index entries are
+/// kept in memory: they follow from the records and are never logged. For stores elsewhere there is
+/// [`StorePersister`](crate::store::StorePersister).
 pub struct KeyspacePersister<R: Record> {
     engine: Engine,
     keyspace: Keyspace,

@@ -86,7 +86,8 @@ impl Error for PersistError {
     }
 }
 
-/// Keeps the records of a table. See the [module](self).
+/// Keeps the records of a table. It is asked by one flush at a time, and by any number of readers beside
+/// it. After a failure, a time-out or a crash a batch is given again. A panic counts as a failure.
 pub trait Persister<R: Record>: Send + Sync + 'static {
     /// Whether it could keep a record. It is asked before a write: what it could never keep would
     /// keep all that comes after from being flushed.
