@@ -68,6 +68,9 @@ fn in_memory_there_is_nothing_to_wait_for_or_to_save() {
     assert!(engine.records_from(Lsn(0)).unwrap().next().is_none());
     assert!(engine.read(Lsn(0)).unwrap().is_none() && engine.watermarks().is_none());
     engine.close().unwrap();
+    let tea = engine.keyspace("tea").unwrap();
+    assert!(matches!(tea.put(b"b", b"2"), Err(CommitError::Closed)));
+    assert_eq!(tea.len(), 1);
 }
 
 #[test]
