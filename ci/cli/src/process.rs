@@ -6,7 +6,7 @@
 //! interruption never leaves half of one; the measurement environment's directory is removed here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -48,10 +48,12 @@ pub(crate) fn install() {
     let _ = ctrlc::set_handler(|| {
         end_all();
         // Clears the progress line and shows the cursor, whatever was drawn last.
-        if io::stderr().is_terminal() {
-            eprint!("\r\x1b[2K\x1b[?25h");
+        // Not by `eprintln!`, which panics where nobody reads any more, and would keep the process.
+        let mut stderr = io::stderr();
+        if stderr.is_terminal() {
+            let _ = write!(stderr, "\r\x1b[2K\x1b[?25h");
         }
-        eprintln!("icgate: interrupted; no file is half-written");
+        let _ = writeln!(stderr, "icgate: interrupted; no file is half-written");
         std::process::exit(ExitCode::Interrupted.code().into());
     });
 }
