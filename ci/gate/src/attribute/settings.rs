@@ -76,6 +76,9 @@ pub fn between(file: &str, base: &str, head: &str) -> Vec<Setting> {
         let Some((origin, depth, package)) = meaning(name, key) else {
             continue;
         };
+        if is_feature_of_one_side(key, (old.is_some(), new.is_some())) {
+            continue;
+        }
         let text = |value: Option<&(String, u32)>| {
             value.map_or_else(|| "–".to_owned(), |(text, _)| text.clone())
         };
@@ -102,6 +105,12 @@ pub fn between(file: &str, base: &str, head: &str) -> Vec<Setting> {
             });
     }
     settings.into_values().collect()
+}
+
+/// A feature that came or went moves nothing by itself: what enables it is a setting of its own.
+fn is_feature_of_one_side(key: &[String], sides: (bool, bool)) -> bool {
+    let is_named = matches!(key, [table, name, ..] if table == "features" && name != "default");
+    is_named && sides != (true, true)
 }
 
 /// Whether a file can hold settings, by its path.
@@ -287,6 +296,13 @@ mod tests {
         assert_eq!(said("Cargo.toml", "[package]\nname = \"a\"\n", head), []);
         assert_eq!(said("Cargo.toml", "a = 1\n", "# a comment\na  =  1\n"), []);
         assert_eq!(said("Cargo.toml", "", "this is not TOML"), []);
+        let features = "[features]\nextra = [\"dep:a\"]\n";
+        assert_eq!(said("Cargo.toml", "", features), []);
+        assert_eq!(said("Cargo.toml", features, ""), []);
+        let enabled = format!("{features}default = [\"extra\"]\n");
+        assert_eq!(said("Cargo.toml", features, &enabled).len(), 1);
+        let other = "[features]\nextra = [\"dep:b\"]\n";
+        assert_eq!(said("Cargo.toml", features, other).len(), 1);
     }
 
     #[test]
