@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -21,11 +20,9 @@ use icgate_core::profile::callgrind::{self, ReadError};
 use icgate_core::profile::source::{SourceRoots, source_functions};
 
 use crate::cargo::WORKSPACE_PREFIX;
-use crate::environment::{
-    CACHES, CALLGRIND_OPTIONS, EnvironmentDirectory, STACK_VARIABLE, StackOffset, TUNABLES,
-    Valgrind,
-};
+use crate::environment::{CACHES, CALLGRIND_OPTIONS, EnvironmentDirectory, Valgrind};
 use crate::error::{CliError, MeasureError};
+use crate::measure::command::{Disturbance, ExecOptions, command};
 use crate::measure::heap_tools;
 use crate::measure::inline_stacks::{Executable, ExecutableStacks};
 use crate::measure::progress::Progress;
@@ -35,81 +32,11 @@ use crate::{paths, process};
 /// Of a failed benchmark's output, this much of the end is shown.
 const OUTPUT_BYTES_MAX: usize = 4_000;
 
-/// How a measurement environment differs from the ordinary one, to see what moves when nothing should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Disturbance {
-    /// Bytes of environment beyond the ordinary.
-    env_vars: usize,
-    /// Characters of path beyond the ordinary.
-    path: usize,
-    /// Bytes of one more argument, which the harness passes over: it lies on the heap before all
-    /// that the benchmark allocates.
-    argument: usize,
-    /// Bytes by which code is further on in the executable.
-    pub(super) code: u64,
-}
-
-impl Disturbance {
-    /// The ordinary measurement environment.
-    pub(crate) const NONE: Self = Self {
-        env_vars: 0,
-        path: 0,
-        argument: 0,
-        code: 0,
-    };
-    /// A larger environment, a longer path and a fuller heap, of sizes that no alignment divides.
-    pub(crate) const USUAL: Self = Self {
-        env_vars: 3_001,
-        path: 29,
-        argument: 1_777,
-        code: 0,
-    };
-
-    /// Another measurement environment for each round: first the ordinary one, then the usual disturbance, then
-    /// ever other sizes.
-    pub(crate) const fn of_round(round: u32) -> Self {
-        let round = round as usize;
-        match round {
-            0 => Self::NONE,
-            1 => Self::USUAL,
-            // Multiples of primes, so that no two rounds are alike in any of the three.
-            _ => Self {
-                env_vars: round * 977 % 5_003,
-                path: 2 + round * 13 % 61,
-                argument: 1 + round * 599 % 4_001,
-                code: 0,
-            },
-        }
-    }
-}
-
-impl Disturbance {
-    /// The same with code elsewhere: ever another share of a page, in steps that functions are
-    /// aligned to.
-    pub(crate) const fn with_code_moved(self, round: u32) -> Self {
-        let code = round as u64 * 1_232 % 4_096;
-        Self { code, ..self }
-    }
-}
-
 /// A benchmark that could not be measured.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) id: BenchId,
     pub(crate) error: MeasureError,
-}
-
-/// How to execute.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ExecOptions {
-    /// Commands at once.
-    pub(crate) jobs: NonZeroUsize,
-    /// What is different from the ordinary measurement environment.
-    pub(crate) disturbance: Disturbance,
-    /// Where stacks would begin here if nothing were done about it.
-    pub(crate) stack: StackOffset,
-    /// Whether Valgrind's output is kept for a replay.
-    pub(crate) keep: bool,
 }
 
 /// Executes all commands in their order.
@@ -231,37 +158,6 @@ fn callgrind(
     ));
     options.push(format!("--log-file={}/log", directory.display()));
     command(planned, path, valgrind, &options, how)
-}
-
-/// A benchmark under Valgrind with these options, in the measurement environment.
-pub(super) fn command(
-    planned: &Planned,
-    path: &Path,
-    valgrind: &Valgrind,
-    options: &[String],
-    how: ExecOptions,
-) -> Command {
-    let disturbance = how.disturbance;
-    let mut command = Command::new(&valgrind.path);
-    command.current_dir(&planned.directory).env_clear();
-    let mut env_vars = planned.env_vars.clone();
-    // The measurement environment's tunables come last: the fingerprint says that they are in force.
-    env_vars.insert("GLIBC_TUNABLES".to_owned(), TUNABLES.to_owned());
-    if disturbance.env_vars > 0 {
-        let value = "x".repeat(disturbance.env_vars);
-        env_vars.insert("ICGATE_DISTURBANCE".to_owned(), value);
-    }
-    let mut arguments = planned.arguments.clone();
-    if disturbance.argument > 0 {
-        arguments.push("x".repeat(disturbance.argument));
-    }
-    let filling = how
-        .stack
-        .fill(&path.to_string_lossy(), &arguments, &env_vars);
-    env_vars.insert(STACK_VARIABLE.to_owned(), filling);
-    command.envs(env_vars);
-    command.args(options).arg(path).args(arguments);
-    command
 }
 
 /// Options of the harness that the measurement environment or the output directory decides.

@@ -11,7 +11,7 @@ use icgate_core::profile::heap_tools::{dhat, memcheck};
 use crate::environment::{EnvironmentDirectory, Valgrind};
 use crate::error::MeasureError;
 use crate::harness::valgrind_shim::STATIC_ALLOCATOR;
-use crate::measure::execute::{ExecOptions, command};
+use crate::measure::command::{ExecOptions, command};
 use crate::measure::record::Planned;
 use crate::{paths, process};
 

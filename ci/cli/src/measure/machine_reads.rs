@@ -10,7 +10,7 @@ use icgate_core::profile::system_calls::asked;
 
 use crate::environment::{EnvironmentDirectory, Valgrind};
 use crate::error::MeasureError;
-use crate::measure::execute::{ExecOptions, command};
+use crate::measure::command::{ExecOptions, command};
 use crate::measure::record::Planned;
 use crate::{paths, process};
 

@@ -9,6 +9,7 @@
 //! and how many at once. Counts do not depend on load, so as many run as there are processors.
 
 pub(crate) mod base_run;
+mod command;
 mod execute;
 mod heap_tools;
 mod inline_stacks;
@@ -46,8 +47,9 @@ use crate::harness;
 use crate::io::store;
 
 use crate::io::output;
-use execute::ExecOptions;
-pub(crate) use execute::{Disturbance, Failure};
+pub(crate) use command::Disturbance;
+use command::ExecOptions;
+pub(crate) use execute::Failure;
 use progress::Progress;
 use record::{Plan, Planned};
 use stored::StoredExecutables;

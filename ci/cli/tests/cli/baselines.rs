@@ -146,7 +146,7 @@ fn a_regression_is_red_and_named_by_function_and_line() {
         &[
             "regressed steady/checksum/n100",
             "in sample::mix (inlined)",
-            "at src/lib.rs:10",
+            "at src/lib.rs:12",
         ],
     );
     check.says(

@@ -62,8 +62,8 @@ fn an_interruption_leaves_nothing_behind() {
         .unwrap();
     assert_eq!(status.code(), Some(130), "{said}");
     assert!(
-        said.contains("\x1b[?25h"),
-        "the cursor is shown again: {said:?}"
+        !said.contains('\x1b'),
+        "a pipe gets no control characters: {said:?}"
     );
     assert!(
         said.contains("icgate: interrupted; no file is half-written"),

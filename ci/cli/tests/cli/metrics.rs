@@ -84,7 +84,7 @@ fn misses_and_allocations_turn_red_and_name_their_function() {
         repository.write("src/points.rs", &unrelated);
         repository
             .icgate(&CHECK)
-            .says(0, &["pass: 1 benchmark checked"]);
+            .says(0, &["pass: 1 benchmark judged"]);
     }
     repository.write("src/points.rs", &points);
 

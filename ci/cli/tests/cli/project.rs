@@ -154,7 +154,7 @@ fn only_what_costs_no_more_than_an_empty_function_is_empty() {
         .says(0, &[warning, "written"]);
     sample
         .check("vacuous")
-        .says(0, &["pass: 3 benchmarks checked"]);
+        .says(0, &["pass: 3 benchmarks judged"]);
 }
 
 #[test]

@@ -14,10 +14,10 @@ fn a_cause_is_proven_and_its_commit_found() {
     let proof = repository.icgate(&["explain", ID, "--base", first, "--prove"]);
     proof.says(
         0,
-        &["proven: src/lib.rs:5 adds +", "without it: 0", "1 build,"],
+        &["proven: src/lib.rs:7 adds +", "without it: 0", "2 builds,"],
     );
     let late = repository.icgate(&["explain", ID, "--base", first, "--prove", "--budget", "0"]);
-    late.says(0, &["unknown: src/lib.rs:5 was not tested alone"]);
+    late.says(0, &["unknown: src/lib.rs:7 was not tested alone"]);
     let json = repository.icgate(&[
         "explain", ID, "--base", first, "--prove", "--format", "json",
     ]);

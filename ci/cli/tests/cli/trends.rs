@@ -118,7 +118,7 @@ fn without_git_there_is_no_history() {
         2,
         &[
             "git has no history of baselines in `",
-            "fix: run icgate in a clone",
+            "or run icgate in a clone",
         ],
     );
 }

@@ -28,13 +28,18 @@ pub enum CoverageError {
     Nothing,
     /// It is of one platform, and base has baselines for others.
     #[diagnostic(help("{}", other_platform(expected, measured)))]
-    #[error("the run is of {measured}, and {} is to be judged", expected.join(" and "))]
+    #[error("the run is of {measured}, and {} to be judged", are(expected))]
     Platform {
         /// The platforms that base has baselines for, or the one that was asked for.
         expected: Vec<String>,
         /// The run's.
         measured: String,
     },
+}
+
+fn are(expected: &[String]) -> String {
+    let verb = if expected.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", expected.join(" and "))
 }
 
 /// Only a platform that the run is of can be judged, and only where base knows it.

@@ -385,7 +385,8 @@ mod tests {
     #[test]
     fn words_are_quoted_for_the_shell() {
         assert_eq!(quoted("a/Cargo.toml"), "a/Cargo.toml");
-        assert_eq!(quoted("it's; rm"), r"'it'\''s; rm'");
+        assert_eq!(quoted("it's; rm"), "\"it's; rm\"");
+        assert_eq!(quoted("$(rm)"), "'$(rm)'");
         assert_eq!(quoted(""), "''");
     }
 }

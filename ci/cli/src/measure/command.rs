@@ -1,0 +1,109 @@
+//! A benchmark's command under Valgrind, in the measurement environment or in a disturbed one.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::Command;
+
+use crate::environment::{STACK_VARIABLE, StackOffset, TUNABLES, Valgrind};
+use crate::measure::record::Planned;
+
+/// How a measurement environment differs from the ordinary one, to see what moves when nothing should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Disturbance {
+    /// Bytes of environment beyond the ordinary.
+    env_vars: usize,
+    /// Characters of path beyond the ordinary.
+    pub(super) path: usize,
+    /// Bytes of one more argument, which the harness passes over: it lies on the heap before all
+    /// that the benchmark allocates.
+    argument: usize,
+    /// Bytes by which code is further on in the executable.
+    pub(super) code: u64,
+}
+
+impl Disturbance {
+    /// The ordinary measurement environment.
+    pub(crate) const NONE: Self = Self {
+        env_vars: 0,
+        path: 0,
+        argument: 0,
+        code: 0,
+    };
+    /// A larger environment, a longer path and a fuller heap, of sizes that no alignment divides.
+    pub(crate) const USUAL: Self = Self {
+        env_vars: 3_001,
+        path: 29,
+        argument: 1_777,
+        code: 0,
+    };
+
+    /// Another measurement environment for each round: first the ordinary one, then the usual disturbance, then
+    /// ever other sizes.
+    pub(crate) const fn of_round(round: u32) -> Self {
+        let round = round as usize;
+        match round {
+            0 => Self::NONE,
+            1 => Self::USUAL,
+            // Multiples of primes, so that no two rounds are alike in any of the three.
+            _ => Self {
+                env_vars: round * 977 % 5_003,
+                path: 2 + round * 13 % 61,
+                argument: 1 + round * 599 % 4_001,
+                code: 0,
+            },
+        }
+    }
+}
+
+impl Disturbance {
+    /// The same with code elsewhere: ever another share of a page, in steps that functions are
+    /// aligned to.
+    pub(crate) const fn with_code_moved(self, round: u32) -> Self {
+        let code = round as u64 * 1_232 % 4_096;
+        Self { code, ..self }
+    }
+}
+
+/// How to execute.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ExecOptions {
+    /// Commands at once.
+    pub(crate) jobs: NonZeroUsize,
+    /// What is different from the ordinary measurement environment.
+    pub(crate) disturbance: Disturbance,
+    /// Where stacks would begin here if nothing were done about it.
+    pub(crate) stack: StackOffset,
+    /// Whether Valgrind's output is kept for a replay.
+    pub(crate) keep: bool,
+}
+
+/// A benchmark under Valgrind with these options, in the measurement environment.
+pub(super) fn command(
+    planned: &Planned,
+    path: &Path,
+    valgrind: &Valgrind,
+    options: &[String],
+    how: ExecOptions,
+) -> Command {
+    let disturbance = how.disturbance;
+    let mut command = Command::new(&valgrind.path);
+    command.current_dir(&planned.directory).env_clear();
+    let mut env_vars = planned.env_vars.clone();
+    // The measurement environment's tunables come last: the fingerprint says that they are in force.
+    env_vars.insert("GLIBC_TUNABLES".to_owned(), TUNABLES.to_owned());
+    if disturbance.env_vars > 0 {
+        let value = "x".repeat(disturbance.env_vars);
+        env_vars.insert("ICGATE_DISTURBANCE".to_owned(), value);
+    }
+    let mut arguments = planned.arguments.clone();
+    if disturbance.argument > 0 {
+        arguments.push("x".repeat(disturbance.argument));
+    }
+    let filling = how
+        .stack
+        .fill(&path.to_string_lossy(), &arguments, &env_vars);
+    env_vars.insert(STACK_VARIABLE.to_owned(), filling);
+    command.envs(env_vars);
+    command.args(options).arg(path).args(arguments);
+    command
+}
