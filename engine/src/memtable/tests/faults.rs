@@ -210,7 +210,7 @@ fn the_last_handle_ends_the_thread_after_a_last_flush() {
 fn a_failed_round_is_reported_and_a_later_one_flushes() {
     let door = Door::default();
     let table = Memtable::in_memory(door.clone(), background()).expect("opens");
-    door.inner.fail(&[Fault::Refuse; 40]);
+    door.inner.refuse();
     table.put(Item::new(1)).expect("is put");
     let failed = table.flush(LONG).expect_err("it is refused");
     assert!(

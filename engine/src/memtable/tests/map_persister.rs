@@ -30,6 +30,7 @@ pub(super) struct MapPersister(Arc<Mutex<State>>);
 struct State {
     items: BTreeMap<u8, Item>,
     faults: Vec<Fault>,
+    is_refusing: bool,
     is_unreadable: bool,
     calls: u64,
 }
@@ -52,7 +53,14 @@ impl MapPersister {
     pub(super) fn heal(&self) {
         let mut state = self.0.lock();
         state.faults.clear();
+        state.is_refusing = false;
         state.is_unreadable = false;
+    }
+
+    /// Changes are refused from now on, however often they are tried. A number of faults would be used
+    /// up by a flushing thread that retries while the test is not running.
+    pub(super) fn refuse(&self) {
+        self.0.lock().is_refusing = true;
     }
 
     /// Reads fail from now on.
@@ -75,7 +83,8 @@ impl MapPersister {
     ) -> Result<(), PersistError> {
         let mut state = self.0.lock();
         state.calls += 1;
-        let fault = state.faults.pop();
+        let standing = state.is_refusing.then_some(Fault::Refuse);
+        let fault = standing.or_else(|| state.faults.pop());
         let count = match fault {
             Some(Fault::Refuse) => 0,
             Some(Fault::Partial | Fault::Panic) => work.len() / 2,
