@@ -75,6 +75,8 @@ pub mod memtable;
 
 pub mod store;
 
+pub mod run;
+
 pub use self::engine::{Engine, Options};
 
 mod fields;

@@ -124,6 +124,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "kv",
             "memtable",
             "store",
+            "run",
             "torture",
         ],
     ),
