@@ -22,9 +22,24 @@ const FILL_BYTES: usize = 4 << 10;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
+/// A locked file.
+///
+/// It is unlocked when dropped, and not merely closed: a child process that another thread starts
+/// has a copy of every open file until it runs its own program, and a lock lasts as long as any copy
+/// does. Whoever closes a log and opens it again would find it in use.
+#[derive(Debug)]
+pub struct DiskLock(File);
+
+impl Drop for DiskLock {
+    fn drop(&mut self) {
+        // Where that fails, the lock ends with the last copy.
+        let _ = self.0.unlock();
+    }
+}
+
 impl Vfs for Disk {
     type File = File;
-    type Lock = File;
+    type Lock = DiskLock;
     type Monitor<T: Send + 'static> = ParkingMonitor<T>;
 
     fn create(&self, path: &Path) -> io::Result<File> {
@@ -106,21 +121,21 @@ impl Vfs for Disk {
         File::open(dir)?.sync_all()
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<File>> {
+    fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
         let file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
+            Ok(()) => Ok(Some(DiskLock(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
 
-    fn is_held(&self, lock: &File, path: &Path) -> io::Result<bool> {
-        let held = lock.metadata()?;
+    fn is_held(&self, lock: &DiskLock, path: &Path) -> io::Result<bool> {
+        let held = lock.0.metadata()?;
         match fs::symlink_metadata(path) {
             Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -254,6 +269,20 @@ impl<T: Send> Monitor<T> for ParkingMonitor<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dropped_lock_is_free_although_a_child_process_has_a_copy_of_its_file() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("LOCK");
+        let held = Disk.lock(&path).expect("it can be locked");
+        let held = held.expect("nobody else has it");
+        // What a child has from its fork until it runs its own program.
+        let copy = held.0.try_clone().expect("it is open");
+        assert!(Disk.lock(&path).expect("it can be asked").is_none());
+        drop(held);
+        assert!(Disk.lock(&path).expect("it can be asked").is_some());
+        drop(copy);
+    }
 
     fn steps<'a>(dir: &'a str, there: &[&str]) -> Vec<Step<'a>> {
         creation(Path::new(dir), |path| {

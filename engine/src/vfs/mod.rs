@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use self::disk::{Disk, ParkingMonitor};
+pub use self::disk::{Disk, DiskLock, ParkingMonitor};
 pub use self::memory::{Memory, MemoryFile, MemoryLock};
 pub use self::sim::{Calls, Failure, Plan, Sim, SimFile, SimLock};
 
