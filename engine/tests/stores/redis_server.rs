@@ -7,6 +7,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+/// The server's other address, in its own directory.
+const SOCKET: &str = "socket";
+
+/// How often it is looked whether a server is there, and for how long at the most.
+const PAUSE: Duration = Duration::from_millis(10);
+const PATIENT: Duration = Duration::from_mins(5);
+
 /// A server, which ends with its last user.
 pub(crate) struct Server {
     pub(crate) url: String,
@@ -24,54 +31,71 @@ impl Drop for Server {
 impl Server {
     /// A server of our own, with further options, and without persistence unless they say so.
     pub(crate) fn start(options: &[&str]) -> Result<Self, String> {
-        let dir = TempDir::new().map_err(|error| error.to_string())?;
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-        let port = listener
-            .local_addr()
-            .map_err(|error| error.to_string())?
-            .port();
-        drop(listener);
-        let mut server = Self {
-            url: format!("redis://127.0.0.1:{port}"),
-            port,
-            child: None,
-            dir: Some(dir),
-        };
-        server.spawn(options)?;
-        Ok(server)
+        let begun = Instant::now();
+        loop {
+            let dir = TempDir::new().map_err(|error| error.to_string())?;
+            let port = free_port().map_err(|error| error.to_string())?;
+            let mut server = Self {
+                url: format!("redis://127.0.0.1:{port}"),
+                port,
+                child: None,
+                dir: Some(dir),
+            };
+            if server.try_spawn(options, begun)? {
+                return Ok(server);
+            }
+        }
     }
 
-    /// Starts the process, on the same port and in the same directory as before.
+    /// Starts the process again, on the same port and in the same directory as before.
     pub(crate) fn spawn(&mut self, options: &[&str]) -> Result<(), String> {
+        let begun = Instant::now();
+        while !self.try_spawn(options, begun)? {
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Starts the process, and waits until it answers. Says no where it has ended by itself, since
+    /// somebody else has taken the port meanwhile.
+    fn try_spawn(&mut self, options: &[&str], begun: Instant) -> Result<bool, String> {
         let dir = self.dir.as_ref().expect("the server is our own");
-        let child = Command::new("redis-server")
+        // The server makes this once it has its port: whoever answers there from then on is it, and
+        // not a server of another test.
+        let socket = dir.path().join(SOCKET);
+        let _ = std::fs::remove_file(&socket);
+        let mut child = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+            .args(["--unixsocket", SOCKET])
             .args(options)
             .current_dir(dir.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn();
-        let child = child.map_err(|error| {
-            format!("redis-server: {error}; fix: .ci/setup stores, or set REDIS_URL")
-        })?;
+            .spawn()
+            .map_err(|error| {
+                format!("redis-server: {error}; fix: .ci/setup stores, or set REDIS_URL")
+            })?;
+        while !socket.exists() {
+            let ended = child.try_wait().map_err(|error| error.to_string())?;
+            if let Some(status) = ended {
+                return late(begun, &format!("it ended with {status}")).map(|()| false);
+            }
+            std::thread::sleep(PAUSE);
+        }
         self.child = Some(child);
-        let begun = Instant::now();
         loop {
             let client = redis::Client::open(self.url.as_str()).map_err(|it| it.to_string())?;
             let answer = client
                 .get_connection_with_timeout(Duration::from_secs(1))
                 .and_then(|mut connection| redis::cmd("PING").query::<()>(&mut connection));
             match answer {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
                 // It asks for a password, so it is there.
                 Err(error) if !error.is_io_error() && error.code() != Some("LOADING") => {
-                    return Ok(());
+                    return Ok(true);
                 }
-                Err(error) if begun.elapsed() > Duration::from_secs(30) => {
-                    return Err(format!("redis-server does not answer: {error}"));
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+                Err(error) => late(begun, &error.to_string())?,
             }
         }
     }
@@ -93,6 +117,20 @@ impl Server {
         }
         cmd.query(&mut client.get_connection()?)
     }
+}
+
+/// A port that nobody listens on, for the moment.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Waits a moment, unless there was patience enough.
+fn late(begun: Instant, reason: &str) -> Result<(), String> {
+    if begun.elapsed() > PATIENT {
+        return Err(format!("redis-server does not start: {reason}"));
+    }
+    std::thread::sleep(PAUSE);
+    Ok(())
 }
 
 /// The server that tests share, or why there is none.

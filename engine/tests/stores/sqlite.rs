@@ -11,12 +11,14 @@ use engine::store::{Batch, Clock, Expect, KeyValueStore, KvError, Outcome};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+/// Long enough for 16 threads of a loaded machine to take turns.
+const PATIENT: Duration = Duration::from_mins(10);
+
 fn on(clock: Arc<dyn Clock>, synchronous: Synchronous) -> SqliteOptions {
     SqliteOptions {
         clock,
         synchronous,
-        // Long enough for 16 threads of a loaded machine to take turns.
-        busy: Duration::from_mins(1),
+        busy: PATIENT,
         ..SqliteOptions::default()
     }
 }
@@ -290,7 +292,7 @@ fn table_that_somebody_dropped_is_reported() {
 fn two_handles_see_each_other_and_swap_safely() {
     let (_dir, path) = in_dir();
     let options = || SqliteOptions {
-        busy: Duration::from_mins(1),
+        busy: PATIENT,
         ..SqliteOptions::default()
     };
     let stores = [(); 2].map(|()| SqliteStore::open(&path, options()).unwrap());
@@ -321,7 +323,10 @@ fn new_database_can_be_opened_by_many_at_once() {
             for number in 0..8_u8 {
                 let path = &path;
                 scope.spawn(move || {
-                    let options = SqliteOptions::default();
+                    let options = SqliteOptions {
+                        busy: PATIENT,
+                        ..SqliteOptions::default()
+                    };
                     let store = SqliteStore::open(path, options).unwrap();
                     store.put(&[number + 1], b"value").unwrap();
                 });

@@ -83,8 +83,8 @@ fn background() -> Options {
 }
 
 /// Puts records of ids that rise until one is refused.
-fn fill(table: &Memtable<Item>) -> WriteError {
-    (0..=u8::MAX)
+fn fill(table: &Memtable<Item>, from: u8) -> WriteError {
+    (from..=u8::MAX)
         .find_map(|id| table.put(Item::new(id)).err())
         .expect("the bound is reached")
 }
@@ -99,9 +99,14 @@ fn a_persister_that_hangs_stalls_writers_with_an_error_and_no_reader() {
         ..background()
     };
     let table = Memtable::in_memory(door.clone(), options).expect("opens");
+    // Only a persister that was called can hang, and the thread that calls it may be late.
+    for id in 0..6 {
+        table.put(Item::new(id)).expect("there is room");
+    }
+    door.wait_for_caller();
     let WriteError::Stalled {
         immutables, cause, ..
-    } = fill(&table)
+    } = fill(&table, 6)
     else {
         panic!("the persister hangs");
     };
