@@ -3,10 +3,11 @@
 //!
 //! Wall time is shown, never checked. `FIGURES_MIB` sets the size of the log that recovery
 //! is measured on (1024 by default), `FIGURES_DIR` the folder of the files, and `FIGURES_ONLY` picks one
-//! of append, strict, recovery, replay, snapshot and memtable.
+//! of append, strict, recovery, replay, snapshot, memtable and search.
 
 mod limits;
 mod memtable;
+mod search;
 
 use std::error::Error;
 use std::fs::File;
@@ -51,6 +52,9 @@ fn main() -> Done {
     }
     if wanted("memtable") {
         memtable::print(dir)?;
+    }
+    if wanted("search") {
+        search::print()?;
     }
     Ok(())
 }

@@ -30,6 +30,7 @@ pub mod heap;
 pub mod keyspace;
 pub mod kv;
 pub mod memtable;
+pub mod search;
 pub mod snapshot;
 pub mod stores;
 mod suite;
@@ -49,6 +50,7 @@ pub fn catalogue() -> Vec<Workload> {
         keyspace::workloads(),
         stores::workloads(),
         memtable::workloads(),
+        search::workloads(),
     ];
     suites.into_iter().flatten().collect()
 }

@@ -6,6 +6,7 @@
 //! directory at all.
 
 mod lines;
+mod search;
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write};
@@ -74,6 +75,12 @@ enum Command {
         /// At most so many
         #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
         limit: usize,
+    },
+    /// Find words in keys and values, the best first; exit code 1 where there are none
+    Search {
+        dir: PathBuf,
+        #[command(flatten)]
+        arguments: search::Arguments,
     },
     /// Print what the engine holds
     Stats { dir: PathBuf },
@@ -178,6 +185,7 @@ fn run(command: Command, out: &mut impl Write) -> Result<bool, Failure> {
                 writeln!(out, "{key}\t{value}")?;
             }
         }
+        Command::Search { dir, arguments } => return search::search(&dir, &arguments, out),
         Command::Stats { dir } => stats(&must_exist(&dir)?, out)?,
         Command::Inspect { dir } => return look(&dir, out),
         Command::Repair { dir, new_dir } => {

@@ -70,6 +70,18 @@ pub(crate) enum Bug {
     SwappedPostingKeepsPosition,
     /// A lookup by index believes an older generation that a newer one contradicts.
     IndexReadIgnoresNewer,
+    /// A document that went is still found.
+    SearchFindsDeleted,
+    /// A document that expired is still found.
+    SearchIgnoresExpiry,
+    /// A phrase is found wherever its words are in one place.
+    SearchPhraseIgnoresOrder,
+    /// A prefix does not find the newest words.
+    SearchPrefixMissesNewest,
+    /// Compacted lists know one place a document.
+    SearchCompactionForgetsPlaces,
+    /// What is pending is not read before a search.
+    SearchBeforePending,
 }
 
 #[cfg(not(test))]

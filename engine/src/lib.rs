@@ -77,6 +77,8 @@ pub mod store;
 
 pub mod run;
 
+pub mod search;
+
 pub use self::engine::{Engine, Options};
 
 mod fields;

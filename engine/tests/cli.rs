@@ -233,3 +233,57 @@ fn looking_creates_nothing() {
     );
     assert_eq!(call(dir.path(), &["unknown"]).code, 2);
 }
+
+#[test]
+fn words_of_keys_and_values_are_searched_and_the_best_come_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let puts: [&[&str]; 3] = [
+        &["put", "db", "run/1", "the tool call timed out"],
+        &["put", "db", "run/2", "timed timed"],
+        &["put", "db", "run/1", "a tool", "--keyspace", "other"],
+    ];
+    calls(dir, &puts);
+    let keys = |arguments: &[&str]| {
+        let done = call(dir, &[&["search", "db"], arguments].concat());
+        let key = |line: &str| {
+            let fields: Vec<_> = line.split('\t').collect();
+            assert!(fields[0].parse::<f64>().unwrap() > 0.0, "{line}");
+            format!("{} {}", fields[1], fields[2])
+        };
+        (done.code, done.out.lines().map(key).collect::<Vec<_>>())
+    };
+    let found = |hits: &[&str]| (0, hits.iter().map(|hit| (*hit).to_owned()).collect());
+    assert_eq!(keys(&["timed"]), found(&["default run/2", "default run/1"]));
+    assert_eq!(keys(&["\"tool call\""]), found(&["default run/1"]));
+    assert_eq!(
+        keys(&["tool", "--keyspace", "other"]),
+        found(&["other run/1"])
+    );
+    assert_eq!(
+        keys(&["key:run", "--prefix", "run/2"]),
+        found(&["default run/2"])
+    );
+    assert_eq!(keys(&["call timed", "--any", "--limit", "1"]).1.len(), 1);
+    assert_eq!(keys(&["nothing"]), (1, Vec::new()));
+    for (arguments, reason) in [
+        (&["search", "db", "\"open"][..], "byte 0 is not closed"),
+        (&["search", "db", "!"], "has no word"),
+        (
+            &["search", "db", "a", "--keyspace", "b"],
+            "there is no keyspace `b`",
+        ),
+        (
+            &["search", "elsewhere", "a"],
+            "there is no directory `elsewhere`",
+        ),
+    ] {
+        let refused = call(dir, arguments);
+        assert_eq!(
+            (refused.code, refused.out.as_str()),
+            (2, ""),
+            "{arguments:?}"
+        );
+        assert!(refused.err.contains(reason), "{}", refused.err);
+    }
+}

@@ -125,6 +125,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "memtable",
             "store",
             "run",
+            "search",
             "torture",
         ],
     ),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::catalog::KeyspaceType;
 use super::error::CommitError;
 use super::sequencer::Space;
-use super::{Inner, ReadView};
+use super::{Engine, Inner, ReadView};
 use crate::map::{Bounds, Item, MapView, Scan, Value, prefix_bounds};
 use crate::wal::Lsn;
 
@@ -43,6 +43,22 @@ impl Keyspace {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.space.name
+    }
+
+    /// Whether it is a handle of `engine`.
+    pub(crate) fn is_of(&self, engine: &Engine) -> bool {
+        Arc::ptr_eq(&self.inner.shared, &engine.inner.shared)
+    }
+
+    /// Whether somebody is told of its changes.
+    #[cfg(test)]
+    pub(crate) fn is_observed(&self) -> bool {
+        self.space.observers.is_any()
+    }
+
+    /// Its number, which it keeps.
+    pub(crate) fn id(&self) -> u32 {
+        self.space.id
     }
 
     /// What it holds.

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::catalog::{self, HOLDER, KEYSPACE, KeyspaceType};
 use super::error::{Changed, CommitError, Conflict};
 use super::log::{Log, Prepared};
+use super::observer::{Observers, Told};
 use super::view::{Applied, Refused, View};
 use crate::frame::{Kind, Record};
 use crate::injected_bug::{Bug, injected};
@@ -40,6 +41,8 @@ pub(super) struct Space {
     pub map: Map,
     /// Whether its creation committed.
     pub is_committed: AtomicBool,
+    /// Who is told of changes to it.
+    pub observers: Observers,
 }
 
 impl Space {
@@ -50,6 +53,7 @@ impl Space {
             kind,
             map,
             is_committed: AtomicBool::new(false),
+            observers: Observers::default(),
         })
     }
 
@@ -155,6 +159,15 @@ pub(super) struct Changes {
     pub records: Vec<ViewRecord>,
 }
 
+/// Tells those who observe a keyspace of one change.
+#[cold]
+pub(super) fn tell_observers(space: &Space, item: Item) {
+    let mut told = Told::default();
+    told.add(space, &item);
+    drop(item);
+    told.send();
+}
+
 impl Sequencer {
     /// An error unless the engine takes changes.
     pub(super) fn check_open(&self) -> Result<(), CommitError> {
@@ -193,8 +206,12 @@ impl Sequencer {
         self.check_open()?;
         let lsn = Lsn(self.number(1, |log| Ok(log.append(record)?.first.0))?);
         if !injected(Bug::ApplyLate) {
+            let changed = space.observers.is_any().then(|| item.clone());
             // Nothing here calls anybody else's code.
             space.map.apply_numbered(key, item, || lsn);
+            if let Some(item) = changed {
+                tell_observers(space, item.unwrap_or_else(|| Item::tombstone(lsn, key)));
+            }
         }
         Ok(lsn)
     }
@@ -229,11 +246,14 @@ impl Sequencer {
         // A view's code may panic. Then the memory is not what the log says, and stays closed.
         self.state = State::Failed("a view panicked while it was told of a record".into());
         let mut lsn = first;
+        let mut told = Told::default();
         for (space, item) in changes.items.drain(..) {
             item.set_version(Lsn(lsn));
             lsn += 1;
+            told.add(&space, &item);
             self.apply(&space, item);
         }
+        told.send();
         for record in &changes.records {
             let applied = Applied {
                 lsn: Lsn(lsn),

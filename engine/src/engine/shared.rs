@@ -9,9 +9,9 @@ use parking_lot::{Mutex, RwLock};
 
 use super::error::{CheckpointError, CommitError};
 use super::log::{Log, Saved};
-use super::sequencer::{Gate, Sequencer, Space, State};
+use super::sequencer::{Gate, Sequencer, Space, State, tell_observers};
 use super::{KEY_BYTES_MAX, VALUE_BYTES_MAX, catalog, change};
-use crate::frame::Kind;
+use crate::frame::{Kind, Record};
 use crate::injected_bug::{Bug, injected};
 use crate::map::{Item, MapView};
 use crate::wal::{Lsn, MaintainError, Mode, Poisoned};
@@ -169,7 +169,7 @@ impl Shared {
             (Kind::KV_DELETE, None)
         };
         let written = if self.mode == Mode::InMemory {
-            self.write_in_memory(space, key, item)
+            self.write_in_memory(space, change::record(kind, &payload), key, item)
         } else {
             let late = injected(Bug::ApplyLate).then(|| item.clone());
             let record = change::record(kind, &payload);
@@ -184,6 +184,7 @@ impl Shared {
             SCRATCH.set(payload);
         }
         let lsn = written?;
+        space.observers.settle();
         self.promise(Lsn(lsn.0 + 1))?;
         Ok(lsn)
     }
@@ -192,7 +193,8 @@ impl Shared {
     /// each key.
     fn write_in_memory(
         &self,
-        space: &Space,
+        space: &Arc<Space>,
+        record: Record<'_>,
         key: &[u8],
         item: Option<Item>,
     ) -> Result<Lsn, CommitError> {
@@ -206,6 +208,11 @@ impl Shared {
             drop(beside);
             self.sequence(|sequencer| sequencer.check_open())?;
             return Err(CommitError::Closed);
+        }
+        if space.observers.is_any() {
+            // Who observes is told in the order of the versions, and of one commit after the other.
+            drop(beside);
+            return self.sequence(|sequencer| sequencer.write(space, record, key, item));
         }
         let number = || Lsn(next.fetch_add(1, Ordering::Relaxed));
         Ok(space.map.apply_numbered(key, item, number))
@@ -368,11 +375,15 @@ impl Shared {
                     // It may have been given another value since.
                     if space.version(item.key()) == item.version().0 {
                         let gone = Item::tombstone(item.version(), item.key());
-                        drop(space.map.apply(gone));
+                        drop(space.map.apply(gone.clone()));
+                        if space.observers.is_any() {
+                            tell_observers(space, gone);
+                        }
                         self.counted.swept.fetch_add(1, Ordering::Relaxed);
                     }
                 }
             });
+            space.observers.settle();
         }
     }
 

@@ -401,6 +401,9 @@ impl<'e> Transaction<'e> {
             committed
         })?;
         if end > first {
+            for space in spaces.values() {
+                space.observers.settle();
+            }
             shared.promise(end)?;
         }
         Ok((first, end))

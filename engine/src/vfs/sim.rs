@@ -161,6 +161,11 @@ impl Sim {
         self.world.lock().now_us += us;
     }
 
+    /// Sets the clock, forward or back.
+    pub fn set_now_us(&self, now_us: u64) {
+        self.world.lock().now_us = now_us;
+    }
+
     /// The disk after the power went: a fair system that has just started. This one goes on
     /// undisturbed, so that one run serves many seeds.
     #[must_use]

@@ -1,0 +1,366 @@
+//! From clauses to the best documents.
+//!
+//! ```text
+//! clause ──► its documents, and how often each has it      (in order)
+//! all, or any, of them, but those excluded ──► candidates
+//! BM25, summed over the clauses ──► the best
+//! ```
+//!
+//! A document's score is that of Robertson and Zaragoza, *The Probabilistic Relevance Framework: BM25
+//! and Beyond* (2009), with k₁ = 1.2 and b = 0.75:
+//!
+//! ```text
+//!       Σ         idf(c) · f(c, d) · (k₁ + 1) ÷ (f(c, d) + k₁ · (1 − b + b · |d| ÷ average))
+//! clauses c of d           with idf(c) = ln(1 + (N − n(c) + ½) ÷ (n(c) + ½))
+//! ```
+//!
+//! The 1 within the logarithm, which Lucene adds too, keeps the weight of a word above 0 that most
+//! documents have. A clause counts as one word, whatever it is made of: f is how often the phrase, or
+//! any word with the prefix, is in the document, and n how many documents have it.
+//!
+//! Of equal scores the newest document is first.
+
+use super::document::Field;
+use super::error::SearchError;
+use super::index::Index;
+use super::postings::Postings;
+use super::query::{Clause, Limits, Query};
+use crate::injected_bug::{Bug, injected};
+
+const K1: f64 = 1.2;
+const B: f64 = 0.75;
+
+/// A document, and how often it has what was looked for.
+type Matches = Vec<(u32, u32)>;
+
+/// What is left of the work that a search may do.
+struct Budget {
+    limits: Limits,
+    spent: u64,
+}
+
+impl Budget {
+    fn spend(&mut self, postings: u64) -> Result<(), SearchError> {
+        self.spent = self.spent.saturating_add(postings);
+        let max = self.limits.postings;
+        if self.spent > max {
+            let postings = self.spent;
+            return Err(SearchError::TooMuchWork { postings, max });
+        }
+        Ok(())
+    }
+}
+
+/// The best documents and their scores, the best first, and how many there are in all.
+pub(super) fn best(
+    index: &Index,
+    query: &Query,
+    source: Option<u32>,
+) -> Result<(Vec<(u32, f64)>, usize), SearchError> {
+    let mut budget = Budget {
+        limits: query.limits,
+        spent: 0,
+    };
+    let (mut wanted, mut excluded) = (Vec::new(), Vec::new());
+    for clause in &query.clauses {
+        let matches = matches(index, clause, &mut budget)?;
+        if clause.is_excluded {
+            excluded.push(matches);
+        } else {
+            wanted.push(matches);
+        }
+    }
+    let mut candidates = if query.is_any {
+        united(&wanted, index.documents.len())
+    } else {
+        shared(&wanted)
+    };
+    for matches in &excluded {
+        let mut matches = Walk::new(matches);
+        candidates.retain(|number| matches.find(*number).is_none());
+    }
+    let is_within = |number: u32| {
+        let document = &index.documents[number as usize];
+        source.is_none_or(|source| document.source == source)
+            && (query.key_prefix.is_empty()
+                || document
+                    .item
+                    .as_ref()
+                    .is_some_and(|item| item.key().starts_with(&query.key_prefix)))
+    };
+    if source.is_some() || !query.key_prefix.is_empty() {
+        candidates.retain(|number| is_within(*number));
+    }
+    let total = candidates.len();
+    let mut scored = scored(index, &candidates, &wanted);
+    let by_rank = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
+    if query.limit < scored.len() {
+        if query.limit > 0 {
+            scored.select_nth_unstable_by(query.limit - 1, by_rank);
+        }
+        scored.truncate(query.limit);
+    }
+    scored.sort_unstable_by(by_rank);
+    Ok((scored, total))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of documents and tokens are far below 2^53"
+)]
+fn scored(index: &Index, candidates: &[u32], wanted: &[Matches]) -> Vec<(u32, f64)> {
+    let documents = index.live as f64;
+    let average = index.tokens as f64 / documents.max(1.0);
+    let mut scored: Vec<_> = candidates.iter().map(|number| (*number, 0.0)).collect();
+    for matches in wanted {
+        let having = matches.len() as f64;
+        let idf = (1.0 + (documents - having + 0.5) / (having + 0.5)).ln();
+        let mut matches = Walk::new(matches);
+        for (number, score) in &mut scored {
+            let Some(count) = matches.find(*number) else {
+                continue;
+            };
+            let (count, length) = (f64::from(count), f64::from(index.lengths[*number as usize]));
+            let norm = K1 * (1.0 - B + B * length / average);
+            *score += idf * count * (K1 + 1.0) / (count + norm);
+        }
+    }
+    scored
+}
+
+/// Goes through matches in step with documents that rise.
+struct Walk<'a> {
+    rest: &'a [(u32, u32)],
+}
+
+impl<'a> Walk<'a> {
+    fn new(matches: &'a Matches) -> Self {
+        Self { rest: matches }
+    }
+
+    /// How often a document has it, which lies above all that were asked for.
+    #[inline]
+    fn find(&mut self, number: u32) -> Option<u32> {
+        // A galloping search: near ones in a step, far ones in the logarithm of the distance.
+        let mut step = 1;
+        while step < self.rest.len() && self.rest[step].0 <= number {
+            step *= 2;
+        }
+        let near = &self.rest[..self.rest.len().min(step)];
+        let before = near.partition_point(|(one, _)| *one < number);
+        self.rest = &self.rest[before..];
+        let (found, count) = self.rest.first()?;
+        (*found == number).then_some(*count)
+    }
+}
+
+/// The documents that are in all lists.
+fn shared(lists: &[Matches]) -> Vec<u32> {
+    let Some(shortest) = lists.iter().min_by_key(|list| list.len()) else {
+        return Vec::new();
+    };
+    let mut found: Vec<_> = shortest.iter().map(|(number, _)| *number).collect();
+    for list in lists {
+        if !std::ptr::eq(list, shortest) {
+            let mut list = Walk::new(list);
+            found.retain(|number| list.find(*number).is_some());
+        }
+    }
+    found
+}
+
+/// The documents that are in any list.
+fn united(lists: &[Matches], documents: usize) -> Vec<u32> {
+    if let [list] = lists {
+        return list.iter().map(|(number, _)| *number).collect();
+    }
+    let all = || lists.iter().flatten().map(|(number, _)| *number);
+    sum(
+        all().map(|number| (number, 1)),
+        lists.iter().map(Vec::len).sum(),
+        documents,
+    )
+    .into_iter()
+    .map(|(number, _)| number)
+    .collect()
+}
+
+/// Matches in any order, summed by document and in order. Of many, an array of all documents is
+/// filled; few are sorted.
+fn sum(matches: impl Iterator<Item = (u32, u32)>, len: usize, documents: usize) -> Matches {
+    if len > documents / 16 {
+        let mut counts = vec![0_u32; documents];
+        for (number, count) in matches {
+            let sum = &mut counts[number as usize];
+            *sum = sum.saturating_add(count);
+        }
+        let counts = (0..).zip(counts);
+        return counts.filter(|(_, count)| *count > 0).collect();
+    }
+    let mut sorted: Matches = matches.collect();
+    sorted.sort_unstable();
+    sorted.dedup_by(|(next, count), (kept, sum)| {
+        let is_same = next == kept;
+        if is_same {
+            *sum = sum.saturating_add(*count);
+        }
+        is_same
+    });
+    sorted
+}
+
+/// The documents that have a clause, in any of its fields.
+fn matches(index: &Index, clause: &Clause, budget: &mut Budget) -> Result<Matches, SearchError> {
+    let fields = Field::ALL.into_iter();
+    let fields = fields.filter(|field| clause.field.is_none_or(|wanted| wanted == *field));
+    let mut lists: Vec<Vec<Vec<&Postings>>> = Vec::new();
+    for field in fields {
+        let last = clause.tokens.len() - 1;
+        let of_token = |(at, token): (usize, &String)| {
+            let is_prefix = clause.is_prefix && at == last;
+            lists_of(index, field, token, is_prefix, budget.limits.expansions)
+        };
+        let found = clause.tokens.iter().enumerate().map(of_token);
+        lists.push(found.collect::<Result<_, _>>()?);
+    }
+    if clause.tokens.len() > 1 {
+        let mut all = Vec::new();
+        for tokens in &lists {
+            all.extend(phrase(index, tokens, budget)?);
+        }
+        let len = all.len();
+        return Ok(sum(all.into_iter(), len, index.documents.len()));
+    }
+    let lists: Vec<&Postings> = lists.into_iter().flatten().flatten().collect();
+    let len = lists.iter().map(|list| list.len()).sum();
+    budget.spend(len as u64)?;
+    let is_live = |number: u32| index.lengths[number as usize] != 0;
+    let of_list = |list: &&'_ Postings| {
+        let found = list.iter().map(|it| (it.document, it.count));
+        found.filter(|(number, _)| is_live(*number)).collect()
+    };
+    if let [list] = &lists[..] {
+        return Ok(of_list(list));
+    }
+    let all = lists.iter().flat_map(|list| list.iter());
+    let all = all.map(|it| (it.document, it.count));
+    let all = all.filter(|(number, _)| is_live(*number));
+    Ok(sum(all, len, index.documents.len()))
+}
+
+/// The postings of a token of a field, or of all terms that begin with it.
+fn lists_of<'a>(
+    index: &'a Index,
+    field: Field,
+    token: &str,
+    is_prefix: bool,
+    max: usize,
+) -> Result<Vec<&'a Postings>, SearchError> {
+    let mut term = Vec::new();
+    field.term(token, &mut term);
+    let numbers = if is_prefix {
+        let found = index.dictionary.with_prefix(&term, max);
+        found.ok_or_else(|| SearchError::TooManyExpansions {
+            prefix: token.to_owned(),
+            max,
+        })?
+    } else {
+        index.dictionary.get(&term).into_iter().collect()
+    };
+    let list = |number: u32| &index.postings[number as usize];
+    Ok(numbers.into_iter().map(list).collect())
+}
+
+/// A place in a document, as a number that sorts like it.
+fn place(document: u32, position: u32) -> u64 {
+    u64::from(document) << 32 | u64::from(position)
+}
+
+fn document_of(place: u64) -> u32 {
+    (place >> 32) as u32
+}
+
+/// The documents of a phrase: of each token the lists of its terms. The rarest token gives the places
+/// where it may begin, and each other one takes away those that it does not stand at.
+fn phrase(
+    index: &Index,
+    tokens: &[Vec<&Postings>],
+    budget: &mut Budget,
+) -> Result<Matches, SearchError> {
+    let cost = |lists: &[&Postings]| lists.iter().map(|list| list.occurrences()).sum::<u64>();
+    let mut order: Vec<usize> = (0..tokens.len()).collect();
+    order.sort_by_key(|at| cost(&tokens[*at]));
+    let Some((first, rest)) = order.split_first() else {
+        return Ok(Matches::new());
+    };
+    if tokens[*first].is_empty() {
+        return Ok(Matches::new());
+    }
+    for lists in tokens {
+        budget.spend(cost(lists))?;
+    }
+    let mut begins = Vec::new();
+    for list in &tokens[*first] {
+        for posting in list.iter() {
+            if index.lengths[posting.document as usize] == 0 {
+                continue;
+            }
+            let positions = posting.positions();
+            let begin = positions.filter_map(|it| it.checked_sub(offset(*first)));
+            begins.extend(begin.map(|begin| place(posting.document, begin)));
+        }
+    }
+    if tokens[*first].len() > 1 {
+        begins.sort_unstable();
+    }
+    for at in rest {
+        let is_there = standing(&begins, &tokens[*at], offset(*at));
+        let mut is_there = is_there.into_iter();
+        begins.retain(|_| is_there.next() == Some(true));
+    }
+    let of_document = begins.chunk_by(|a, b| document_of(*a) == document_of(*b));
+    let count = |begins: &[u64]| u32::try_from(begins.len()).unwrap_or(u32::MAX);
+    Ok(of_document
+        .map(|begins| (document_of(begins[0]), count(begins)))
+        .collect())
+}
+
+/// How far after the beginning of a phrase a token stands.
+fn offset(at: usize) -> u32 {
+    let at = if injected(Bug::SearchPhraseIgnoresOrder) {
+        0
+    } else {
+        at
+    };
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Of each beginning whether one of `lists` stands at `offset` after it.
+fn standing(begins: &[u64], lists: &[&Postings], offset: u32) -> Vec<bool> {
+    let mut is_there = vec![false; begins.len()];
+    for list in lists {
+        let mut at = 0;
+        for posting in list.iter() {
+            let from = place(posting.document, 0);
+            while at < begins.len() && begins[at] < from {
+                at += 1;
+            }
+            if at == begins.len() {
+                break;
+            }
+            if document_of(begins[at]) != posting.document {
+                continue;
+            }
+            let begin = posting.positions().filter_map(|it| it.checked_sub(offset));
+            for begin in begin.map(|begin| place(posting.document, begin)) {
+                while at < begins.len() && begins[at] < begin {
+                    at += 1;
+                }
+                if begins.get(at) == Some(&begin) {
+                    is_there[at] = true;
+                }
+            }
+        }
+    }
+    is_there
+}
