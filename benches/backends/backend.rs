@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use engine::store::{self, KeyValueStore};
+use engine::kv::{self, KeyValueStore};
 use tempfile::TempDir;
 
 /// A store, and how it is called in the table.
@@ -68,7 +68,7 @@ pub(crate) fn all() -> Result<Backends, Box<dyn Error>> {
     let mut stores = Vec::new();
     for (name, url) in urls {
         if name.contains(&only) {
-            let store = store::open(&url)?;
+            let store = kv::open(&url)?;
             store.clear()?;
             stores.push(Backend { name, store });
         }
@@ -97,7 +97,7 @@ fn redis(dir: &std::path::Path) -> Result<(String, Option<Server>), Box<dyn Erro
     let server = Server(child);
     let url = format!("redis://127.0.0.1:{port}");
     let begun = Instant::now();
-    while let Err(error) = store::open(&url) {
+    while let Err(error) = kv::open(&url) {
         if begun.elapsed() > Duration::from_secs(20) {
             return Err(error.into());
         }

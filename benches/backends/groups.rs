@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use benches::data;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
-use engine::store::{Batch, KeyValueStore};
+use engine::kv::{Batch, KeyValueStore};
 
 use crate::backend::Backend;
 

@@ -5,25 +5,22 @@
 //! is measured on (1024 by default), `FIGURES_DIR` the folder of the files, and `FIGURES_ONLY` picks one
 //! of append, strict, recovery, replay, snapshot, memtable and search.
 
+mod keyspace;
 mod limits;
 mod memtable;
 mod search;
 
 use std::error::Error;
-use std::fs::File;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use benches::data::Random;
 use benches::frame::record;
-use bytes::Bytes;
 use engine::frame::Batch;
-use engine::kv::{Change, Store, checkpoint, write_snapshot};
-use engine::snapshot::{Meta, PAIRS, Pairs, read, save};
-use engine::vfs::{Disk, Vfs};
-use engine::wal::{Lsn, Mode, Options, Origin, Wal};
-use limits::{Limits, best, best_of, gb_per_s, timed};
+use engine::vfs::Disk;
+use engine::wal::{Mode, Options, Wal};
+use limits::{Limits, best, gb_per_s};
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -45,10 +42,10 @@ fn main() -> Done {
         recovery(dir, &limits)?;
     }
     if wanted("replay") {
-        replay(dir)?;
+        keyspace::replay(dir)?;
     }
     if wanted("snapshot") {
-        snapshots(dir)?;
+        keyspace::snapshots(dir)?;
     }
     if wanted("memtable") {
         memtable::print(dir)?;
@@ -270,174 +267,5 @@ fn recovery(dir: &Path, limits: &Limits) -> Done {
         }
         std::fs::remove_dir_all(path)?;
     }
-    Ok(())
-}
-
-fn pairs(count: usize) -> impl Iterator<Item = (Bytes, Bytes)> {
-    let mut random = Random::new(9);
-    // An odd factor: no two numbers give the same key, and neighbours are far apart.
-    (0..count as u64).map(move |number| {
-        let key = format!(
-            "key/{:012x}",
-            number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16
-        );
-        (key.into(), random.bytes(100).into())
-    })
-}
-
-/// Prints the best of three times.
-fn show<T>(what: &str, work: impl FnMut() -> T) {
-    if let Some(taken) = best_of(3, work) {
-        println!("  {what:42} {taken}");
-    }
-}
-
-fn replay(dir: &Path) -> Done {
-    const COUNT: usize = 1_000_000;
-    let path = dir.join("replay");
-    let (wal, _) = Wal::open(Disk, &path, buffered())?;
-    let mut payload = Vec::new();
-    for (key, value) in pairs(COUNT) {
-        wal.append(Change::put(&mut payload, &key, &value))?;
-    }
-    wal.close()?;
-    let (wal, _) = Wal::open(Disk, &path, buffered())?;
-    println!(
-        "\nreplay of 1 M puts, 16 B keys, 100 B values, distinct, verified before\n  aim: 300 ms"
-    );
-    show("visited, nothing built", || {
-        let bytes = wal.entries().flatten().map(|entry| entry.payload.len());
-        bytes.sum::<usize>() == COUNT * 120
-    });
-    show("into a list of entries (Bytes)", || {
-        wal.entries().flatten().collect::<Vec<_>>()
-    });
-    show("into a Store (hash + order)", || {
-        Store::rebuild(wal.entries())
-    });
-    let store = Store::rebuild(wal.entries())?;
-    assert_eq!(store.len(), COUNT);
-    drop(wal);
-    std::fs::remove_dir_all(path)?;
-    Ok(())
-}
-
-/// A store of `count` keys, as it comes out of its log.
-fn logged_store(dir: &Path, count: usize) -> Result<(Wal<Disk>, Store), Box<dyn Error>> {
-    let (wal, _) = Wal::open(Disk, dir, buffered())?;
-    let mut payload = Vec::new();
-    for (key, value) in pairs(count) {
-        wal.append(Change::put(&mut payload, &key, &value))?;
-    }
-    wal.sync()?;
-    let store = Store::rebuild(wal.entries())?;
-    Ok((wal, store))
-}
-
-fn snapshots(dir: &Path) -> Done {
-    const COUNT: usize = 1_000_000;
-    let dir = dir.join("snapshot");
-    let (wal, mut store) = logged_store(&dir, COUNT)?;
-    let view = store.freeze()?;
-    let path = dir.join("unsynced");
-    let mut rounds = Vec::new();
-    let mut len = 0;
-    // As all others the best of three.
-    for lsn in [7, 8, 9].map(Lsn) {
-        let meta = Meta {
-            taken_us: 1,
-            lsn,
-            changes: lsn.0,
-            origin: Origin::default(),
-        };
-        let write = |file: &File| write_snapshot(file, &view, &meta);
-        let timed_write = |file: &File| timed(|| write(file));
-        let (created, new) = timed_write(&Disk.create(&path)?);
-        len = created?;
-        let (_, again) = timed_write(&Disk.open(&path)?);
-        std::fs::remove_file(&path)?;
-        let (saved, synced) = timed(|| save(&Disk, &dir, lsn, write));
-        saved?;
-        rounds.push([again, new, synced]);
-    }
-    let best = |which: usize| rounds.iter().map(|it| it[which]).min_by_key(|it| it.clock);
-    println!(
-        "\nsnapshot of 1 M keys, {} MB ({} B a key)\n  aims: written in 100 ms, ready to serve in 200 ms",
-        len / 1_000_000,
-        len / COUNT as u64
-    );
-    show("pairs visited in order, nothing written", || {
-        let pairs = view.iter().map(|pair| black_box(pair).as_bytes().len());
-        pairs.sum::<usize>()
-    });
-    let what = [
-        "written over an old file, no fsync",
-        "written to a new file, no fsync",
-        "saved: fsync, rename, former one read",
-    ];
-    for (index, what) in what.into_iter().enumerate() {
-        if let Some(taken) = best(index) {
-            println!("  {what:42} {taken}");
-        }
-    }
-    drop(view);
-    let mapped = Disk.map(&dir.join("00000000000000000009.snap"))?;
-    show("load: ready to serve (get), warm, mapped", || {
-        let pairs = read(&mapped)
-            .ok()
-            .and_then(|loaded| Pairs::load(loaded.section(PAIRS)?).ok());
-        assert_eq!(pairs.as_ref().map_or(0, Pairs::len), COUNT);
-        pairs
-    });
-    let loaded = read(&mapped)?;
-    let pairs = Pairs::load(loaded.section(PAIRS).ok_or("no pairs")?)?;
-    show("then a Store (hash + order)", || Store::restore(&pairs));
-    stall(&dir, &wal, store)
-}
-
-/// The longest that a writer waited for one put while a checkpoint was taken, and while what
-/// gathered meanwhile was carried over.
-fn stall(dir: &Path, wal: &Wal<Disk>, mut store: Store) -> Done {
-    let lsn = wal.watermarks().accepted;
-    let begun = Instant::now();
-    let view = store.freeze()?;
-    let frozen = begun.elapsed();
-    let value = [5; 100];
-    let mut random = Random::new(3);
-    let mut put = |store: &mut Store| {
-        let begun = Instant::now();
-        store.put(&random.number().to_le_bytes(), &value);
-        begun.elapsed()
-    };
-    let mut waits = Vec::with_capacity(4_000_000);
-    let begun = Instant::now();
-    let took = std::thread::scope(|scope| {
-        let checkpoint = scope.spawn(move || {
-            let begun = Instant::now();
-            let done = checkpoint(&Disk, dir, wal, &view, lsn);
-            drop(view);
-            done.map(|()| begun.elapsed())
-        });
-        while !checkpoint.is_finished() {
-            waits.push(put(&mut store));
-        }
-        checkpoint.join()
-    });
-    let took = took.map_err(|_| "the checkpoint panicked")??;
-    let during = (waits.len(), begun.elapsed());
-    waits.sort_unstable();
-    let mut after: Vec<_> = (0..waits.len()).map(|_| put(&mut store)).collect();
-    after.sort_unstable();
-    let [longest, later] = [&waits, &after].map(|waits| waits.last().copied().unwrap_or_default());
-    let p999 = waits[waits.len() / 1000 * 999];
-    println!(
-        "  checkpoint of 1 M keys under writes     {:5.0} ms; frozen in {:.1?}",
-        took.as_secs_f64() * 1e3,
-        frozen
-    );
-    println!(
-        "  a writer meanwhile                      {:5.2} M puts/s; one waits {p999:.1?} at p99.9, {longest:.1?} at most; afterwards {later:.1?} at most",
-        per_second(during.0, during.1) / 1e6,
-    );
     Ok(())
 }

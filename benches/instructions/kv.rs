@@ -1,4 +1,4 @@
-//! Instructions of the store: the workloads that `src/kv.rs` declares.
+//! Instructions of the key-value stores: the workloads that `src/kv.rs` declares.
 
 #![expect(
     missing_docs,

@@ -1,76 +1,80 @@
-//! Workloads of the store.
+//! Workloads of the key-value stores behind their trait, in memory and in the engine.
+//!
+//! The engine writes its log to files in memory, without a thread of its own. SQLite and Redis are not
+//! here: their code is not ours, and a server's instructions are not in this process.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use engine::kv::Store;
+use engine::Options;
+use engine::kv::engine::{EngineOptions, EngineStore};
+use engine::kv::{Batch, Expect, KeyValueStore, ManualClock, MemoryStore, Outcome, Version};
+use engine::vfs::Memory;
+use engine::wal::Mode;
 
 use crate::data;
 use crate::suite::suite;
-
-mod log;
-
-pub use log::*;
 
 /// How many keys a store holds before a run.
 const KEYS: usize = 2000;
 /// How many operations a run performs.
 const OPERATIONS: usize = 1000;
-/// The bytes of a key and its value.
-const PAIR_BYTES: usize = 16 + 100;
 
 suite!(kv {
     put: put(Points) {
-        new: points_setup(Keys::New) => put_check,
-        update: points_setup(Keys::Present) => put_check,
-        one_key: one_key_setup() => one_key_check,
+        memory_new: setup(Store::Memory, New) => put_check,
+        memory_update: setup(Store::Memory, Present) => put_check,
+        engine_new: setup(Store::Engine, New) => put_check,
+        engine_update: setup(Store::Engine, Present) => put_check,
+    }
+    put_with_ttl: put_with_ttl(Points) {
+        memory: setup(Store::Memory, Present) => put_check,
+        engine: setup(Store::Engine, Present) => put_check,
     }
     get: get(Points) {
-        hit: points_setup(Keys::Present) => get_check,
-        miss: points_setup(Keys::New) => get_check,
-    }
-    delete: delete(Points) {
-        hit: points_setup(Keys::Present) => delete_check,
-        miss: points_setup(Keys::New) => get_check,
+        memory: setup(Store::Memory, Present) => found_check,
+        engine: setup(Store::Engine, Present) => found_check,
     }
     exists: exists(Points) {
-        hit: points_setup(Keys::Present) => get_check,
-        miss: points_setup(Keys::New) => get_check,
+        memory: setup(Store::Memory, Present) => found_check,
+        engine: setup(Store::Engine, Present) => found_check,
+    }
+    delete: delete(Points) {
+        memory: setup(Store::Memory, Present) => delete_check,
+        engine: setup(Store::Engine, Present) => delete_check,
+    }
+    compare_and_swap: compare_and_swap(Points) {
+        memory: setup(Store::Memory, Present) => put_check,
+        engine: setup(Store::Engine, Present) => put_check,
+    }
+    batch_put: batch_put(Points) {
+        memory: batch_setup(Store::Memory) => put_check,
+        engine: batch_setup(Store::Engine) => put_check,
+    }
+    batch_get: batch_get(Points) {
+        memory: setup(Store::Memory, Present) => found_check,
+        engine: setup(Store::Engine, Present) => found_check,
     }
     mixed: mixed(Points) {
-        read80: points_setup(Keys::Present) => mixed_check,
+        memory: setup(Store::Memory, Present) => found_check,
+        engine: setup(Store::Engine, Present) => found_check,
     }
-    prefix_scan: prefix_scan(Scan) {
-        n10: scan_setup(10) => scan_check,
-        n100: scan_setup(100) => scan_check,
-        n1000: scan_setup(1000) => scan_check,
-        nothing: nothing_setup() => nothing_check,
-    }
-    change_encode: encode_changes(Changes) {
-        n1000: changes_setup() => encode_check,
-    }
-    change_read: read_changes(Changes) {
-        n1000: encoded_setup() => read_check,
-    }
-    logged_put: logged_puts(Logged) {
-        n1000: logged_setup() => logged_check,
-    }
-    rebuild: rebuild(Rebuild) {
-        n1000: rebuild_setup() => rebuild_check,
-        overwrites: overwrites_setup() => rebuild_check,
-    }
-    replay: replay(Rebuild) {
-        n1000: replay_setup() => rebuild_check,
-    }
-    checkpoint: take_checkpoint(Durable) {
-        n1000: checkpoint_setup() => checkpoint_check,
-    }
-    put_beside: put_beside(FrozenPuts) {
-        frozen: beside_setup() => beside_check,
-        carried: carried_setup() => beside_check,
-    }
-    recover: recover_all(Durable) {
-        snapshot_and_log: recover_setup() => recover_check,
+    list: list(Points) {
+        memory: setup(Store::Memory, Present) => list_check,
+        engine: setup(Store::Engine, Present) => list_check,
     }
 });
+
+/// Which store a run works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// In memory.
+    Memory,
+    /// In the engine.
+    Engine,
+}
 
 /// Which keys a run works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,54 +85,101 @@ pub enum Keys {
     New,
 }
 
+pub use Keys::{New, Present};
+
 /// A store, and the pairs to work on.
 pub struct Points {
-    store: Store,
+    store: Box<dyn KeyValueStore>,
     pairs: Vec<(Bytes, Bytes)>,
+    versions: Vec<Version>,
+    batch: Batch,
     keys: Keys,
     found: usize,
 }
 
+fn empty(store: Store) -> Box<dyn KeyValueStore> {
+    let clock = Arc::new(ManualClock::at(1_000_000));
+    if store == Store::Memory {
+        return Box::new(MemoryStore::new(clock));
+    }
+    let mode = Mode::Buffered {
+        interval: Duration::from_hours(1),
+        max_bytes: u64::MAX,
+    };
+    let mut options = Options::in_mode(mode);
+    options.log.segment_bytes = 4 << 20;
+    options.log.threads = 1;
+    options.background = false;
+    let options = EngineOptions {
+        engine: options,
+        clock,
+        ..EngineOptions::default()
+    };
+    let opened = EngineStore::open_with(Memory::default(), Path::new("db"), options);
+    Box::new(opened.expect("memory can be opened"))
+}
+
 fn pairs(numbers: std::ops::Range<usize>) -> Vec<(Bytes, Bytes)> {
-    let mut pairs: Vec<_> = numbers
-        .map(|number| {
-            let key = data::key(number);
-            (key.clone(), data::value(&key))
-        })
-        .collect();
+    let pair = |number| {
+        let key = data::key(number);
+        (key.clone(), data::value(&key))
+    };
+    let mut pairs: Vec<_> = numbers.map(pair).collect();
     data::Random::new(4).shuffle(&mut pairs);
     pairs
 }
 
-fn filled() -> Store {
-    let mut store = Store::default();
-    for (key, value) in pairs(0..KEYS) {
-        store.put(&key, &value);
-    }
-    store
-}
-
 /// A store of 2,000 keys, and 1,000 pairs that it holds, or does not.
 #[must_use]
-pub fn points_setup(keys: Keys) -> Points {
+pub fn setup(store: Store, keys: Keys) -> Points {
+    let store = empty(store);
+    for (key, value) in pairs(0..KEYS) {
+        store.put(&key, &value).expect("memory takes it");
+    }
     let numbers = match keys {
-        Keys::Present => 0..OPERATIONS,
-        Keys::New => KEYS..KEYS + OPERATIONS,
+        Present => 0..OPERATIONS,
+        New => KEYS..KEYS + OPERATIONS,
+    };
+    let pairs = pairs(numbers);
+    let version = |(key, _): &(Bytes, Bytes)| {
+        let entry = store.entry(key).expect("memory answers");
+        entry.map_or(Version(0), |entry| entry.version)
     };
     Points {
-        store: filled(),
-        pairs: pairs(numbers),
+        versions: pairs.iter().map(version).collect(),
+        store,
+        pairs,
+        batch: Batch::default(),
         keys,
         found: 0,
     }
+}
+
+/// The same with the pairs in one batch.
+#[must_use]
+pub fn batch_setup(store: Store) -> Points {
+    let mut input = setup(store, Present);
+    for (key, value) in &input.pairs {
+        input.batch = input.batch.put(key, value);
+    }
+    input
 }
 
 /// Puts each pair.
 #[must_use]
 pub fn put(mut input: Points) -> Points {
     for (key, value) in &input.pairs {
-        let before = input.store.put(key, value);
-        input.found += usize::from(before.is_some());
+        input.found += usize::from(input.store.put(key, value).is_ok());
+    }
+    input
+}
+
+/// Puts each pair for a minute.
+#[must_use]
+pub fn put_with_ttl(mut input: Points) -> Points {
+    let ttl = Duration::from_mins(1);
+    for (key, value) in &input.pairs {
+        input.found += usize::from(input.store.put_with_ttl(key, value, ttl).is_ok());
     }
     input
 }
@@ -137,10 +188,8 @@ pub fn put(mut input: Points) -> Points {
 #[must_use]
 pub fn get(mut input: Points) -> Points {
     for (key, value) in &input.pairs {
-        let found = input
-            .store
-            .get(key)
-            .is_some_and(|found| found.len() == value.len());
+        let found = input.store.get(key);
+        let found = found.is_ok_and(|it| it.is_some_and(|it| it.len() == value.len()));
         input.found += usize::from(found);
     }
     input
@@ -150,7 +199,7 @@ pub fn get(mut input: Points) -> Points {
 #[must_use]
 pub fn exists(mut input: Points) -> Points {
     for (key, _) in &input.pairs {
-        input.found += usize::from(input.store.exists(key));
+        input.found += usize::from(input.store.exists(key).is_ok_and(|it| it));
     }
     input
 }
@@ -159,8 +208,37 @@ pub fn exists(mut input: Points) -> Points {
 #[must_use]
 pub fn delete(mut input: Points) -> Points {
     for (key, _) in &input.pairs {
-        input.found += usize::from(input.store.delete(key).is_some());
+        input.found += usize::from(input.store.delete(key).is_ok_and(|it| it));
     }
+    input
+}
+
+/// Swaps each pair in, knowing the version that is there.
+#[must_use]
+pub fn compare_and_swap(mut input: Points) -> Points {
+    for ((key, value), version) in input.pairs.iter().zip(&input.versions) {
+        let expect = Expect::Version(*version);
+        let outcome = input.store.compare_and_swap(key, expect, value);
+        input.found += usize::from(matches!(outcome, Ok(Outcome::Applied { .. })));
+    }
+    input
+}
+
+/// Puts all pairs at once.
+#[must_use]
+pub fn batch_put(mut input: Points) -> Points {
+    if input.store.write(&input.batch).is_ok() {
+        input.found = input.batch.writes().len();
+    }
+    input
+}
+
+/// Gets all keys at once.
+#[must_use]
+pub fn batch_get(mut input: Points) -> Points {
+    let keys: Vec<&[u8]> = input.pairs.iter().map(|(key, _)| &key[..]).collect();
+    let found = input.store.get_many(&keys).unwrap_or_default();
+    input.found = found.iter().flatten().count();
     input
 }
 
@@ -168,138 +246,58 @@ pub fn delete(mut input: Points) -> Points {
 #[must_use]
 pub fn mixed(mut input: Points) -> Points {
     for (number, (key, value)) in (1..).zip(&input.pairs) {
-        let found = if number % 5 == 0 {
-            input.store.put(key, value).is_some()
+        let done = if number % 5 == 0 {
+            input.store.put(key, value).is_ok()
         } else {
-            input.store.get(key).is_some()
+            input.store.get(key).is_ok_and(|it| it.is_some())
         };
-        input.found += usize::from(found);
+        input.found += usize::from(done);
     }
     input
 }
 
-/// Every key must have been found, and have its value.
-pub fn mixed_check(output: Points) {
-    put_check(output);
-}
-
-/// A store of 2,000 keys, and 1,000 values for one of them.
+/// Lists 1,000 keys, a hundred a page.
 #[must_use]
-pub fn one_key_setup() -> Points {
-    let mut input = points_setup(Keys::Present);
-    let key = input.pairs[0].0.clone();
-    for pair in &mut input.pairs {
-        pair.0 = key.clone();
+pub fn list(mut input: Points) -> Points {
+    let mut after: Option<Bytes> = None;
+    while let Ok(page) = input.store.list(b"group/0000000", after.as_deref(), 100) {
+        input.found += page.entries.len();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
     }
     input
 }
 
-/// The key must have the last value.
-pub fn one_key_check(output: Points) {
-    check_found(&output);
-    let (key, value) = output.pairs.last().expect("there are pairs");
-    assert_eq!(output.store.get(key), Some(&value[..]));
-    assert_eq!(output.store.prefix(b"").count(), KEYS);
-}
-
-fn check_found(output: &Points) {
-    let expected = if output.keys == Keys::Present {
-        OPERATIONS
-    } else {
-        0
-    };
-    assert_eq!(output.found, expected, "keys that were found");
-}
-
-/// The store must hold every pair.
+/// Every operation must have succeeded, and every key have its value.
 pub fn put_check(output: Points) {
-    check_found(&output);
-    let all = if output.keys == Keys::Present {
-        KEYS
-    } else {
-        KEYS + OPERATIONS
+    assert_eq!(output.found, OPERATIONS);
+    let expected = match output.keys {
+        Present => KEYS,
+        New => KEYS + OPERATIONS,
     };
-    assert_eq!(output.store.prefix(b"").count(), all);
-    assert!(
-        output
-            .pairs
-            .iter()
-            .all(|(key, value)| output.store.get(key) == Some(&value[..]))
-    );
+    let stats = output.store.stats().expect("memory answers");
+    assert_eq!(stats.keys, expected as u64);
+    for (key, value) in &output.pairs {
+        let found = output.store.get(key).expect("memory answers");
+        assert_eq!(found.as_ref(), Some(value));
+    }
 }
 
-/// The right number of keys must have been found, and the store be as it was.
-pub fn get_check(output: Points) {
-    check_found(&output);
-    assert_eq!(output.store.len(), KEYS);
+/// Every key must have been found.
+pub fn found_check(output: Points) {
+    assert_eq!(output.found, OPERATIONS);
 }
 
-/// No key may be left.
+/// Every key must have been there and be gone.
 pub fn delete_check(output: Points) {
-    check_found(&output);
-    assert_eq!(output.store.prefix(b"").count(), KEYS - OPERATIONS);
-    assert!(!output.pairs.iter().any(|(key, _)| output.store.exists(key)));
+    assert_eq!(output.found, OPERATIONS);
+    let stats = output.store.stats().expect("memory answers");
+    assert_eq!(stats.keys, (KEYS - OPERATIONS) as u64);
 }
 
-/// A store, a prefix, and what was found under it.
-pub struct Scan {
-    store: Store,
-    prefix: Bytes,
-    rounds: usize,
-    matches: usize,
-    /// Key and value, one after the other.
-    found: Vec<u8>,
-}
-
-/// A store of 2,000 keys, and a prefix of `matches` of them, to be scanned until 1,000 pairs
-/// were seen.
-#[must_use]
-pub fn scan_setup(matches: usize) -> Scan {
-    let digits = matches.to_string().len() - 1;
-    let mut prefix = data::key(1000);
-    prefix.truncate(prefix.len() - digits);
-    let found = Vec::with_capacity(OPERATIONS * PAIR_BYTES);
-    Scan {
-        store: filled(),
-        prefix,
-        rounds: OPERATIONS / matches,
-        matches,
-        found,
-    }
-}
-
-/// Collects the pairs under the prefix.
-#[must_use]
-pub fn prefix_scan(mut input: Scan) -> Scan {
-    for _ in 0..input.rounds {
-        for (key, value) in input.store.prefix(&input.prefix) {
-            input.found.extend_from_slice(key);
-            input.found.extend_from_slice(value);
-        }
-    }
-    input
-}
-
-/// The pairs must be those of the prefix, in order, once a round.
-pub fn scan_check(output: Scan) {
-    assert_eq!(output.found.len(), OPERATIONS * PAIR_BYTES);
-    for round in output.found.chunks(output.matches * PAIR_BYTES) {
-        for (number, pair) in (1000..).zip(round.chunks(PAIR_BYTES)) {
-            let key = data::key(number);
-            assert_eq!(pair, [&key[..], &data::value(&key)].concat());
-        }
-    }
-}
-
-/// The same store, and a thousand rounds with a prefix that no key has.
-#[must_use]
-pub fn nothing_setup() -> Scan {
-    let mut input = scan_setup(1);
-    input.prefix = "group/00000015x".into();
-    input
-}
-
-/// Nothing must have been found.
-pub fn nothing_check(output: Scan) {
-    assert_eq!((output.rounds, output.found.len()), (OPERATIONS, 0));
+/// Every key under the prefix must have been listed once.
+pub fn list_check(output: Points) {
+    assert_eq!(output.found, OPERATIONS);
 }

@@ -32,7 +32,6 @@ pub mod kv;
 pub mod memtable;
 pub mod search;
 pub mod snapshot;
-pub mod stores;
 mod suite;
 pub mod wal;
 pub mod workload;
@@ -46,9 +45,8 @@ pub fn catalogue() -> Vec<Workload> {
         frame::workloads(),
         wal::workloads(),
         snapshot::workloads(),
-        kv::workloads(),
         keyspace::workloads(),
-        stores::workloads(),
+        kv::workloads(),
         memtable::workloads(),
         search::workloads(),
     ];

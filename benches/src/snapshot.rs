@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use engine::kv::{Frozen, Store, write_snapshot};
-use engine::snapshot::{Meta, Newest, PAIRS, Pairs, load_newest, read, save};
+use engine::map::Item;
+use engine::snapshot::{Meta, Newest, ROWS, Row, Rows, load_newest, read, save, write_rows};
 use engine::vfs::{Memory, MemoryFile, Vfs, VfsFile};
 use engine::wal::{Lsn, Origin};
 
 use crate::data;
 use crate::suite::suite;
 
-/// How many pairs a snapshot holds.
-const PAIR_COUNT: usize = 1000;
+/// How many rows a snapshot holds.
+const ROW_COUNT: usize = 1000;
 const META: Meta = Meta {
     taken_us: 1,
     lsn: Lsn(2),
@@ -27,7 +27,7 @@ const META: Meta = Meta {
     },
 };
 
-/// The size of a snapshot's pairs.
+/// The size of a snapshot's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
     /// 2,000 values of 8 bytes.
@@ -49,14 +49,6 @@ suite!(snapshot {
         tiny: load_setup(Size::Tiny) => load_check,
         large: load_setup(Size::Large) => load_check,
     }
-    restore: restore(Restore) {
-        n1000: restore_setup(Size::Usual) => restore_check,
-        tiny: restore_setup(Size::Tiny) => restore_check,
-    }
-    get: lookup(Lookup) {
-        hit: lookup_setup(true) => lookup_check,
-        miss: lookup_setup(false) => lookup_check,
-    }
     save: save_all(Saved) {
         n1000: save_setup() => save_check,
     }
@@ -69,7 +61,7 @@ impl Size {
     fn pairs(self) -> Vec<(Bytes, Bytes)> {
         let (count, len) = match self {
             Self::Tiny => (2000, 8),
-            Self::Usual => (PAIR_COUNT, 100),
+            Self::Usual => (ROW_COUNT, 100),
             Self::Large => (64, 16 << 10),
         };
         let mut random = data::Random::new(6);
@@ -81,23 +73,33 @@ impl Size {
     }
 }
 
-fn filled(size: Size) -> Store {
-    let mut store = Store::default();
-    for (key, value) in size.pairs() {
-        store.put(&key, &value);
-    }
-    store
+fn items(size: Size) -> Vec<Item> {
+    let item = |(number, (key, value)): (u64, (Bytes, Bytes))| {
+        let key_len = u32::try_from(key.len()).expect("keys are short");
+        Item::new(Lsn(number), 0, key_len, &[key, value].concat())
+    };
+    (0..).zip(size.pairs()).map(item).collect()
 }
 
-/// A frozen store, and the file of its snapshot.
+fn row(item: &Item) -> Row<'_> {
+    Row {
+        keyspace: 1,
+        version: item.version(),
+        expires_us: item.expires_us(),
+        key: item.key(),
+        bytes: item.as_bytes(),
+    }
+}
+
+/// Sorted items, and the file of their snapshot.
 pub struct Encode {
     size: Size,
-    view: Frozen,
+    items: Vec<Item>,
     vfs: Memory,
     file: MemoryFile,
 }
 
-/// A store, and a file that is as long as its snapshot at least.
+/// Items, and a file that is as long as their snapshot at least.
 #[must_use]
 pub fn encode_setup(size: Size) -> Encode {
     let vfs = Memory::default();
@@ -105,7 +107,7 @@ pub fn encode_setup(size: Size) -> Encode {
     file.fill(0, 2 << 20).expect("memory has room");
     Encode {
         size,
-        view: filled(size).freeze().expect("it has no other view"),
+        items: items(size),
         vfs,
         file,
     }
@@ -116,7 +118,7 @@ const FILE: &str = "snapshot";
 /// Writes the snapshot.
 #[must_use]
 pub fn encode(input: Encode) -> Encode {
-    let _ = write_snapshot(&input.file, &input.view, &META);
+    let _ = write_rows(&input.file, &META, input.items.iter().map(row));
     input
 }
 
@@ -128,133 +130,62 @@ fn encoded(size: Size) -> Bytes {
 /// The same, taken at another record.
 fn encoded_at(size: Size, lsn: Lsn) -> Bytes {
     let Encode {
-        view, vfs, file, ..
+        items, vfs, file, ..
     } = encode_setup(size);
     let meta = Meta { lsn, ..META };
-    let len = write_snapshot(&file, &view, &meta).expect("memory can be written");
+    let len = write_rows(&file, &meta, items.iter().map(row)).expect("memory can be written");
     let len = usize::try_from(len).unwrap_or(usize::MAX);
     Bytes::from(vfs.read(Path::new(FILE)).expect("it is there")).slice(..len)
 }
 
-/// The snapshot must hold the store's pairs.
+/// The snapshot must hold the items.
 pub fn encode_check(output: Encode) {
     let expected = encoded(output.size);
     let file = output.vfs.read(Path::new(FILE)).expect("it is there");
     assert_eq!(file[..expected.len()], expected);
-    let pairs = pairs_of(&expected).expect("the snapshot is good");
-    assert_eq!(pairs.len(), output.view.len());
-    assert!(pairs.iter().eq(output.view.iter().cloned()));
+    let loaded = read(&expected).expect("the snapshot is good");
+    let rows = Rows::load(loaded.section(ROWS).expect("it has rows")).expect("they add up");
+    assert!(rows.eq(output.items.iter().map(row)));
 }
 
-/// A snapshot, and its pairs once they are loaded.
+/// A snapshot, and its items once they are loaded.
 pub struct Load {
     size: Size,
     snapshot: Bytes,
-    pairs: Option<Pairs>,
+    items: Vec<Item>,
 }
 
-/// The snapshot of a store.
+/// The snapshot of a keyspace.
 #[must_use]
 pub fn load_setup(size: Size) -> Load {
     Load {
         size,
         snapshot: encoded(size),
-        pairs: None,
+        items: Vec::new(),
     }
 }
 
-fn pairs_of(snapshot: &Bytes) -> Option<Pairs> {
+fn items_of(snapshot: &Bytes) -> Option<Vec<Item>> {
     let loaded = read(snapshot).ok()?;
-    Pairs::load(loaded.section(PAIRS)?).ok()
+    let rows = Rows::load(loaded.section(ROWS)?).ok()?;
+    let item = |row: Row<'_>| {
+        let key_len = u32::try_from(row.key.len()).unwrap_or(u32::MAX);
+        Item::new(row.version, row.expires_us, key_len, row.bytes)
+    };
+    Some(rows.map(item).collect())
 }
 
-fn loaded(size: Size) -> Pairs {
-    let pairs = load(load_setup(size)).pairs;
-    pairs.expect("the snapshot is good")
-}
-
-/// Verifies the snapshot and indexes its keys, after which it can serve reads.
+/// Verifies the snapshot and makes an item of each row, as recovery does.
 #[must_use]
 pub fn load(mut input: Load) -> Load {
-    input.pairs = pairs_of(&input.snapshot);
+    input.items = items_of(&input.snapshot).unwrap_or_default();
     input
 }
 
-/// Every key must be found.
+/// Every item must be as it was.
 pub fn load_check(output: Load) {
-    let pairs = output.pairs.expect("the snapshot is good");
-    let expected = output.size.pairs();
-    assert_eq!(pairs.len(), expected.len());
-    for (key, value) in expected {
-        assert_eq!(pairs.get(&key), Some(value));
-    }
-}
-
-/// Pairs, and the store that is built from them.
-pub struct Restore {
-    size: Size,
-    pairs: Pairs,
-    store: Store,
-}
-
-/// The loaded pairs of a snapshot.
-#[must_use]
-pub fn restore_setup(size: Size) -> Restore {
-    Restore {
-        size,
-        pairs: loaded(size),
-        store: Store::default(),
-    }
-}
-
-/// Builds both indexes of a store.
-#[must_use]
-pub fn restore(mut input: Restore) -> Restore {
-    input.store = Store::restore(&input.pairs);
-    input
-}
-
-/// The store must be the one that the snapshot was taken of.
-pub fn restore_check(output: Restore) {
-    assert!(output.store.prefix(b"").eq(filled(output.size).prefix(b"")));
-    assert_eq!(output.store.len(), output.pairs.len());
-}
-
-/// Loaded pairs, keys to look for, and how many of them were found.
-pub struct Lookup {
-    pairs: Pairs,
-    keys: Vec<Bytes>,
-    present: bool,
-    found: usize,
-}
-
-/// A snapshot of 1,000 pairs, and 1,000 keys that it holds, or does not.
-#[must_use]
-pub fn lookup_setup(present: bool) -> Lookup {
-    let keys = data::keys(2 * PAIR_COUNT).into_iter();
-    let held = |key: &Bytes| (*key < data::key(PAIR_COUNT)) == present;
-    Lookup {
-        pairs: loaded(Size::Usual),
-        keys: keys.filter(held).collect(),
-        present,
-        found: 0,
-    }
-}
-
-/// Looks for each key.
-#[must_use]
-pub fn lookup(mut input: Lookup) -> Lookup {
-    for key in &input.keys {
-        input.found += usize::from(input.pairs.get(key).is_some());
-    }
-    input
-}
-
-/// All must have been found, or none.
-pub fn lookup_check(output: Lookup) {
-    assert_eq!(output.keys.len(), PAIR_COUNT);
-    let expected = if output.present { PAIR_COUNT } else { 0 };
-    assert_eq!(output.found, expected);
+    let expected = items(output.size);
+    assert!(output.items.iter().map(row).eq(expected.iter().map(row)));
 }
 
 /// A directory of snapshots, one more to be saved there, and what was loaded.

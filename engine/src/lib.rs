@@ -61,19 +61,15 @@ pub mod frame;
 
 pub mod wal;
 
-pub mod pair;
-
 pub mod snapshot;
 
 pub mod map;
 
 pub mod engine;
 
-pub mod kv;
-
 pub mod memtable;
 
-pub mod store;
+pub mod kv;
 
 pub mod run;
 

@@ -9,11 +9,10 @@
 use std::path::Path;
 
 use engine::frame::{Batch, Kind, Prepared, Record, SegmentEnd, SyncMark, TxBegin, TxCommit};
-use engine::kv::{Change, Store, write_snapshot};
 use engine::snapshot::{Meta, Row, write_rows};
 use engine::vfs::{Memory, Vfs};
-use engine::wal::{Header, Lsn, Options, Origin, Wal};
-use engine::{Engine, Options as EngineOptions};
+use engine::wal::{self, Header, Lsn, Origin};
+use engine::{Engine, Options};
 
 /// The bytes of a golden block: hex digits, with comments after `#`.
 fn golden(name: &str) -> Vec<u8> {
@@ -125,64 +124,30 @@ fn headers() {
 
 #[test]
 fn changes() {
-    let mut payload = Vec::new();
-    check(
-        "kv-put",
-        Change::put(&mut payload, b"tea", b"sencha").payload,
-    );
-    check("kv-delete", Change::delete(b"tea").payload);
-}
-
-#[test]
-fn changes_to_keyspaces() {
-    let (engine, _) = Engine::open_with(Memory::default(), "db", EngineOptions::default()).unwrap();
+    let (engine, _) = Engine::open_with(Memory::default(), "db", Options::default()).unwrap();
     let tea = engine.keyspace("tea").unwrap();
     let put = tea.put_until(b"tea", b"sencha", 1_000_000).unwrap();
-    check("kv-put-2", &engine.read(put).unwrap().unwrap().payload);
+    check("kv-put", &engine.read(put).unwrap().unwrap().payload);
     let delete = tea.delete(b"tea").unwrap();
-    check(
-        "kv-delete-2",
-        &engine.read(delete).unwrap().unwrap().payload,
-    );
-}
-
-#[test]
-fn snapshots() {
-    let mut store = Store::default();
-    store.put(b"tea", b"sencha");
-    let meta = Meta {
-        taken_us: 1_000_000,
-        lsn: Lsn(300),
-        changes: 90,
-        origin: Origin {
-            log_id: 1,
-            epoch: 2,
-            segment: 3,
-            salt: 4,
-            offset: 5,
-            chain: 6,
-        },
-    };
-    let (vfs, path) = (Memory::default(), Path::new("snapshot"));
-    let file = vfs.create(path).unwrap();
-    write_snapshot(&file, &store.freeze().unwrap(), &meta).unwrap();
-    check("snapshot", &vfs.read(path).unwrap());
+    check("kv-delete", &engine.read(delete).unwrap().unwrap().payload);
 }
 
 #[test]
 fn a_whole_segment() {
     let vfs = Memory::default();
     let options = Options {
-        segment_bytes: 4096,
+        log: wal::Options {
+            segment_bytes: 4096,
+            ..wal::Options::default()
+        },
+        background: false,
         ..Options::default()
     };
-    let (wal, _) = Wal::open(vfs.clone(), Path::new("log"), options).unwrap();
-    let mut payload = Vec::new();
-    wal.append(Change::put(&mut payload, b"tea", b"sencha"))
-        .unwrap();
-    wal.sync().unwrap();
-    wal.append(Change::delete(b"tea")).unwrap();
-    wal.close().unwrap();
+    let (engine, _) = Engine::open_with(vfs.clone(), "log", options).unwrap();
+    let space = engine.keyspace("default").unwrap();
+    space.put(b"tea", b"sencha").unwrap();
+    space.delete(b"tea").unwrap();
+    engine.close().unwrap();
     let file = vfs.read(Path::new("log/00000000000000000000.wal")).unwrap();
     let (used, rest) = file.split_at(golden("segment").len());
     check("segment", used);
@@ -190,7 +155,7 @@ fn a_whole_segment() {
 }
 
 #[test]
-fn snapshots_of_engines() {
+fn snapshots() {
     let meta = Meta {
         taken_us: 1_000_000,
         lsn: Lsn(300),
@@ -214,5 +179,5 @@ fn snapshots_of_engines() {
     let (vfs, path) = (Memory::default(), Path::new("snapshot"));
     let file = vfs.create(path).unwrap();
     write_rows(&file, &meta, [row].into_iter()).unwrap();
-    check("snapshot-rows", &vfs.read(path).unwrap());
+    check("snapshot", &vfs.read(path).unwrap());
 }

@@ -1,5 +1,5 @@
 //! Every bit of a small log with snapshots, flipped, under every policy: what opens is a state that
-//! the store once had, not older than what policy and damage allow.
+//! the engine once had, not older than what policy and damage allow.
 //!
 //! `MATRIX_STEP=1` flips every bit; without it, every seventh.
 
@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use engine::frame::{Batch, Transaction};
-use engine::kv::{self, Change, RecoverError, Store, checkpoint};
+use engine::engine::{OpenError, Recovery};
+use engine::frame::{Batch, Kind, Record, Transaction};
 use engine::vfs::{Memory, Vfs};
-use engine::wal::{Lsn, OpenError, Options, Policy, Wal};
+use engine::wal::{self, Lsn, Policy, Wal};
+use engine::{Engine, Options};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -19,13 +20,22 @@ fn dir() -> &'static Path {
     Path::new("db")
 }
 
-fn options(policy: Policy) -> Options {
-    Options {
+fn log_options(policy: Policy) -> wal::Options {
+    wal::Options {
         segment_bytes: 4096,
         threads: 1,
         policy,
-        ..Options::default()
+        ..wal::Options::default()
     }
+}
+
+fn open_engine(vfs: &Memory, policy: Policy) -> Result<(Engine, Recovery), OpenError> {
+    let options = Options {
+        log: log_options(policy),
+        background: false,
+        ..Options::default()
+    };
+    Engine::open_with(vfs.clone(), dir(), options)
 }
 
 fn key(number: u64) -> Vec<u8> {
@@ -37,44 +47,63 @@ fn model(count: u64) -> Model {
     pairs.collect()
 }
 
-/// Four segments, snapshots after 12 and 24 of 38 records, and no close at the end.
+/// The payload of a put into the keyspace that is always there; `FORMAT.md` §3.
+fn put(number: u64) -> Vec<u8> {
+    let key = key(number);
+    let key_len = u32::try_from(key.len()).unwrap();
+    let head = [&1_u32.to_le_bytes()[..], &[0; 8], &key_len.to_le_bytes()];
+    [&head.concat()[..], &key, &number.to_le_bytes()].concat()
+}
+
+/// Segments with snapshots after 12 and 24 of 38 records, and no close at the end. Records, batches and
+/// transactions take turns.
 fn small(vfs: &Memory) {
-    let (wal, _) = Wal::open(vfs.clone(), dir(), options(Policy::TornTail)).unwrap();
-    let mut store = Store::default();
-    let mut payload = Vec::new();
+    let open = || {
+        Wal::open(vfs.clone(), dir(), log_options(Policy::TornTail))
+            .unwrap()
+            .0
+    };
+    let mut wal = Some(open());
     let mut next = 0;
     for round in 0..19 {
+        let log = wal.get_or_insert_with(open);
         let mut batch = Batch::default();
         let mut transaction = Transaction::default();
         for number in next..next + 2 {
-            store.put(&key(number), &number.to_le_bytes());
-            let change = Change::put(&mut payload, &key(number), &number.to_le_bytes());
+            let record = Record {
+                kind: Kind::KV_PUT,
+                version: 2,
+                payload: &put(number),
+            };
             match round % 3 {
-                0 => drop(wal.append(change).unwrap()),
-                1 => assert!(batch.push(change)),
-                _ => assert!(transaction.push(change)),
+                0 => drop(log.append(record).unwrap()),
+                1 => assert!(batch.push(record)),
+                _ => assert!(transaction.push(record)),
             }
         }
         next += 2;
         match round % 3 {
             0 => {}
-            1 => drop(wal.append_batch(&batch).unwrap()),
-            _ => drop(wal.append_transaction(&transaction).unwrap()),
+            1 => drop(log.append_batch(&batch).unwrap()),
+            _ => drop(log.append_transaction(&transaction).unwrap()),
         }
-        wal.sync().unwrap();
+        log.sync().unwrap();
         if next == 12 || next == 24 {
-            checkpoint(vfs, dir(), &wal, &store.freeze().unwrap(), Lsn(next)).unwrap();
+            drop(wal.take());
+            let (engine, _) = open_engine(vfs, Policy::TornTail).unwrap();
+            assert_eq!(engine.checkpoint().unwrap(), Lsn(next));
         }
         if [8, 18, 30].contains(&next) {
-            wal.clone().close().unwrap();
+            wal.take().unwrap().close().unwrap();
         }
     }
 }
 
-fn contents(store: &Store) -> Model {
-    let pairs = store.prefix(b"");
-    pairs
-        .map(|(key, value)| (key.to_vec(), value.to_vec()))
+fn contents(engine: &Engine) -> Model {
+    let space = engine.keyspace("default").unwrap();
+    space
+        .scan()
+        .map(|item| (item.key().to_vec(), item.value().to_vec()))
         .collect()
 }
 
@@ -106,10 +135,11 @@ fn every_flipped_bit_gives_a_state_that_was_or_an_error() {
                 bad[bit / 8] ^= 1 << (bit % 8);
                 vfs.write(path, bad);
                 let story = format!("bit {bit} of {}, {policy:?}", path.display());
-                match kv::open(vfs.clone(), dir(), options(policy)) {
-                    Ok((wal, recovered, recovery)) => {
-                        let end = wal.watermarks().durable.0;
-                        assert_eq!(contents(&recovery.store), model(end), "{story}: {end}");
+                match open_engine(&vfs, policy) {
+                    Ok((engine, recovery)) => {
+                        let recovered = recovery.log;
+                        let end = recovered.end.0;
+                        assert_eq!(contents(&engine), model(end), "{story}: {end}");
                         // Only the bytes of the very last sync can be taken for a torn tail.
                         let least = match policy {
                             Policy::PointInTime => 24,
@@ -122,18 +152,16 @@ fn every_flipped_bit_gives_a_state_that_was_or_an_error() {
                         );
                         shorter += u32::from(end < 38);
                         opened += 1;
-                        drop((wal, recovery));
-                        let again = kv::open(vfs, dir(), options(Policy::TornTail)).expect(&story);
-                        assert_eq!(
-                            contents(&again.2.store),
-                            model(end),
-                            "{story}: the next time"
-                        );
+                        drop(engine);
+                        let (again, _) = open_engine(&vfs, Policy::TornTail).expect(&story);
+                        assert_eq!(contents(&again), model(end), "{story}: the next time");
                     }
-                    Err(RecoverError::Open(error)) => {
+                    Err(OpenError::Log(error)) => {
                         // A log that was not closed is none for the strict policy.
-                        let is_plain =
-                            matches!(error, OpenError::Corrupt(_) | OpenError::Unclean { .. });
+                        let is_plain = matches!(
+                            error,
+                            wal::OpenError::Corrupt(_) | wal::OpenError::Unclean { .. }
+                        );
                         assert!(is_plain, "{story}: {error}");
                         assert!(policy != Policy::PointInTime, "{story}: {error}");
                         refused += 1;

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use engine::frame::{Batch, Transaction};
-use engine::kv::{Store, write_snapshot};
-use engine::snapshot::{Meta, PAIRS, Pairs, read};
+use engine::map::Item;
+use engine::snapshot::{Meta, ROWS, Row, Rows, read, write_rows};
 use engine::vfs::{Memory, Vfs};
 use engine::wal::{Lsn, Options, Origin, Policy, Wal, inspect, repair};
 use parking_lot::Mutex;
@@ -138,10 +138,14 @@ fn a_damaged_log_costs_no_memory() {
 }
 
 fn small_snapshot() -> Vec<u8> {
-    let mut store = Store::default();
-    for number in 0..20_u8 {
-        store.put(&[number; 5], &[number; 11]);
-    }
+    let pairs: Vec<_> = (0..20_u8).map(|number| [number; 16]).collect();
+    let rows = pairs.iter().map(|bytes| Row {
+        keyspace: 1,
+        version: Lsn(6),
+        expires_us: 0,
+        key: &bytes[..5],
+        bytes,
+    });
     let meta = Meta {
         taken_us: 1,
         lsn: Lsn(7),
@@ -150,7 +154,7 @@ fn small_snapshot() -> Vec<u8> {
     };
     let vfs = Memory::default();
     let file = vfs.create(&segment()).unwrap();
-    write_snapshot(&file, &store.freeze().unwrap(), &meta).unwrap();
+    write_rows(&file, &meta, rows).unwrap();
     vfs.read(&segment()).unwrap()
 }
 
@@ -163,8 +167,12 @@ fn use_snapshot(mut bytes: Vec<u8>) {
     let Ok(loaded) = read(&Bytes::from(bytes)) else {
         return;
     };
-    if let Some(Ok(pairs)) = loaded.section(PAIRS).map(Pairs::load) {
-        let _ = Store::restore(&pairs).len();
+    if let Some(Ok(rows)) = loaded.section(ROWS).map(Rows::load) {
+        let item = |row: Row<'_>| {
+            let key_len = u32::try_from(row.key.len()).unwrap();
+            Item::new(row.version, row.expires_us, key_len, row.bytes)
+        };
+        let _ = rows.map(item).collect::<Vec<_>>().len();
     }
 }
 

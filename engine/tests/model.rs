@@ -1,26 +1,33 @@
-//! Whatever is done to a store over a log, and however the power goes: what is recovered equals
+//! Whatever is done to an engine over a log, and however the power goes: what is recovered equals
 //! the model after some number of changes, not fewer than were durable.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
-use engine::kv::{Change, Frozen, Store, checkpoint, recover};
+use engine::engine::{Keyspace, ReadView, Scan};
 use engine::vfs::Sim;
-use engine::wal::{Lsn, Mode, Options, Wal};
+use engine::wal::{self, Lsn, Mode};
+use engine::{Engine, Options};
 use proptest::prelude::*;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+fn pairs(scan: Scan) -> Model {
+    scan.map(|item| (item.key().to_vec(), item.value().to_vec()))
+        .collect()
+}
 
 #[derive(Debug, Clone)]
 enum Operation {
     Put(u8, Vec<u8>),
     Delete(u8),
-    Commit,
-    Write,
+    /// Wait until all of it is durable.
+    Durable,
     Checkpoint,
+    /// Hold a view in the place of the one before.
+    View,
     /// Close and open again.
     Reopen,
     /// The power goes; the seed decides what the disk keeps.
@@ -32,9 +39,9 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         8 => (0_u8..12, value).prop_map(|(key, value)| Operation::Put(key, value)),
         3 => (0_u8..12).prop_map(Operation::Delete),
-        2 => Just(Operation::Commit),
-        1 => Just(Operation::Write),
+        2 => Just(Operation::Durable),
         1 => Just(Operation::Checkpoint),
+        1 => Just(Operation::View),
         1 => Just(Operation::Reopen),
         1 => any::<u64>().prop_map(Operation::Crash),
     ]
@@ -48,31 +55,30 @@ fn mode() -> impl Strategy<Value = Mode> {
     prop_oneof![Just(Mode::Strict), Just(buffered)]
 }
 
-/// A store over a log, and the model after each change.
+/// An engine, and the model after each change.
 struct Pair {
     sim: Sim,
-    options: Options,
-    wal: Option<Wal<Sim>>,
-    store: Store,
-    view: Option<(Frozen, Lsn)>,
+    options: wal::Options,
+    engine: Option<Engine>,
+    /// A view that is held, and what it has to say for as long as it is.
+    view: Option<(ReadView, Model)>,
     history: Vec<Model>,
 }
 
 impl Pair {
     fn new(mode: Mode) -> Self {
-        let options = Options {
+        let options = wal::Options {
             mode,
             segment_bytes: 4096,
             buffer_bytes: 700,
             threads: 1,
-            ..Options::default()
+            ..wal::Options::default()
         };
         let history = vec![Model::default()];
         let mut pair = Self {
             sim: Sim::default(),
             options,
-            wal: None,
-            store: Store::default(),
+            engine: None,
             view: None,
             history,
         };
@@ -82,75 +88,77 @@ impl Pair {
 
     /// Opens what is on the disk, and checks that it is one of the states it may be.
     fn open(&mut self, durable: u64) {
-        let dir = Path::new("db");
-        let (wal, _) = Wal::open(self.sim.clone(), dir, self.options).unwrap();
-        let count = wal.watermarks().durable.0;
+        let options = Options {
+            log: self.options,
+            background: false,
+            ..Options::default()
+        };
+        let (engine, _) = Engine::open_with(self.sim.clone(), "db", options).unwrap();
+        let count = engine.watermarks().unwrap().durable.0;
         let accepted = self.history.len() as u64 - 1;
         assert!(
             durable <= count && count <= accepted,
             "{durable} ≤ {count} ≤ {accepted}"
         );
         self.view = None;
-        self.store = recover(&self.sim, dir, &wal).unwrap().store;
         self.history.truncate(usize::try_from(count).unwrap() + 1);
+        self.engine = Some(engine);
         self.check();
-        self.wal = Some(wal);
+    }
+
+    fn space(&self) -> Keyspace {
+        let engine = self.engine.as_ref().unwrap();
+        engine.keyspace("default").unwrap()
     }
 
     fn check(&self) {
-        let pairs = self
-            .store
-            .prefix(b"")
-            .map(|(key, value)| (key.to_vec(), value.to_vec()));
-        assert_eq!(&pairs.collect::<Model>(), self.history.last().unwrap());
-    }
-
-    /// Takes a checkpoint of an earlier view, if there is one, and freezes the next. So changes go
-    /// beside a frozen base for as long as the operations between two checkpoints take.
-    fn checkpoint(&mut self, wal: &Wal<Sim>) {
-        if let Some((view, lsn)) = self.view.take() {
-            checkpoint(&self.sim, Path::new("db"), wal, &view, lsn).unwrap();
+        let space = self.space();
+        let model = self.history.last().unwrap();
+        assert_eq!(&pairs(space.scan()), model);
+        assert_eq!(space.len(), model.len());
+        if let Some((view, model)) = &self.view {
+            assert_eq!(&pairs(view.scan(&space)), model, "a view has moved");
         }
-        let accepted = wal.watermarks().accepted;
-        self.view = Some((self.store.freeze().unwrap(), accepted));
     }
 
     fn apply(&mut self, operation: Operation) {
-        let wal = self.wal.take().unwrap();
-        let marks = wal.watermarks();
+        let space = self.space();
         let mut model = self.history.last().unwrap().clone();
-        let mut payload = Vec::new();
+        let lsn = self.history.len() as u64 - 1;
         match operation {
             Operation::Put(key, value) => {
-                wal.append(Change::put(&mut payload, &[key], &value))
-                    .unwrap();
-                self.store.put(&[key], &value);
+                assert_eq!(space.put(&[key], &value).unwrap(), Lsn(lsn));
                 model.insert(vec![key], value);
                 self.history.push(model);
             }
             Operation::Delete(key) => {
-                wal.append(Change::delete(&[key])).unwrap();
-                self.store.delete(&[key]);
+                assert_eq!(space.delete(&[key]).unwrap(), Lsn(lsn));
                 model.remove(&vec![key]);
                 self.history.push(model);
             }
-            Operation::Commit => wal.commit(marks.accepted).unwrap(),
-            Operation::Write => wal.wait_written(marks.accepted).unwrap(),
+            Operation::Durable => self.engine.as_ref().unwrap().durable().unwrap(),
             Operation::Checkpoint => {
-                self.checkpoint(&wal);
+                let at = self.engine.as_ref().unwrap().checkpoint().unwrap();
+                assert_eq!(at, Lsn(lsn));
+            }
+            Operation::View => {
+                let view = self.engine.as_ref().unwrap().view();
+                assert_eq!(view.lsn(), Lsn(lsn));
+                self.view = Some((view, model));
             }
             Operation::Reopen => {
-                wal.close().unwrap();
-                self.open(marks.accepted.0);
-                return;
+                self.view = None;
+                let engine = self.engine.take().unwrap();
+                engine.close().unwrap();
+                drop((engine, space));
+                self.open(lsn);
             }
             Operation::Crash(seed) => {
+                let durable = self.engine.as_ref().unwrap().watermarks().unwrap().durable;
                 self.sim = self.sim.crash(seed);
-                self.open(marks.durable.0);
-                return;
+                self.open(durable.0);
             }
         }
-        self.wal = Some(wal);
         self.check();
     }
 }
@@ -159,7 +167,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
 
     #[test]
-    fn a_recovered_store_equals_the_model(
+    fn a_recovered_engine_equals_the_model(
         mode in mode(),
         operations in proptest::collection::vec(operation(), 0..120),
     ) {

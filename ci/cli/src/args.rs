@@ -238,7 +238,7 @@ Each file of the folder injects a cost into the project's code:
     },
     /// Show one benchmark's functions, who calls them, and their lines with counts
     #[command(
-        after_help = "Example:\n  icgate explain kv/get/hit --function Store::get\n\n\
+        after_help = "Example:\n  icgate explain keyspace/get/hit --function Map::with\n\n\
         Explains the last run if it is of the commit that is checked out; measures otherwise."
     )]
     Explain {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 use icgate_core::model::exit_code::ExitCode;
+use icgate_core::model::injection::Injection;
 use strum::VariantArray as _;
 
 fn root() -> PathBuf {
@@ -117,13 +118,11 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "vfs",
             "frame",
             "wal",
-            "pair",
             "snapshot",
             "map",
             "engine",
-            "kv",
             "memtable",
-            "store",
+            "kv",
             "run",
             "search",
             "torture",
@@ -513,4 +512,29 @@ fn threat_model_names_tests_that_exist() {
         }
     }
     assert!(named > 30, "{named} tests are named");
+}
+
+/// Otherwise an injection whose text is gone would be noticed only by whoever measures it.
+#[test]
+fn every_injection_applies_to_the_code_as_it_is() {
+    let mut applied = 0;
+    for entry in std::fs::read_dir(root().join("ci/injections")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.display().to_string();
+        let injection = Injection::from_toml(&name, &read(&path)).unwrap();
+        if injection.project.is_some() {
+            continue;
+        }
+        let mut texts = BTreeMap::new();
+        for edit in [injection.prepare, injection.drift, injection.edit].concat() {
+            let text = texts.entry(edit.file.clone());
+            let text = text.or_insert_with(|| read(&root().join(&edit.file)));
+            match edit.apply(text, 1) {
+                Ok(edited) => *text = edited.text,
+                Err(error) => panic!("{name}: {error}"),
+            }
+        }
+        applied += 1;
+    }
+    assert!(applied > 40, "{applied} injections");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use engine::frame::{BatchItems, Kind, Next, Prepared, Record, decode};
-use engine::snapshot::{PAIRS, Pairs, read};
+use engine::snapshot::{ROWS, Rows, read};
 use engine::vfs::{Memory, Vfs};
 use engine::wal::{Header, Options, Wal, inspect, repair};
 
@@ -108,19 +108,22 @@ pub fn grammar(data: &[u8]) {
 pub fn snapshot(data: &[u8]) {
     let bytes = Bytes::copy_from_slice(data);
     if let Ok(loaded) = read(&bytes)
-        && let Some(payload) = loaded.section(PAIRS)
+        && let Some(payload) = loaded.section(ROWS)
     {
-        pairs(payload);
+        rows(payload);
     }
     // Without the checksum in the way.
-    pairs(&bytes);
+    rows(&bytes);
 }
 
-fn pairs(payload: &Bytes) {
-    if let Ok(pairs) = Pairs::load(payload) {
-        let bytes: usize = pairs.iter().map(|pair| pair.as_bytes().len()).sum();
-        assert_eq!(bytes + 8 + pairs.len() * 8, payload.len());
-        assert!(pairs.iter().all(|pair| pairs.get(pair.key()).is_some()));
+fn rows(payload: &Bytes) {
+    if let Ok(rows) = Rows::load(payload) {
+        let count = rows.len();
+        let rows: Vec<_> = rows.collect();
+        assert_eq!(rows.len(), count);
+        let bytes: usize = rows.iter().map(|row| row.bytes.len()).sum();
+        assert_eq!(bytes + 8 + count * 28, payload.len());
+        assert!(rows.iter().all(|row| row.bytes.starts_with(row.key)));
     }
 }
 

@@ -8,9 +8,6 @@ use crate::wal::Lsn;
 /// The version of these payloads.
 const VERSION: u8 = 2;
 
-/// The version that knew one store and no expiry.
-const ONE_STORE: u8 = 1;
-
 /// The bytes of a put before its key.
 pub(super) const PUT_HEAD: usize = 16;
 
@@ -50,14 +47,12 @@ pub(super) fn record(kind: Kind, payload: &[u8]) -> Record<'_> {
     }
 }
 
-/// Reads a record of the types of puts and deletions. Records of version 1 belong to keyspace
-/// `default`.
+/// Reads a record of the types of puts and deletions.
 pub(super) fn read(
     lsn: Lsn,
     kind: Kind,
     version: u8,
     payload: &[u8],
-    default: u32,
 ) -> Result<Change, &'static str> {
     const SHORT: &str = "its payload is too short";
     match (kind, version) {
@@ -74,14 +69,6 @@ pub(super) fn read(
                 item: Item::tombstone(lsn, key),
             })
         }
-        (Kind::KV_PUT, ONE_STORE) => {
-            let (head, pair) = payload.split_at_checked(4).ok_or(SHORT)?;
-            put_item(lsn, default, 0, u32_at(head, 0), pair)
-        }
-        (Kind::KV_DELETE, ONE_STORE) => Ok(Change {
-            keyspace: default,
-            item: Item::tombstone(lsn, payload),
-        }),
         _ => Err("its version is unknown to this engine"),
     }
 }
@@ -106,10 +93,8 @@ fn put_item(
 mod tests {
     use super::*;
 
-    const DEFAULT: u32 = 1;
-
     fn read_as(kind: Kind, version: u8, payload: &[u8]) -> Result<Change, &'static str> {
-        read(Lsn(5), kind, version, payload, DEFAULT)
+        read(Lsn(5), kind, version, payload)
     }
 
     #[test]
@@ -131,14 +116,6 @@ mod tests {
     }
 
     #[test]
-    fn changes_of_a_store_without_keyspaces_belong_to_the_default_one() {
-        let put = read_as(Kind::KV_PUT, 1, b"\x03\0\0\0keyvalue").unwrap();
-        assert_eq!((put.keyspace, put.item.value()), (DEFAULT, &b"value"[..]));
-        let delete = read_as(Kind::KV_DELETE, 1, b"key").unwrap();
-        assert_eq!((delete.keyspace, delete.item.key()), (DEFAULT, &b"key"[..]));
-    }
-
-    #[test]
     fn a_change_that_cannot_be_read_is_an_error() {
         let mut good = Vec::new();
         put(&mut good, 7, 9, b"key", b"");
@@ -151,8 +128,16 @@ mod tests {
         for len in 0..DELETE_HEAD {
             assert!(read_as(Kind::KV_DELETE, VERSION, &good[..len]).is_err());
         }
-        assert!(read_as(Kind::KV_PUT, 1, b"\xff\xff\xff\xffkey").is_err());
-        assert!(read_as(Kind::KV_PUT, 3, &good).is_err());
+        let mut long = good.clone();
+        long[12..16].copy_from_slice(&4_u32.to_le_bytes());
+        assert!(
+            read_as(Kind::KV_PUT, VERSION, &long).is_err(),
+            "a key longer than what is there"
+        );
+        for version in [0, 1, 3] {
+            assert!(read_as(Kind::KV_PUT, version, &good).is_err());
+            assert!(read_as(Kind::KV_DELETE, version, &good).is_err());
+        }
         assert!(read_as(Kind(0x20), VERSION, &good).is_err());
     }
 }

@@ -13,8 +13,8 @@ use crate::map::Item;
 use crate::snapshot::{self, Meta, Row, write_rows};
 use crate::vfs::Vfs;
 use crate::wal::{
-    AppendError, Appended, Counters, Entry, Lsn, MaintainError, Poisoned, ReadError, WaitError,
-    Wal, Watermarks,
+    AppendError, Appended, Corruption, Counters, Entry, Lsn, MaintainError, Poisoned, ReadError,
+    WaitError, Wal, Watermarks,
 };
 
 /// Records that go to the log together.
@@ -44,6 +44,7 @@ pub(super) trait Log: Send + Sync {
     fn entries_from(&self, lsn: Lsn) -> Result<Records, ReadError>;
     fn counters(&self) -> Counters;
     fn maintain(&self) -> Result<(), MaintainError>;
+    fn set_aside(&self) -> Vec<Corruption>;
     fn close(&self) -> Result<(), Poisoned>;
 
     /// Saves `rows`, which are the state after all records below `lsn`, and answers with the LSN of the
@@ -112,6 +113,10 @@ impl<V: Vfs> Log for Door<V> {
 
     fn maintain(&self) -> Result<(), MaintainError> {
         self.wal.maintain()
+    }
+
+    fn set_aside(&self) -> Vec<Corruption> {
+        self.wal.set_aside()
     }
 
     fn close(&self) -> Result<(), Poisoned> {

@@ -61,7 +61,7 @@ use self::worker::Worker;
 use crate::frame::Kind;
 use crate::map::MapView;
 pub use crate::map::{Item, Scan, Value};
-use crate::wal::{Entry, Lsn, Mode, Poisoned, ReadError, WaitError, Watermarks};
+use crate::wal::{Corruption, Entry, Lsn, Mode, Poisoned, ReadError, WaitError, Watermarks};
 
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 64 << 10;
@@ -284,6 +284,15 @@ impl Engine {
             Some(log) => log.entries_from(lsn),
             None => Ok(Box::new(std::iter::empty())),
         }
+    }
+
+    /// Damage that was found since the engine was opened, below the snapshot that it began with, so
+    /// that nothing was lost. The files, and those before them, are kept under the name `*.lost`.
+    /// There is none once the engine is closed.
+    #[must_use]
+    pub fn set_aside(&self) -> Vec<Corruption> {
+        let log = self.inner.shared.log();
+        log.map_or_else(Vec::new, |log| log.set_aside())
     }
 
     /// How far the log has come; `None` in memory and once closed.

@@ -23,7 +23,7 @@ use super::{Options, change};
 use crate::frame::Kind;
 use crate::injected_bug::{Bug, injected};
 use crate::map::{Item, Map};
-use crate::snapshot::{self, BadSnapshot, Loaded, Meta, Newest, PAIRS, Pairs, ROWS, Rows};
+use crate::snapshot::{self, BadSnapshot, Loaded, Meta, Newest, ROWS, Rows};
 use crate::vfs::{IoError, Vfs};
 use crate::wal::{Entry, Fit, Floor, Lsn, Policy, Recovered, Wal, set_file_aside};
 
@@ -243,22 +243,8 @@ fn restore(
     skip_views: bool,
     recovery: &mut Recovery,
 ) -> Result<Vec<String>, OpenError> {
-    let Some(rows) = loaded.section(ROWS) else {
-        // One of before there were keyspaces.
-        let pairs = loaded.section(PAIRS).ok_or(BadSnapshot::NoSection(ROWS))?;
-        let pairs = Pairs::load(pairs)?;
-        recovery.snapshot_keys = pairs.len() as u64;
-        let item = |pair: crate::pair::Pair| {
-            let key_len = u32::try_from(pair.key().len()).unwrap_or(u32::MAX);
-            Item::new(Lsn(0), 0, key_len, pair.as_bytes())
-        };
-        let items: Vec<_> = pairs.iter().map(item).collect();
-        if !items.is_sorted_by(|one, other| one.key() < other.key()) {
-            return Err(BadSnapshot::Section(PAIRS).into());
-        }
-        fill(sequencer, DEFAULT, items)?;
-        return Ok(Vec::new());
-    };
+    let rows = loaded.section(ROWS);
+    let rows = rows.ok_or(BadSnapshot::NoSection(ROWS))?;
     let mut restored = Vec::new();
     let mut keyspace = SYSTEM;
     let mut items: Vec<Item> = Vec::new();
@@ -336,7 +322,7 @@ fn replay(sequencer: &mut Sequencer, entry: &Entry, skip_views: bool) -> Result<
     if !matches!(*kind, Kind::KV_PUT | Kind::KV_DELETE) {
         return tell(sequencer, entry, skip_views, |_| true);
     }
-    let change = change::read(*lsn, *kind, *version, payload, DEFAULT);
+    let change = change::read(*lsn, *kind, *version, payload);
     let change = change.map_err(|reason| unreadable(entry, reason))?;
     let Some(space) = sequencer.by_id.get(&change.keyspace).cloned() else {
         return Err(unreadable(entry, "its keyspace was never created"));

@@ -10,7 +10,7 @@
 //! outcome is unknown leaves at most an entry that is passed over.
 //!
 //! Nobody else may write to the keyspace meanwhile. For stores elsewhere there is
-//! [`StorePersister`](crate::store::StorePersister).
+//! [`StorePersister`](crate::kv::StorePersister).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -40,7 +40,7 @@ type Change = (Vec<u8>, Option<Vec<u8>>);
 
 /// Keeps records in a keyspace of an engine, to which nobody else may write meanwhile. Index entries are
 /// kept in memory: they follow from the records and are never logged. For stores elsewhere there is
-/// [`StorePersister`](crate::store::StorePersister).
+/// [`StorePersister`](crate::kv::StorePersister).
 pub struct KeyspacePersister<R: Record> {
     engine: Engine,
     keyspace: Keyspace,

@@ -11,19 +11,16 @@
 //!    Under its final name it is whole, or it is corrupt.
 //! 2. The log is truncated only below the older of two snapshots that are durable and were found
 //!    good, so that one may rot.
-//! 3. Loading maps the file and copies nothing: sections, keys and values are slices of it.
+//! 3. Loading maps the file and copies nothing: sections and rows are slices of it.
 //!
 //! `FORMAT.md` §4 is the only description of the bytes.
 
 mod directory;
 mod file;
-mod pairs;
 mod rows;
 mod write;
 
 pub use self::directory::{Newest, SaveError, load_newest, save, save_among};
 pub(crate) use self::directory::{load, remove_drafts, snapshots};
 pub use self::file::{BadSnapshot, HEADER_BYTES, Loaded, Meta, read};
-pub use self::pairs::{PAIRS, Pairs};
 pub use self::rows::{ROWS, Row, Rows, write_rows};
-pub use self::write::write_pairs;

@@ -1,14 +1,13 @@
-//! Writing a snapshot piece by piece: no more memory than a buffer, and the lengths.
+//! Writing a snapshot piece by piece: no more memory than a buffer, and the heads.
 //!
 //! ```text
-//! │ header │ origin │ section │ count, lengths │ key value key value … │ crc │
+//! │ header │ origin │ section │ count, heads │ key value key value … │ crc │
 //! └────────────── written last ───────────────┘└── first, buffer by buffer
 //! ```
 //!
-//! How long the lengths are is known before the first pair, so lengths and bytes are gathered in one
-//! pass. The checksum of the whole is put together from those of the two parts.
+//! How long the heads are is known before the first row, so heads and bytes are gathered in one pass. The checksum of the whole is put together from those of the two parts.
 //!
-//! In the order of their keys, pairs lie all over the memory, and each is a wait for it. So they
+//! In the order of their keys, rows lie all over the memory, and each is a wait for it. So they
 //! are touched a group at a time before they are copied: the waits of a group go on at once.
 
 use std::hint::black_box;
@@ -17,52 +16,27 @@ use std::io;
 use super::file::{
     HEADER_BYTES, Meta, ORIGIN_SECTION_BYTES, SECTION_BYTES, header, origin_section, section_head,
 };
-use super::pairs::PAIRS;
-use crate::pair::Pair;
 use crate::vfs::VfsFile;
 
 /// How many bytes are written at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// How many pairs are touched before they are copied: enough waits for the processor to go on with,
+/// How many rows are touched before they are copied: enough waits for the processor to go on with,
 /// few enough for the nearest cache to hold what they brought.
 const GROUP: usize = 128;
 
 /// What callers that break their word get.
 pub(super) const INVALID: io::ErrorKind = io::ErrorKind::InvalidData;
 
-/// The bytes before the section of pairs.
+/// The bytes before the section of rows.
 const BEFORE_BYTES: usize = HEADER_BYTES + ORIGIN_SECTION_BYTES;
 
-/// The bytes of a pair's lengths.
-const LENGTHS: usize = 8;
-
-/// Writes the snapshot of `count` pairs, which are sorted by key, and says how long it is. A file
-/// that was longer keeps its tail.
+/// Writes the snapshot of `count` rows as its one section of the type `kind`: the count, a head of
+/// each, and then the bytes of each. Says how long it is. A file that was longer keeps its tail.
 ///
 /// # Errors
-/// What the system says, or [`io::ErrorKind::InvalidData`] where there are not as many pairs as
-/// was said, or one is too long.
-pub fn write_pairs<'a, F: VfsFile>(
-    file: &F,
-    meta: &Meta,
-    count: usize,
-    pairs: impl Iterator<Item = &'a Pair>,
-) -> io::Result<u64> {
-    let head = |pair: &&Pair| {
-        let len = |part: &[u8]| u32::try_from(part.len()).map_err(|_| INVALID);
-        let mut head = [0; LENGTHS];
-        head[..4].copy_from_slice(&len(pair.key())?.to_le_bytes());
-        head[4..].copy_from_slice(&len(pair.value())?.to_le_bytes());
-        Ok(head)
-    };
-    write_section(file, meta, PAIRS, count, pairs, head, |pair| {
-        pair.as_bytes()
-    })
-}
-
-/// Writes the snapshot of `count` rows as its one section of the type `kind`: the count, a head of
-/// each, and then the bytes of each. Says how long it is.
+/// What the system says, or [`io::ErrorKind::InvalidData`] where there are not as many rows as was
+/// said.
 pub(super) fn write_section<'a, F: VfsFile, T, const HEAD: usize>(
     file: &F,
     meta: &Meta,
@@ -150,11 +124,11 @@ impl<F: VfsFile> Body<'_, F> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::path::Path;
 
     use super::super::file::read;
-    use super::super::pairs::Pairs;
+    use super::super::rows::{ROWS, Row, Rows, write_rows};
     use super::*;
     use crate::vfs::{Memory, Vfs};
     use crate::wal::{Lsn, Origin};
@@ -173,49 +147,40 @@ pub(super) mod tests {
         },
     };
 
-    fn written(pairs: &[Pair]) -> Vec<u8> {
-        let vfs = Memory::default();
-        let file = vfs.create(Path::new("snapshot")).unwrap();
-        let len = write_pairs(&file, &META, pairs.len(), pairs.iter()).unwrap();
-        let bytes = vfs.read(Path::new("snapshot")).unwrap();
-        assert_eq!(bytes.len() as u64, len);
-        bytes
-    }
-
-    /// The payload of the section, in two parts.
-    pub(in crate::snapshot) fn parts(pairs: &[Pair]) -> (Vec<u8>, Vec<u8>) {
-        let bytes = written(pairs);
-        let payload = &bytes[BEFORE_BYTES + SECTION_BYTES..bytes.len() - 4];
-        let (head, body) = payload.split_at(8 + pairs.len() * LENGTHS);
-        (head.to_vec(), body.to_vec())
-    }
-
     #[test]
     fn what_is_written_in_pieces_is_one_good_snapshot() {
         let large = vec![7; BUFFER_BYTES + 1];
         let half = vec![8; BUFFER_BYTES / 2];
-        let pairs = [
-            Pair::new(b"", b""),
-            Pair::new(b"half", &half),
-            Pair::new(b"i", b"small"),
-            Pair::new(b"large", &large),
-            Pair::new(b"more", &half),
-            Pair::new(b"most", &half),
-        ];
-        let loaded = read(&written(&pairs).into()).unwrap();
+        let all: [&[u8]; 6] = [b"", &half, b"small", &large, &half, &half];
+        let rows = (0..).zip(all).map(|(version, bytes)| Row {
+            keyspace: 1,
+            version: Lsn(version),
+            expires_us: 0,
+            key: &bytes[..bytes.len().min(3)],
+            bytes,
+        });
+        let rows: Vec<_> = rows.collect();
+        let vfs = Memory::default();
+        let path = Path::new("snapshot");
+        let file = vfs.create(path).unwrap();
+        let len = write_rows(&file, &META, rows.iter().copied()).unwrap();
+        let bytes = vfs.read(path).unwrap();
+        assert_eq!(bytes.len() as u64, len);
+        let loaded = read(&bytes.into()).unwrap();
         assert_eq!(loaded.meta, META);
-        let found = Pairs::load(loaded.section(PAIRS).unwrap()).unwrap();
-        assert!(found.iter().eq(pairs));
+        let found = Rows::load(loaded.section(ROWS).unwrap()).unwrap();
+        assert!(found.eq(rows));
     }
 
     #[test]
-    fn another_number_of_pairs_than_was_said_is_refused() {
+    fn another_number_of_rows_than_was_said_is_refused() {
         let vfs = Memory::default();
         let file = vfs.create(Path::new("snapshot")).unwrap();
-        let pair = Pair::new(b"key", b"value");
         for count in [0, 2] {
-            let refused = write_pairs(&file, &META, count, std::iter::once(&pair)).unwrap_err();
-            assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+            let one = std::iter::once(&b"row"[..]);
+            let head = |_: &&[u8]| Ok([0; 8]);
+            let written = write_section(&file, &META, ROWS, count, one, head, |row| row);
+            assert_eq!(written.unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
     }
 }

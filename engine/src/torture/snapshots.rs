@@ -1,36 +1,46 @@
-//! Stores with snapshots: crashed at every call, with rot below the newest snapshot, and on a disk
+//! An engine with snapshots: crashed at every call, with rot below the newest snapshot, and on a disk
 //! that is full in the middle of a checkpoint.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::crash::{Tried, holds};
 use super::model::{Checked, dir, ensure};
-use crate::kv::{self, Change, Store, checkpoint};
+use crate::engine::{Engine, Keyspace, OpenError, Options, Recovery};
 use crate::random::SplitMix64;
 use crate::snapshot::{Newest, load_newest};
 use crate::vfs::{Failure, Plan, Sim, Vfs};
-use crate::wal::{Mode, Options, Policy};
+use crate::wal::{self, Mode, Policy};
 
 type Contents = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// What is known of a store from outside.
+/// What is known of an engine from outside.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     attempted: u64,
     durable: u64,
 }
 
-fn options(seed: u64) -> Options {
+fn open(sim: &Sim, seed: u64) -> Result<(Engine, Recovery), OpenError> {
     let policies = [Policy::TornTail, Policy::PointInTime];
-    Options {
-        mode: Mode::Strict,
-        policy: policies[usize::from(seed % 2 == 1)],
-        segment_bytes: 4096,
-        buffer_bytes: 400,
-        threads: 1,
+    let buffered = Mode::Buffered {
+        interval: Duration::ZERO,
+        max_bytes: u64::MAX,
+    };
+    let options = Options {
+        log: wal::Options {
+            mode: buffered,
+            policy: policies[usize::from(seed % 2 == 1)],
+            segment_bytes: 4096,
+            buffer_bytes: 400,
+            threads: 1,
+            ..wal::Options::default()
+        },
+        background: false,
         ..Options::default()
-    }
+    };
+    Engine::open_with(sim.clone(), dir(), options)
 }
 
 fn pair(number: u64) -> (Vec<u8>, Vec<u8>) {
@@ -43,67 +53,64 @@ fn model(count: u64) -> Contents {
     (0..count).map(pair).collect()
 }
 
-/// Puts, commits, checkpoints, closes and restarts. Goes on after a checkpoint that failed; ends
-/// where the log does.
+/// Puts, waits for the disk, checkpoints, closes and restarts. Goes on after a checkpoint that failed;
+/// ends where the log does.
 fn run(sim: &Sim, seed: u64, len: u64, known: &mut Known) -> Result<(), String> {
-    let Ok((mut wal, _, recovery)) = kv::open(sim.clone(), dir(), options(seed)) else {
+    let Ok((mut engine, _)) = open(sim, seed) else {
         return Ok(());
     };
-    let mut store = recovery.store;
     let mut random = SplitMix64::new(seed);
-    let mut payload = Vec::new();
     for _ in 0..len {
         match random.below(40) {
-            0 => {
-                let lsn = wal.watermarks().accepted;
-                let view = store.freeze().map_err(|error| error.to_string())?;
-                let _ = checkpoint(sim, dir(), &wal, &view, lsn);
-            }
-            1 => {
-                if wal.clone().close().is_err() || wal.clone().close().is_err() {
+            0 => drop(engine.checkpoint()),
+            step @ (1 | 2) => {
+                if step == 1 && (engine.close().is_err() || engine.close().is_err()) {
                     return Ok(());
                 }
-            }
-            2 => {
-                drop(wal);
-                let Ok((again, _, recovery)) = kv::open(sim.clone(), dir(), options(seed)) else {
+                drop(engine);
+                let Ok((again, recovery)) = open(sim, seed) else {
                     return Ok(());
                 };
-                let count = again.watermarks().accepted.0;
-                check_store(&recovery.store, count, *known)?;
+                let count = recovery.log.end.0;
+                check_store(&again, count, *known)?;
                 (known.attempted, known.durable) = (count, count);
-                (wal, store) = (again, recovery.store);
+                engine = again;
             }
             _ => {
                 let (key, value) = pair(known.attempted);
                 known.attempted += 1;
-                store.put(&key, &value);
-                let appended = wal.append(Change::put(&mut payload, &key, &value));
-                let is_commit = random.below(3) == 0;
-                let done = appended.is_ok_and(|to| !is_commit || wal.commit(to.end).is_ok());
-                if !done {
+                let put = default(&engine)?.put(&key, &value);
+                let is_waiting = random.below(3) == 0;
+                if put.is_err() || is_waiting && engine.durable().is_err() {
                     return Ok(());
                 }
             }
         }
-        known.durable = known.durable.max(wal.watermarks().durable.0);
+        let durable = engine.watermarks().map_or(0, |marks| marks.durable.0);
+        known.durable = known.durable.max(durable);
     }
     Ok(())
 }
 
-fn check_store(store: &Store, count: u64, known: Known) -> Checked {
+fn default(engine: &Engine) -> Result<Keyspace, String> {
+    engine
+        .keyspace("default")
+        .map_err(|error| error.to_string())
+}
+
+fn check_store(engine: &Engine, count: u64, known: Known) -> Checked {
     let Known { attempted, durable } = known;
     ensure!(
         durable <= count && count <= attempted,
         "{count} changes are left of {durable} durable and {attempted} attempted ones"
     );
-    let pairs = store.prefix(b"");
+    let pairs = default(engine)?.scan();
     let found: Contents = pairs
-        .map(|(key, value)| (key.to_vec(), value.to_vec()))
+        .map(|item| (item.key().to_vec(), item.value().to_vec()))
         .collect();
     ensure!(
         found == model(count),
-        "the store is not the one of {count} changes"
+        "the engine is not the one of {count} changes"
     );
     Ok(())
 }
@@ -135,32 +142,31 @@ fn rot(disk: &Sim, random: &mut SplitMix64) -> Option<(PathBuf, usize)> {
 }
 
 fn check_disk(disk: &Sim, seed: u64, known: Known) -> Checked {
-    let opened = kv::open(disk.clone(), dir(), options(seed));
-    let (wal, recovered, recovery) = opened.map_err(|error| format!("refused: {error}"))?;
-    let count = wal.watermarks().accepted.0;
-    check_store(&recovery.store, count, known)?;
+    let opened = open(disk, seed);
+    let (engine, recovery) = opened.map_err(|error| format!("refused: {error}"))?;
+    let count = recovery.log.end.0;
+    check_store(&engine, count, known)?;
     // It can be written, and opened again.
     let (key, value) = pair(count);
-    let appended = wal.append(Change::put(&mut Vec::new(), &key, &value));
-    let appended = appended.map_err(|error| error.to_string())?;
-    wal.wait_durable(appended.end)
+    let put = default(&engine)?.put(&key, &value);
+    put.and_then(|_| engine.durable())
         .map_err(|error| error.to_string())?;
     // Whatever rots below the snapshot is found in time, and what is left can be read.
-    for _ in 0..=recovered.unverified {
-        wal.maintain().map_err(|error| error.to_string())?;
+    for _ in 0..=recovery.log.unverified {
+        engine.maintain().map_err(|error| error.to_string())?;
     }
-    for entry in wal.entries() {
+    let records = engine.records_from(engine.stats().first);
+    for entry in records.map_err(|error| error.to_string())? {
         entry.map_err(|error| format!("it was verified: {error}"))?;
     }
-    drop((wal, recovery));
-    let after = disk.crash(0);
-    let opened = kv::open(after, dir(), options(0));
-    let (_, _, recovery) = opened.map_err(|error| format!("refused the next time: {error}"))?;
+    drop(engine);
+    let opened = open(&disk.crash(0), 0);
+    let (engine, _) = opened.map_err(|error| format!("refused the next time: {error}"))?;
     let known = Known {
         attempted: count + 1,
         durable: count + 1,
     };
-    check_store(&recovery.store, count + 1, known)
+    check_store(&engine, count + 1, known)
 }
 
 /// Crashes at every call, and lets a bit below the newest snapshot rot.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use engine::engine::{CheckpointError, CommitError, OpenError};
-use engine::kv::{Change, Store, checkpoint};
+use engine::frame::{Kind, Record};
 use engine::vfs::{Failure, Memory, Plan, Sim};
 use engine::wal::{self, Lsn, Mode};
 use engine::{Engine, Options};
@@ -236,24 +236,41 @@ fn a_snapshot_that_says_what_it_must_not_is_refused_although_its_checksum_holds(
 }
 
 #[test]
-fn a_directory_of_a_store_without_keyspaces_opens_as_the_default_keyspace() {
+fn records_of_callers_in_the_same_log_are_passed_over_and_those_of_views_that_are_missing_refused()
+{
     let vfs = Memory::default();
-    let dir = Path::new("db");
-    let log = options(Mode::Strict).log;
-    let (wal, _) = wal::Wal::open(vfs.clone(), dir, log).unwrap();
-    let mut payload = Vec::new();
-    let mut store = Store::default();
-    for (key, value) in [("a", "1"), ("b", "2")] {
-        wal.append(Change::put(&mut payload, key.as_bytes(), value.as_bytes()))
-            .unwrap();
-        store.put(key.as_bytes(), value.as_bytes());
+    let append = |kind| {
+        let log = options(Mode::Strict).log;
+        let (wal, _) = wal::Wal::open(vfs.clone(), Path::new("db"), log).unwrap();
+        let record = Record {
+            kind: Kind(kind),
+            version: 1,
+            payload: b"somebody else's",
+        };
+        wal.append(record).unwrap();
+        wal.close().unwrap();
+    };
+    for round in 0..20_u8 {
+        append(0x40 + round);
+        let (engine, _) = Engine::open_with(vfs.clone(), "db", options(Mode::Strict)).unwrap();
+        let tea = engine.keyspace("default").unwrap();
+        assert_eq!(tea.len(), usize::from(round));
+        assert_eq!(
+            tea.put(&[round], b"tea").unwrap(),
+            Lsn(2 * u64::from(round) + 1)
+        );
     }
-    let view = store.freeze().unwrap();
-    checkpoint(&vfs, dir, &wal, &view, wal.watermarks().accepted).unwrap();
-    wal.append(Change::delete(b"a")).unwrap();
-    wal.close().unwrap();
-    let (engine, recovery) = Engine::open_with(vfs, dir, options(Mode::Strict)).unwrap();
-    assert_eq!((recovery.snapshot_keys, recovery.replayed), (2, 1));
-    let found = pairs(engine.keyspace("default").unwrap().scan());
-    assert_eq!(found, [("b".into(), "2".into())]);
+    append(Kind::STREAM.0);
+    let refused = Engine::open_with(vfs, "db", options(Mode::Strict)).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            OpenError::Record {
+                lsn: Lsn(40),
+                kind: 0x20,
+                ..
+            }
+        ),
+        "{refused}"
+    );
 }

@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::frame::{Batch, Kind, OVERHEAD, Record, Transaction};
-use engine::kv::{Change, Store};
 use engine::vfs::{Disk, Failure, Memory, Plan, Sim, Vfs};
 use engine::wal::{
     AppendError, BadHeader, CorruptionKind, HEADER_BYTES, Header, Lsn, MaintainError, Maintainer,

@@ -49,32 +49,6 @@ fn a_batch_is_replayed_with_the_records_around_it() {
 }
 
 #[test]
-fn a_store_rebuilt_from_the_log_equals_the_one_that_wrote_it() {
-    let vfs = Memory::default();
-    let wal = open(&vfs, &log_dir());
-    let mut store = Store::default();
-    let mut payload = Vec::new();
-    for number in 0_u32..500 {
-        let key = format!("key/{}", number % 37);
-        let record = if number % 5 == 4 {
-            store.delete(key.as_bytes());
-            Change::delete(key.as_bytes())
-        } else {
-            let value = format!("value {number}");
-            store.put(key.as_bytes(), value.as_bytes());
-            Change::put(&mut payload, key.as_bytes(), value.as_bytes())
-        };
-        wal.append(record).unwrap();
-        wal.append(self::record(b"somebody else's")).unwrap();
-    }
-    wal.sync().unwrap();
-    drop(wal);
-    let rebuilt = Store::rebuild(open(&vfs, &log_dir()).entries()).unwrap();
-    assert!(rebuilt.prefix(b"").eq(store.prefix(b"")));
-    assert_eq!(rebuilt.len(), store.len());
-}
-
-#[test]
 fn every_record_is_found_by_its_number_in_active_and_sealed_segments() {
     let vfs = Memory::default();
     let big = Options {

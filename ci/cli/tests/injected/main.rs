@@ -15,8 +15,6 @@
 //! Known misses, with their reasons:
 //!
 //! ```text
-//! clone_added                 `Store::get` is named, in which the edited line is, and not the `clone` that
-//!                             it calls
 //! engine_chained_called       within its limit: the call costs 0.5 to 0.8 %
 //! strsim_base_moved           without a run of base, what base already had is not told apart
 //! strsim_compare_by_hand      the other benchmark regresses as well, and the caller is named, as it is

@@ -4,7 +4,7 @@
 //! kv/get/hit: 138,176 instructions, +30,000 (+27.72 %) against 1a2b3c4
 //!
 //!  instructions    share        change  function
-//!        79,078   57.2 %       +10,000  engine::kv::store::Store::get
+//!        79,078   57.2 %       +10,000  engine::map::Map::with
 //! ```
 //!
 //! Names that are too long lose their outer modules; lines of source their end, and what all of an

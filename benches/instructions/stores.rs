@@ -1,8 +1,0 @@
-//! Instructions of the key-value stores: the workloads that `src/stores.rs` declares.
-
-#![expect(
-    missing_docs,
-    reason = "the harness's macros generate undocumented items"
-)]
-
-benches::stores!();
