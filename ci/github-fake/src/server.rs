@@ -20,7 +20,7 @@ use crate::fault::Kind;
 use crate::world::{Answer, Asked, Logged, World};
 
 /// Longer than anybody waits who asks this server.
-const HANG: Duration = Duration::from_secs(5);
+const HANG: Duration = Duration::from_mins(10);
 
 /// A running fake.
 #[derive(Debug)]

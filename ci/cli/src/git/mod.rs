@@ -29,6 +29,19 @@ const FOREIGN: [&str; 4] = [
     "core.fsmonitor=false",
 ];
 
+/// What names another repository, when icgate runs inside a git hook; and what git needs not know.
+const FOREIGN_VARIABLES: [&str; 9] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+    "GITHUB_TOKEN",
+];
+
 /// A repository that has at least one commit.
 #[derive(Debug)]
 pub(crate) struct Repository {
@@ -411,8 +424,7 @@ impl Repository {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.root).args(arguments);
-        // Another repository's, when icgate runs inside a git hook; and what git needs not know.
-        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GITHUB_TOKEN"] {
+        for name in FOREIGN_VARIABLES {
             command.env_remove(name);
         }
         command
@@ -481,7 +493,14 @@ mod tests {
             root: directory.path().to_owned(),
         };
         let git = |arguments: &[&str]| {
-            let own = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+            let own = [
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@example.com",
+                "-c",
+                "commit.gpgsign=false",
+            ];
             repository.ask(&[&own, arguments].concat()).unwrap()
         };
         git(&["init", "--quiet"]);

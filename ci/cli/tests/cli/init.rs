@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::foreign::path_with_runners;
 use crate::sample::{Answer, PLATFORM, icgate};
+use crate::surroundings::isolate;
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -29,7 +30,8 @@ fn a_project_is_adopted_once() {
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");
         let name = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
-        let status = git.current_dir(&top).args(name).args(arguments).status();
+        let git = isolate(git.current_dir(&top));
+        let status = git.args(name).args(arguments).status();
         assert!(status.unwrap().success());
     };
     git(&["init", "--quiet", "--initial-branch=main"]);

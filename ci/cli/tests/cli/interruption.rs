@@ -9,18 +9,39 @@ use nix::unistd::Pid;
 
 use crate::sample::Sample;
 
-/// The processes whose command line has `word`.
-fn processes_with(word: &str) -> Vec<u32> {
+/// What the benchmark's command line has.
+const WORD: &str = "bin/endless";
+
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How long a busy machine may take to build and to start the benchmark.
+const PATIENCE: Duration = Duration::from_mins(30);
+
+/// Whether a process is there and its command line has `word`.
+fn is_running(pid: u32, word: &str) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).contains(word)
+}
+
+/// The process that started another one.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name, in brackets, may have spaces and brackets too.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The processes below `ancestor` whose command line has `word`. Another run of these tests, at the same
+/// time on this machine, has others.
+fn descendants(ancestor: u32, word: &str) -> Vec<u32> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap() {
-        let Ok(path) = entry.map(|entry| entry.path()) else {
+        let name = entry.ok().map(|it| it.file_name());
+        let Some(pid) = name.and_then(|it| it.to_str()?.parse().ok()) else {
             continue;
         };
-        let Some(pid) = path.file_name().and_then(|it| it.to_str()?.parse().ok()) else {
-            continue;
-        };
-        let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
-        if String::from_utf8_lossy(&line).contains(word) {
+        let mut above = std::iter::successors(Some(pid), |pid| parent(*pid));
+        if is_running(pid, word) && above.any(|it| it == ancestor) {
             found.push(pid);
         }
     }
@@ -38,15 +59,19 @@ fn an_interruption_leaves_nothing_behind() {
         .spawn()
         .unwrap();
     // The one benchmark never ends, so once it runs, icgate is in the middle for sure.
-    let deadline = Instant::now() + Duration::from_mins(5);
-    while processes_with("bin/endless").is_empty() {
+    let deadline = Instant::now() + PATIENCE;
+    let running = loop {
+        let running = descendants(icgate.id(), WORD);
+        if !running.is_empty() {
+            break running;
+        }
         assert!(
             icgate.try_wait().unwrap().is_none(),
             "icgate ended by itself"
         );
         assert!(Instant::now() < deadline, "the benchmark never started");
-        std::thread::yield_now();
-    }
+        std::thread::sleep(PAUSE);
+    };
     kill(
         Pid::from_raw(icgate.id().try_into().unwrap()),
         Signal::SIGINT,
@@ -71,8 +96,8 @@ fn an_interruption_leaves_nothing_behind() {
     );
     assert_eq!(std::fs::read(sample.steady()).unwrap(), before);
     assert!(!sample.path().join("out/run.json").exists());
-    while !processes_with("bin/endless").is_empty() {
+    while running.iter().any(|pid| is_running(*pid, WORD)) {
         assert!(Instant::now() < deadline, "the benchmark goes on");
-        std::thread::yield_now();
+        std::thread::sleep(PAUSE);
     }
 }

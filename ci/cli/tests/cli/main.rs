@@ -23,5 +23,7 @@ mod sample;
 mod schemas;
 mod shards;
 mod stored;
+#[path = "../support/surroundings.rs"]
+mod surroundings;
 mod trends;
 mod trouble;

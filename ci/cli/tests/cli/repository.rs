@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::sample::{Answer, icgate};
+use crate::surroundings::isolate;
 
 /// A folder with git in it.
 pub(crate) struct Repository {
@@ -72,7 +73,7 @@ impl Repository {
         command.arg("-C").arg(self.path());
         command.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]);
         command.args(["-c", "commit.gpgsign=false"]).args(arguments);
-        let output = command.output().expect("git starts");
+        let output = isolate(&mut command).output().expect("git starts");
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).expect("git prints UTF-8")
     }

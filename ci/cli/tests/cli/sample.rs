@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use crate::surroundings::isolate;
+
 /// What a call of icgate gave.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -153,16 +155,7 @@ pub(crate) fn icgate() -> Command {
         "CARGO_TARGET_DIR",
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample"),
     );
-    for name in [
-        "GITHUB_BASE_REF",
-        "GITHUB_RUN_ATTEMPT",
-        "GITHUB_RUN_ID",
-        "GITHUB_STEP_SUMMARY",
-        "NO_COLOR",
-        "CLICOLOR_FORCE",
-    ] {
-        command.env_remove(name);
-    }
+    isolate(&mut command);
     command
 }
 

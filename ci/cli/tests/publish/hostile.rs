@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::scene::{SUITE, Scene, baseline, shards};
+use crate::surroundings::isolate;
 
 /// One run of one benchmark, as a single machine hands it over.
 fn whole(text: &str) -> String {
@@ -129,7 +130,7 @@ fn messages_about_an_artifact_are_escaped_line_by_line() {
     let by = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_icgate"));
         command.current_dir(&checkout).args(arguments);
-        command.env_remove("GITHUB_BASE_REF");
+        isolate(&mut command);
         let output = command.output().unwrap();
         assert!(!output.status.success());
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()

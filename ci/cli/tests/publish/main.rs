@@ -10,5 +10,7 @@ mod hostile;
 mod markup;
 mod merges;
 mod scene;
+#[path = "../support/surroundings.rs"]
+mod surroundings;
 mod telling;
 mod update;

@@ -13,6 +13,8 @@ use icgate_core::model::metric::Metric;
 use icgate_core::model::run::{CiRun, FunctionLines, Measurement, Part, RUN_FORMAT, Run};
 use tempfile::TempDir;
 
+use crate::surroundings::isolate;
+
 pub(crate) const TOKEN: &str = "ghs_not-to-be-seen";
 pub(crate) const BOT: &str = "github-actions[bot]";
 pub(crate) const SUITE: &str = "baselines/x86_64-linux-gnu/suite.json";
@@ -212,12 +214,7 @@ impl Scene {
         command.arg("publish").arg(self.path("artifacts"));
         command.arg("--workspace").arg(self.path("checkout"));
         command.arg("--output").arg(self.path("out"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("GITHUB_") {
-                command.env_remove(name);
-            }
-        }
-        command
+        isolate(&mut command)
             .env("GITHUB_TOKEN", TOKEN)
             .env("GITHUB_API_URL", self.fake.url())
             .env("GITHUB_EVENT_PATH", self.path("event.json"))
@@ -279,7 +276,7 @@ impl Scene {
 
 fn git(checkout: &Path, arguments: &[&str]) -> String {
     let mut git = Command::new("git");
-    git.current_dir(checkout);
+    isolate(git.current_dir(checkout));
     git.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]);
     let output = git.args(arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");

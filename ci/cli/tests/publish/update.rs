@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::scene::{SUITE, Scene, baseline, shards};
+use crate::surroundings::isolate;
 
 #[test]
 fn baselines_are_updated_from_what_ci_measured() {
@@ -17,7 +18,7 @@ fn baselines_are_updated_from_what_ci_measured() {
     std::fs::write(checkout.join("benches/suite.rs"), "").unwrap();
     let update = |reason: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_icgate"));
-        command.current_dir(&checkout).env_remove("GITHUB_BASE_REF");
+        isolate(command.current_dir(&checkout));
         command
             .arg("update")
             .arg("--from")

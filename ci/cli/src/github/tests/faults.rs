@@ -1,5 +1,6 @@
 //! What goes wrong on the way, once or for good.
 
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use github_fake::{Fault, Kind, World};
@@ -8,7 +9,7 @@ use icgate_core::publish::pull_request::Repository;
 
 use super::super::client::{Client, Endpoint};
 use super::super::{PostTarget, Publisher};
-use super::{BOT, COMMENTS, PULL, Recorded, Scene, TOKEN, body, comment, marker};
+use super::{BOT, COMMENTS, PATIENT, PULL, Recorded, Scene, TOKEN, body, comment, marker};
 use crate::error::GithubError;
 
 fn limited(status: u16, after: Option<&str>, message: &str) -> Kind {
@@ -155,7 +156,11 @@ fn a_limit_that_says_when_it_ends_is_waited_for() {
 
 #[test]
 fn nobody_listens() {
-    let endpoint = Endpoint::new("http://127.0.0.1:9", Duration::from_millis(400)).unwrap();
+    // The near end of a connection has a port that nobody listens on, and nobody else can take.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let nobody = format!("http://{}", taken.local_addr().unwrap());
+    let endpoint = Endpoint::new(&nobody, PATIENT).unwrap();
     let clock = Recorded::default();
     let client = Client::new(endpoint, TOKEN, Box::new(clock.clone())).unwrap();
     let publisher = Publisher {
