@@ -68,6 +68,26 @@ pub(crate) enum Bug {
     UpdateKeepsOldIndexKey,
     /// A record that moved within a posting list is looked for at its former place.
     SwappedPostingKeepsPosition,
+    /// A partition does not know which batches it has.
+    ForgetSequences,
+    /// A producer whose name another one took goes on.
+    SkipFencing,
+    /// A batch that is stored already is acknowledged before it is durable.
+    AcknowledgeDuplicateEarly,
+    /// A group's offsets are committed in whatever generation.
+    CommitUnfenced,
+    /// A member goes on where it was in a partition that others had meanwhile.
+    KeepPositions,
+    /// A transaction's messages are published before it commits.
+    PublishBesideTransaction,
+    /// Handles keep what was decided by rules that have changed.
+    KeepDecisions,
+    /// The log is held from the newest message on.
+    HoldTooLittle,
+    /// The log is let go of before what takes its place is durable.
+    HoldBeforeDurable,
+    /// Compaction keeps the first message of a key.
+    CompactKeepsFirst,
     /// A lookup by index believes an older generation that a newer one contradicts.
     IndexReadIgnoresNewer,
     /// A document that went is still found.

@@ -69,6 +69,8 @@ pub mod engine;
 
 pub mod memtable;
 
+pub mod stream;
+
 pub mod kv;
 
 pub mod run;

@@ -4,7 +4,7 @@
 //! | key | value |
 //! |---|---|
 //! | `keyspace/` and a name | type u8, number u32 |
-//! | `holder/` and a name | the first LSN that is still needed, u64 |
+//! | `holder/` and a name | the first LSN that is still needed, u64; a byte 1 after it where opening needs none of it |
 //! | `view/` and a name | what a view saved; in snapshots alone |
 
 use std::fmt;
@@ -79,8 +79,11 @@ pub(super) fn read_keyspace(item: &Item) -> Option<(u32, String, KeyspaceType)> 
     Some((id, name.to_owned(), KeyspaceType::of(*kind)?))
 }
 
+/// What the value of a holder ends with that reads the log only when it is asked.
+pub(super) const LAZY: u8 = 1;
+
 /// The LSN of a holder; `None` of one that let go.
 pub(super) fn read_holder(item: &Item) -> Option<Lsn> {
-    let lsn = item.value().try_into().ok()?;
-    Some(Lsn(u64::from_le_bytes(lsn)))
+    let (lsn, rest) = item.value().split_first_chunk()?;
+    matches!(rest, [] | [LAZY]).then_some(Lsn(u64::from_le_bytes(*lsn)))
 }

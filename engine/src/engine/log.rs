@@ -35,11 +35,14 @@ pub type Records = Box<dyn Iterator<Item = Result<Entry, ReadError>> + Send>;
 /// A log with a directory; the methods are those of [`Wal`].
 pub(super) trait Log: Send + Sync {
     fn append(&self, record: Record<'_>) -> Result<Appended, AppendError>;
+    fn append_frame(&self, frame: &frame::Prepared<'_>) -> Result<Appended, AppendError>;
     fn append_all(&self, records: &Prepared) -> Result<Appended, AppendError>;
     fn commit(&self, end: Lsn) -> Result<(), WaitError>;
+    fn wait_written(&self, end: Lsn) -> Result<(), WaitError>;
     fn wait_durable(&self, end: Lsn) -> Result<(), WaitError>;
     fn watermarks(&self) -> Watermarks;
     fn first_lsn(&self) -> Lsn;
+    fn bytes_from(&self, lsn: Lsn) -> u64;
     fn read(&self, lsn: Lsn) -> Result<Option<Entry>, ReadError>;
     fn entries_from(&self, lsn: Lsn) -> Result<Records, ReadError>;
     fn counters(&self) -> Counters;
@@ -66,6 +69,10 @@ impl<V: Vfs> Log for Door<V> {
         self.wal.append(record)
     }
 
+    fn append_frame(&self, frame: &frame::Prepared<'_>) -> Result<Appended, AppendError> {
+        self.wal.append_frame(frame)
+    }
+
     fn append_all(&self, records: &Prepared) -> Result<Appended, AppendError> {
         match records {
             Prepared::Batch(batch) if injected(Bug::TearTransaction) => {
@@ -87,12 +94,20 @@ impl<V: Vfs> Log for Door<V> {
         self.wal.commit(end)
     }
 
+    fn wait_written(&self, end: Lsn) -> Result<(), WaitError> {
+        self.wal.wait_written(end)
+    }
+
     fn wait_durable(&self, end: Lsn) -> Result<(), WaitError> {
         self.wal.wait_durable(end)
     }
 
     fn watermarks(&self) -> Watermarks {
         self.wal.watermarks()
+    }
+
+    fn bytes_from(&self, lsn: Lsn) -> u64 {
+        self.wal.bytes_from(lsn)
     }
 
     fn first_lsn(&self) -> Lsn {

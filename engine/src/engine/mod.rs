@@ -166,21 +166,22 @@ impl Engine {
     ) -> Result<Committed<T>, CommitError> {
         let mut transaction = Transaction::new(&self.inner);
         let value = body(&mut transaction)?;
+        let (first, end) = self.counted(transaction.commit())?;
+        Ok(Committed { value, first, end })
+    }
+
+    /// Counts what became of a transaction.
+    fn counted(&self, done: Result<(Lsn, Lsn), CommitError>) -> Result<(Lsn, Lsn), CommitError> {
         let counted = &self.inner.shared.counted;
-        match transaction.commit() {
-            Ok((first, end)) => {
-                counted
-                    .commits
-                    .fetch_add(u64::from(end > first), Ordering::Relaxed);
-                Ok(Committed { value, first, end })
-            }
-            Err(error) => {
-                counted
-                    .conflicts
-                    .fetch_add(u64::from(error.is_conflict()), Ordering::Relaxed);
-                Err(error)
-            }
-        }
+        match &done {
+            Ok((first, end)) => counted
+                .commits
+                .fetch_add(u64::from(end > first), Ordering::Relaxed),
+            Err(error) => counted
+                .conflicts
+                .fetch_add(u64::from(error.is_conflict()), Ordering::Relaxed),
+        };
+        done
     }
 
     /// As [`transaction`](Self::transaction), tried up to `attempts` times while it conflicts, at

@@ -23,7 +23,7 @@ use super::error::{Changed, CommitError, Conflict};
 use super::log::{Log, Prepared};
 use super::observer::{Observers, Told};
 use super::view::{Applied, Refused, View};
-use crate::frame::{Kind, Record};
+use crate::frame::{self, Kind, Record};
 use crate::injected_bug::{Bug, injected};
 use crate::map::{Bounds, Item, Map};
 use crate::vfs::Monitor;
@@ -223,6 +223,51 @@ impl Sequencer {
         Ok(Lsn(first + 1))
     }
 
+    /// Appends one record, whose checksum is computed, and tells its view. Answers with its LSN.
+    pub(super) fn append_told(
+        &mut self,
+        frame: &frame::Prepared<'_>,
+        record: Record<'_>,
+    ) -> Result<Lsn, CommitError> {
+        self.check_open()?;
+        let lsn = Lsn(self.number(1, |log| Ok(log.append_frame(frame)?.first.0))?);
+        self.state = State::Failed("a view panicked while it was told of a record".into());
+        self.tell_of(lsn, record.kind, record.version, record.payload)?;
+        self.state = State::Open;
+        self.tell_committed();
+        Ok(lsn)
+    }
+
+    /// Tells the view that a new record is for. Where it refuses, the engine stops.
+    fn tell_of(
+        &mut self,
+        lsn: Lsn,
+        kind: Kind,
+        version: u8,
+        payload: &[u8],
+    ) -> Result<(), CommitError> {
+        let applied = Applied {
+            lsn,
+            kind,
+            version,
+            payload,
+            is_replay: false,
+        };
+        if let Some(Err(refused)) = self.tell(applied) {
+            let reason = format!("record {lsn} cannot be applied: {refused}");
+            self.state = State::Failed(reason.clone());
+            return Err(CommitError::Failed { reason });
+        }
+        Ok(())
+    }
+
+    /// Tells all views that a commit is there as a whole.
+    fn tell_committed(&self) {
+        for view in &self.views {
+            view.committed(Lsn(self.next));
+        }
+    }
+
     /// Commits a transaction: all of it, or nothing. Answers with the LSNs of its first record and
     /// after its last.
     pub(super) fn commit(
@@ -255,21 +300,13 @@ impl Sequencer {
         }
         told.send();
         for record in &changes.records {
-            let applied = Applied {
-                lsn: Lsn(lsn),
-                kind: record.kind,
-                version: record.version,
-                payload: &record.payload,
-                is_replay: false,
-            };
+            self.tell_of(Lsn(lsn), record.kind, record.version, &record.payload)?;
             lsn += 1;
-            if let Some(Err(refused)) = self.tell(applied) {
-                let reason = format!("record {} cannot be applied: {refused}", applied.lsn);
-                self.state = State::Failed(reason.clone());
-                return Err(CommitError::Failed { reason });
-            }
         }
         self.state = State::Open;
+        if !changes.records.is_empty() {
+            self.tell_committed();
+        }
         Ok((Lsn(first), Lsn(lsn)))
     }
 

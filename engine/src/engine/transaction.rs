@@ -329,6 +329,21 @@ impl<'e> Transaction<'e> {
         Ok(())
     }
 
+    /// As [`hold`](Self::hold), of a holder that reads the log only when somebody asks it to, because
+    /// its view is saved. Opening then does not verify the log below the newest snapshot; damage there
+    /// is an error of whoever reads it.
+    ///
+    /// # Errors
+    /// As for [`hold`](Self::hold).
+    pub fn hold_lazily(&mut self, name: &str, lsn: Lsn) -> Result<(), CommitError> {
+        let key = [catalog::HOLDER, name.as_bytes()].concat();
+        check_key(name.as_bytes()).and_then(|()| check_key(&key))?;
+        let system = self.system();
+        let value = [&lsn.0.to_le_bytes()[..], &[catalog::LAZY]].concat();
+        self.write(&system, key, Some(value), 0);
+        Ok(())
+    }
+
     /// Says that the holder of this name needs the log no longer.
     pub fn release(&mut self, name: &str) {
         let key = [catalog::HOLDER, name.as_bytes()].concat();
@@ -336,8 +351,18 @@ impl<'e> Transaction<'e> {
         self.write(&system, key, None, 0);
     }
 
-    /// Commits: all of it or nothing.
+    /// Commits: all of it or nothing, as safely as the mode promises.
     pub(super) fn commit(self) -> Result<(Lsn, Lsn), CommitError> {
+        let inner = self.inner;
+        let (first, end) = self.accept()?;
+        if end > first {
+            inner.shared.promise(end)?;
+        }
+        Ok((first, end))
+    }
+
+    /// Commits, and waits for nobody.
+    pub(super) fn accept(self) -> Result<(Lsn, Lsn), CommitError> {
         let Self {
             inner,
             reads,
@@ -404,7 +429,6 @@ impl<'e> Transaction<'e> {
             for space in spaces.values() {
                 space.observers.settle();
             }
-            shared.promise(end)?;
         }
         Ok((first, end))
     }

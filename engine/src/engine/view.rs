@@ -39,6 +39,11 @@ pub trait View: Send + Sync + 'static {
     /// a transaction commits, the engine is closed, because its memory is not what its log says.
     fn apply(&self, record: Applied<'_>) -> Result<(), Refused>;
 
+    /// All records of a commit were applied, and the next record is `end`. Until it is called, a part
+    /// of a transaction may be missing. It is called under the sequencer's lock, as
+    /// [`apply`](Self::apply) is, and not at recovery.
+    fn committed(&self, _end: Lsn) {}
+
     /// Its state for a checkpoint; `None` where it holds the log instead. It is called under the
     /// sequencer's lock, after all records of which it was told.
     fn save(&self) -> Option<Vec<u8>> {

@@ -271,6 +271,11 @@ impl<V: Vfs> Wal<V> {
         })
     }
 
+    /// As [`append`](Self::append), of one record whose checksum was computed before.
+    pub(crate) fn append_frame(&self, frame: &Prepared<'_>) -> Result<Appended, AppendError> {
+        self.accept(frame.size(), |pending| pending.push(frame, 1))
+    }
+
     fn accept_frame(&self, record: Record<'_>, records: u64) -> Result<Appended, AppendError> {
         let size = record.payload.len() + OVERHEAD;
         let frame = Prepared::new(record);
@@ -379,6 +384,14 @@ impl<V: Vfs> Wal<V> {
         std::mem::forget(unfinished);
         self.put_back(writer, outcome)?;
         Ok(self.first_lsn())
+    }
+
+    /// How many bytes the files take that hold the records from `lsn` on.
+    pub(crate) fn bytes_from(&self, lsn: Lsn) -> u64 {
+        let state = self.shared.state.lock();
+        let sealed = state.sealed.iter().filter(|sealed| sealed.end_lsn > lsn.0);
+        let sealed: u64 = sealed.map(|it| u64::from(it.header.segment_bytes)).sum();
+        sealed + state.progress.offset
     }
 
     /// The directory.

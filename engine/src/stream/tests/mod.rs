@@ -1,0 +1,7 @@
+//! Streams on a simulated disk.
+
+mod basics;
+mod groups;
+mod transactions;
+mod upkeep;
+mod world;
