@@ -122,6 +122,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "map",
             "engine",
             "memtable",
+            "stream",
             "kv",
             "run",
             "search",

@@ -288,13 +288,12 @@ impl Consumer {
                 });
             }
             match read {
-                Ok(Stopped::Full) => return Ok(all),
                 Ok(Stopped::Empty) => self.turn = at + 1,
                 Err(error) if all.is_empty() => {
                     self.turn = at + 1;
                     return Err(error);
                 }
-                Err(_) => return Ok(all),
+                Ok(Stopped::Full) | Err(_) => return Ok(all),
             }
         }
         Ok(all)

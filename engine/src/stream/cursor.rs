@@ -197,19 +197,17 @@ impl Cursor {
 
     fn read_copy(&mut self, shared: &Shared, topic: &str, lsn: Lsn) -> Result<bool, StreamError> {
         let engine = &shared.engine;
-        let entry = match engine.read(lsn)? {
-            Some(entry) => Some(entry),
-            None => {
-                // It was copied a moment ago.
-                match engine.mode() {
-                    Mode::Strict => engine.wait_durable(Lsn(lsn.0 + 1))?,
-                    Mode::Buffered { .. } | Mode::InMemory => {
-                        engine.wait_written(Lsn(lsn.0 + 1))?
-                    }
-                }
-                engine.read(lsn)?
+        let mut entry = engine.read(lsn)?;
+        if entry.is_none() {
+            // It was copied a moment ago.
+            let end = Lsn(lsn.0 + 1);
+            if engine.mode() == Mode::Strict {
+                engine.wait_durable(end)?;
+            } else {
+                engine.wait_written(end)?;
             }
-        };
+            entry = engine.read(lsn)?;
+        }
         let number = self.partition.number;
         let found = entry.and_then(|it| Messages::of(it.kind, it.lsn, &it.payload, number));
         self.begin(found, lsn, topic)

@@ -225,7 +225,7 @@ impl Streams {
         };
         shared.sync.groups(|| {
             shared.regroup(group, |members| {
-                drop(members.insert(member.to_owned(), joining))
+                drop(members.insert(member.to_owned(), joining));
             })
         })?;
         Ok(GroupConsumer {

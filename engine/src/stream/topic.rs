@@ -78,7 +78,7 @@ pub(super) struct Topic {
 
 /// Where a key belongs: Kafka's default partitioner, so that a key is in the same partition as there.
 ///
-/// The hash is MurmurHash2 (Austin Appleby, public domain) with Kafka's seed; its sign is dropped.
+/// The hash is `MurmurHash2` with Kafka's seed; its sign is dropped.
 #[must_use]
 pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
     (murmur2(key) & 0x7fff_ffff) % partitions.max(1)

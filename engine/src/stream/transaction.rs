@@ -183,7 +183,7 @@ impl Streams {
                 .partitions(&partitions, || transaction.accept(shared));
             match accepted {
                 Err(StreamError::Commit(CommitError::Conflict(_))) if attempt < ATTEMPTS => {
-                    attempt += 1
+                    attempt += 1;
                 }
                 Err(error) => return Err(error),
                 Ok((published, end)) => {

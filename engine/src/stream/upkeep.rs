@@ -410,9 +410,9 @@ impl Shared {
 /// How many bytes of a partition's records before `cutoff` are alive, at least.
 fn bytes_before(extent: &Extent, cutoff: Lsn) -> u64 {
     let copies = extent.copies.iter().filter(|copied| copied.lsn < cutoff);
-    let copied: u64 = copies.map(|copied| copied.bytes).sum();
+    let bytes: u64 = copies.map(|copied| copied.bytes).sum();
     let from = extent.points.floor(extent.copied_until.max(extent.start));
     let after = extent.points.all.iter().find(|point| point.lsn >= cutoff);
     let until = after.map_or(extent.bytes, |point| point.bytes);
-    copied + from.map_or(0, |from| until.saturating_sub(from.bytes))
+    bytes + from.map_or(0, |from| until.saturating_sub(from.bytes))
 }

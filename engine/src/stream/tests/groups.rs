@@ -9,7 +9,7 @@ use crate::wal::Mode;
 
 fn options() -> GroupOptions {
     GroupOptions {
-        session_timeout: Duration::from_micros(1000),
+        session_timeout: Duration::from_millis(1),
         ..GroupOptions::default()
     }
 }
