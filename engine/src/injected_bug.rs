@@ -34,12 +34,6 @@ pub(crate) enum Bug {
     IgnoreHolders,
     /// A key is let go before its time.
     SweepEarly,
-    /// What a transaction read of a table is not validated.
-    SkipTableReads,
-    /// Changes of a table are made before the transaction that they are part of commits.
-    TableAheadOfTransaction,
-    /// Records that change together are not compared with each other.
-    SkipTableUniqueTogether,
     /// A value is still read at the moment at which it expires.
     ExpireLate,
     /// A snapshot's values never expire once it is read back.
@@ -108,6 +102,18 @@ pub(crate) enum Bug {
     SearchCompactionForgetsPlaces,
     /// What is pending is not read before a search.
     SearchBeforePending,
+    /// A run that ended still takes changes.
+    RunTakesAnything,
+    /// A key of a run goes without a step.
+    RunDeletesUnseen,
+    /// A cell is set whatever version it has.
+    CellIgnoresVersion,
+    /// Runs that a crash left open are not looked for.
+    OrphansOverlooked,
+    /// A replay passes over keys that went.
+    ReplayForgetsDeletes,
+    /// A difference does not say what only the first side has.
+    DiffOverlooksRemoved,
 }
 
 #[cfg(not(test))]

@@ -30,7 +30,6 @@ mod log;
 mod observer;
 mod open;
 mod options;
-mod participant;
 mod records;
 mod recover;
 mod sequencer;
@@ -52,7 +51,6 @@ pub use self::keyspace::Keyspace;
 pub use self::log::Records;
 pub(crate) use self::observer::{Observed, Observer};
 pub use self::options::Options;
-pub(crate) use self::participant::{Addition, Locked, Participant};
 pub use self::recover::Recovery;
 use self::sequencer::Space;
 use self::shared::Shared;
@@ -88,6 +86,8 @@ pub(crate) struct Inner {
     _worker: Option<Worker>,
     shared: Arc<Shared>,
     system: Arc<Space>,
+    /// The LSN of the first record since it was opened.
+    opened_at: Lsn,
     /// The types of records that views have.
     kinds: Vec<RangeInclusive<Kind>>,
 }
@@ -302,6 +302,13 @@ impl Engine {
     #[must_use]
     pub fn watermarks(&self) -> Option<Watermarks> {
         Some(self.inner.shared.log()?.watermarks())
+    }
+
+    /// The LSN of the first record since the engine was opened: what has a version below it was there
+    /// before.
+    #[must_use]
+    pub fn opened_at(&self) -> Lsn {
+        self.inner.opened_at
     }
 
     /// How it was opened.

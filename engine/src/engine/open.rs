@@ -92,6 +92,7 @@ impl Engine {
     ) -> Result<Self, OpenError> {
         sequencer.log.clone_from(&log);
         let now_us = vfs.now_us();
+        let opened_at = Lsn(sequencer.next);
         let system = Arc::clone(&sequencer.by_id[&catalog::SYSTEM]);
         let highest = sequencer.by_id.keys().next_back().copied().unwrap_or(0);
         let kinds = options.views.iter().map(|view| view.kinds()).collect();
@@ -121,6 +122,7 @@ impl Engine {
                 _worker: worker.transpose().map_err(OpenError::Thread)?,
                 shared,
                 system,
+                opened_at,
                 kinds,
             }),
         })

@@ -31,11 +31,36 @@
 mod attribute;
 mod change;
 mod code;
+mod diff;
 mod error;
+mod orphan;
+mod print;
+mod purge;
+mod read;
+mod replay;
+mod row;
+mod runs;
+mod spaces;
+mod state;
+mod tree;
+mod writer;
 
 pub use self::attribute::{ATTRIBUTES_MAX, Attribute, Attributes};
 pub use self::change::{Change, Event, Observer, Outcome, RunId, SpanId};
+pub use self::diff::{Content, Difference, Fact, Place, RunDiff, Side};
 pub use self::error::RunError;
+pub use self::orphan::{Orphan, Orphans};
+pub use self::print::{Listed, Quoted};
+pub use self::read::{CellVersion, Events, RunInfo, StoredEvent};
+pub use self::replay::{Point, Replay, Step, Steps};
+pub use self::row::{Span, SpanEnd, Status};
+pub use self::runs::{NewRun, Runs};
+pub use self::state::{Held, HeldCell, RunState};
+pub use self::tree::{TreeSpan, tree};
+pub use self::writer::{Cell, NewSpan, RUN_KEY_BYTES_MAX, RunWriter, STEP_BYTES_MAX};
 
 /// The longest name of a run, a cell, a span, a tag, an attribute or a type of events, in bytes.
 pub const NAME_BYTES_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! Runs against a model, interrupted at every call, and with bugs injected on purpose.
+
+mod bytes;
+mod check;
+mod crash;
+mod errors;
+mod injected_bugs;
+mod model;
+mod operation;
+mod orphans;
+mod properties;
+mod reading;
