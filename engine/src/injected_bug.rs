@@ -34,6 +34,12 @@ pub(crate) enum Bug {
     IgnoreHolders,
     /// A key is let go before its time.
     SweepEarly,
+    /// What a transaction read of a table is not validated.
+    SkipTableReads,
+    /// Changes of a table are made before the transaction that they are part of commits.
+    TableAheadOfTransaction,
+    /// Records that change together are not compared with each other.
+    SkipTableUniqueTogether,
     /// A value is still read at the moment at which it expires.
     ExpireLate,
     /// A snapshot's values never expire once it is read back.

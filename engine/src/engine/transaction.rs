@@ -11,6 +11,7 @@
 //! key from before and another from after somebody else's commit; it then fails at its own, so what
 //! it returns is to be used only once the transaction has committed.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
@@ -19,10 +20,11 @@ use std::sync::atomic::Ordering;
 use super::catalog::{self, KeyspaceType};
 use super::error::CommitError;
 use super::keyspace::{Keyspace, owned};
+use super::participant::{Addition, Participant, together};
 use super::records::Builder;
 use super::sequencer::{Changes, ReadSet, Space, ViewRecord, version_of};
 use super::shared::{check_key, check_value};
-use super::{Inner, KEYSPACE_NAME_MAX, change};
+use super::{Engine, Inner, KEYSPACE_NAME_MAX, change};
 use crate::frame::{Kind, PAYLOAD_BYTES_MAX, Record};
 use crate::injected_bug::{Bug, injected};
 use crate::map::{Bounds, Item, Map, MapView, Scan, Value, prefix_bounds};
@@ -50,6 +52,8 @@ pub struct Transaction<'e> {
     views: BTreeMap<u32, (MapView, u64)>,
     records: Vec<ViewRecord>,
     created: BTreeMap<String, Arc<Space>>,
+    /// By id: their locks are taken in this order.
+    participants: BTreeMap<usize, Box<dyn Participant>>,
     now_us: u64,
 }
 
@@ -81,6 +85,7 @@ impl<'e> Transaction<'e> {
             views: BTreeMap::new(),
             records: Vec::new(),
             created: BTreeMap::new(),
+            participants: BTreeMap::new(),
             now_us: inner.shared.now_us(),
         }
     }
@@ -316,6 +321,24 @@ impl<'e> Transaction<'e> {
         Ok(())
     }
 
+    /// Whether this is a transaction of `engine`.
+    pub(crate) fn is_of(&self, engine: &Engine) -> bool {
+        Arc::ptr_eq(&self.inner.shared, &engine.inner.shared)
+    }
+
+    /// The participant with this id, which is made where there is none yet. All that ever have the id
+    /// have one type.
+    pub(crate) fn participant<P: Participant>(
+        &mut self,
+        id: usize,
+        make: impl FnOnce() -> P,
+    ) -> Option<&mut P> {
+        let made = || Box::new(make()) as Box<dyn Participant>;
+        let participant = self.participants.entry(id).or_insert_with(made);
+        let participant: &mut dyn Any = &mut **participant;
+        participant.downcast_mut()
+    }
+
     /// Says under a name that the log is needed from `lsn` on, from this commit on and until it is
     /// said again or [released](Self::release). Checkpoints let go of nothing above.
     ///
@@ -362,7 +385,22 @@ impl<'e> Transaction<'e> {
     }
 
     /// Commits, and waits for nobody.
-    pub(super) fn accept(self) -> Result<(Lsn, Lsn), CommitError> {
+    pub(super) fn accept(mut self) -> Result<(Lsn, Lsn), CommitError> {
+        let mut participants: Vec<_> = std::mem::take(&mut self.participants)
+            .into_values()
+            .collect();
+        // In memory nothing is logged, and views are told by themselves.
+        let is_logged = self.inner.shared.mode != Mode::InMemory;
+        let logged = participants.iter_mut().filter(|_| is_logged);
+        let additions = logged.flat_map(|it| it.additions());
+        for Addition {
+            kind,
+            version,
+            payload,
+        } in additions
+        {
+            self.record(kind, version, &payload)?;
+        }
         let Self {
             inner,
             reads,
@@ -408,23 +446,26 @@ impl<'e> Transaction<'e> {
         if injected(Bug::ValidateEarly) {
             reads.validate()?;
         }
-        let (first, end) = shared.sequence(|sequencer| {
-            // The handles that the body was given become the keyspaces.
-            let committed = sequencer.check_open().and_then(|()| {
-                for space in created.values() {
-                    sequencer.by_id.insert(space.id, Arc::clone(space));
-                }
-                sequencer.commit(&reads, &mut changes)
-            });
-            if committed.is_err() {
-                for space in created.values() {
-                    if !space.is_committed.load(Ordering::Acquire) {
-                        sequencer.by_id.remove(&space.id);
+        let sequenced = || {
+            shared.sequence(|sequencer| {
+                // The handles that the body was given become the keyspaces.
+                let committed = sequencer.check_open().and_then(|()| {
+                    for space in created.values() {
+                        sequencer.by_id.insert(space.id, Arc::clone(space));
+                    }
+                    sequencer.commit(&reads, &mut changes)
+                });
+                if committed.is_err() {
+                    for space in created.values() {
+                        if !space.is_committed.load(Ordering::Acquire) {
+                            sequencer.by_id.remove(&space.id);
+                        }
                     }
                 }
-            }
-            committed
-        })?;
+                committed
+            })
+        };
+        let (first, end) = together(&mut participants, sequenced)?;
         if end > first {
             for space in spaces.values() {
                 space.observers.settle();

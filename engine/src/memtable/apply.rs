@@ -36,7 +36,14 @@ impl<R: Record, T: Runtime> Shared<R, T> {
         old: Option<&Entry<R>>,
         new: Option<&Entry<R>>,
     ) -> Guards<'_, R, T> {
-        let records = [old, new].into_iter().flatten();
+        self.lock_indexes_of([old, new].into_iter().flatten())
+    }
+
+    /// Locks the index parts of the keys of all these records, by number.
+    pub(super) fn lock_indexes_of<'e>(
+        &self,
+        records: impl Iterator<Item = &'e Entry<R>>,
+    ) -> Guards<'_, R, T> {
         let places = records.flat_map(|entry| &entry.places);
         let mut numbers: SmallVec<[usize; 8]> =
             places.map(|place| self.part_of(place.hash)).collect();

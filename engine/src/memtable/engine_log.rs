@@ -65,6 +65,10 @@ impl ChangeLog for Engine {
         self.next_lsn()
     }
 
+    fn engine(&self) -> Option<&Engine> {
+        Some(self)
+    }
+
     fn replay(&self, name: &str, visit: &mut dyn FnMut(Entry) -> bool) -> Result<(), LogError> {
         let stats = self.stats();
         let held = stats.holders.get(&holder(name)).copied();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::log::LogError;
 use super::persister::PersistError;
 use super::record::BadRecord;
+use crate::engine::CommitError;
 use crate::wal::Lsn;
 
 /// A write changed nothing.
@@ -69,12 +70,27 @@ pub enum WriteError {
     /// The persister could not say what it holds.
     #[error("cannot tell what the persister holds")]
     Persister(#[source] PersistError),
+    /// The table's log is not that of the engine whose transaction it is.
+    #[error(
+        "the table `{table}` is not logged by the engine of this transaction; open it over that engine"
+    )]
+    NotOfEngine {
+        /// The table.
+        table: String,
+    },
     /// The log did not take the change, or not for good.
     #[error("cannot log the change")]
     Log(#[source] LogError),
     /// The table was closed.
     #[error("the table is closed")]
     Closed,
+}
+
+impl From<WriteError> for CommitError {
+    /// A transaction whose body or commit fails so is given up: the error is its cause.
+    fn from(error: WriteError) -> Self {
+        Self::abort(error)
+    }
 }
 
 /// Why nothing is flushed.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
+use crate::engine::Engine;
 use crate::frame::{Kind, Record};
 use crate::wal::{Entry, Lsn};
 
@@ -81,6 +82,11 @@ pub trait ChangeLog: Send + Sync + 'static {
 
     /// The LSN of the next record.
     fn end(&self) -> Lsn;
+
+    /// The engine that this is the log of. Tables over one can take part in its transactions.
+    fn engine(&self) -> Option<&Engine> {
+        None
+    }
 
     /// Shows every record that the holder called `name` may need, in order, until `visit` answers
     /// `false`.

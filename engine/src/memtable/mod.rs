@@ -86,8 +86,11 @@
 //! | most tables | 65,536 (the default) | 30 s (the default) |
 //! | many changes of few records, a log, a slow persister | more than there are records | minutes |
 //!
-//! Deliberately absent: transactions over several records. Each write is one; what needs more
-//! belongs into an engine's keyspaces.
+//! # Transactions
+//!
+//! Over an engine, [`put_in`](Memtable::put_in) and its siblings make a record's change a part of a
+//! transaction over keyspaces and other tables; without one, each write is a transaction of its own.
+//! Deliberately absent: lookups by index and scans within a transaction.
 
 mod apply;
 mod control;
@@ -112,6 +115,7 @@ mod scan;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod unique;
 mod write;
 

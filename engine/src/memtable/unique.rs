@@ -29,12 +29,38 @@ pub(super) struct Below<R: Record> {
     claims: Vec<(usize, R::Key)>,
 }
 
+/// What a writer has locked and is about to change.
+pub(super) trait Held<R: Record> {
+    /// The part of this number, if it is locked.
+    fn part(&self, number: usize) -> Option<&Part<R>>;
+
+    /// Whether the record of this key is one of those that change.
+    fn writes(&self, key: &R::Key) -> bool;
+}
+
+/// One key and its part.
+pub(super) struct Alone<'a, R: Record> {
+    pub(super) number: usize,
+    pub(super) part: &'a Part<R>,
+    pub(super) key: &'a R::Key,
+}
+
+impl<R: Record> Held<R> for Alone<'_, R> {
+    fn part(&self, number: usize) -> Option<&Part<R>> {
+        (number == self.number).then_some(self.part)
+    }
+
+    fn writes(&self, key: &R::Key) -> bool {
+        key == self.key
+    }
+}
+
 impl<R: Record, T: Runtime> Shared<R, T> {
     /// Checks that no other record has a unique key of `entry`. Answers with what is in the way of
-    /// knowing.
+    /// knowing. `part` is that of the entry's key.
     pub(super) fn unique_keys_are_free(
         &self,
-        (number, part): (usize, &Part<R>),
+        (held, part): (&impl Held<R>, &Part<R>),
         guards: &Guards<'_, R, T>,
         (entry, keys): (&Arc<Entry<R>>, &IndexKeys),
         old: Option<&Arc<Entry<R>>>,
@@ -54,7 +80,8 @@ impl<R: Record, T: Runtime> Shared<R, T> {
                 .into_iter()
                 .flat_map(|guard| guard.1.postings.find(hash, index, bytes));
             if let Some(holder) = holders.next() {
-                if old.is_some_and(|old| Arc::ptr_eq(old, holder)) {
+                // Of records that change together, each is checked by itself.
+                if old.is_some_and(|old| Arc::ptr_eq(old, holder)) || held.writes(&holder.key) {
                     continue;
                 }
                 return Err(taken());
@@ -62,7 +89,7 @@ impl<R: Record, T: Runtime> Shared<R, T> {
             for generation in &part.older.generations {
                 for holder in generation.indexes[index_part].find(hash, index, bytes) {
                     let than = generation.number;
-                    match self.is_superseded((number, part), entry, &holder.key, than) {
+                    match self.is_superseded((held, part), &holder.key, than) {
                         Some(true) => {}
                         Some(false) => return Err(taken()),
                         None => return Ok(Some(Obstacle::Again)),
@@ -76,7 +103,7 @@ impl<R: Record, T: Runtime> Shared<R, T> {
                 continue;
             };
             for (_, holder) in below.claims.iter().filter(|claim| claim.0 == nth) {
-                match self.is_superseded((number, part), entry, holder, 0) {
+                match self.is_superseded((held, part), holder, 0) {
                     Some(true) => {}
                     Some(false) => return Err(taken()),
                     None => return Ok(Some(Obstacle::Again)),
@@ -90,12 +117,11 @@ impl<R: Record, T: Runtime> Shared<R, T> {
     /// this very write. `None` where that cannot be told without waiting for a lock out of order.
     fn is_superseded(
         &self,
-        (number, part): (usize, &Part<R>),
-        entry: &Entry<R>,
+        (held, part): (&impl Held<R>, &Part<R>),
         key: &R::Key,
         than: u64,
     ) -> Option<bool> {
-        if *key == entry.key {
+        if held.writes(key) {
             return Some(true);
         }
         let hash = self.hash(key);
@@ -103,7 +129,7 @@ impl<R: Record, T: Runtime> Shared<R, T> {
         if part.older.find_newer(other, hash, key, than).is_some() {
             return Some(true);
         }
-        if other == number {
+        if let Some(part) = held.part(other) {
             return Some(part.slots.place(hash, key).is_some());
         }
         let other = self.parts[other].0.try_read()?;

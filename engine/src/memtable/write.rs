@@ -23,7 +23,7 @@ use super::prepare::{Prepared, user};
 use super::record::Record;
 use super::runtime::{Runtime, SharedLock};
 use super::table::{CLOSED, Memtable, Shared};
-use super::unique::Below;
+use super::unique::{Alone, Below};
 use crate::frame;
 use crate::wal::Lsn;
 
@@ -195,8 +195,13 @@ impl<R: Record, T: Runtime> Shared<R, T> {
         }
         let mut guards = self.lock_indexes(old.as_deref(), prepared.entry.as_deref());
         if let Some(entry) = &prepared.entry {
+            let alone = Alone {
+                number,
+                part: &part,
+                key: &entry.key,
+            };
             let obstacle = self.unique_keys_are_free(
-                (number, &part),
+                (&alone, &part),
                 &guards,
                 (entry, &prepared.keys),
                 old.as_ref(),

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::super::panics::message;
 use super::crash::crash_everywhere;
 use super::model::holds;
+use super::transactions::{self, conflict_leaves_the_table_alone, read_is_validated};
 use super::world::{Checked, Operation, by_hand};
 use crate::injected_bug::{Bug, inject};
 use crate::random::SplitMix64;
@@ -83,5 +84,29 @@ fn a_lookup_by_index_that_believes_older_records_is_found() {
 fn a_flush_noted_before_it_succeeded_is_found() {
     found(Bug::NoteFlushBeforePersisting, |seed| {
         crash_everywhere(seed, 30, &[0])
+    });
+}
+
+#[test]
+fn a_transaction_that_trusts_what_it_read_of_a_table_is_found() {
+    found(Bug::SkipTableReads, |_| read_is_validated());
+}
+
+#[test]
+fn a_table_that_is_ahead_of_its_transaction_is_found() {
+    found(Bug::TableAheadOfTransaction, |_| {
+        conflict_leaves_the_table_alone()
+    });
+}
+
+#[test]
+fn records_that_share_a_unique_key_within_a_transaction_are_found() {
+    found(Bug::SkipTableUniqueTogether, transactions::calm);
+}
+
+#[test]
+fn a_transaction_over_a_table_in_pieces_is_found() {
+    found(Bug::TearTransaction, |seed| {
+        transactions::crash_everywhere(seed, 30, &[0])
     });
 }

@@ -14,6 +14,7 @@ mod item;
 mod keyspace_persister;
 mod map_persister;
 mod model;
+mod transactions;
 mod world;
 
 pub(super) use self::item::Item;
