@@ -82,9 +82,11 @@ torture: setup ## crash-test the log and the whole engine: make torture SEED=1 B
 matrix: setup ## flip every bit of a small log with snapshots, under each policy
 	@MATRIX_STEP=1 cargo test --release --quiet --package engine --test matrix -- --nocapture | grep 'opened,'
 
-tsan: setup ## the engine's threads under ThreadSanitizer (nightly; the standard library is not instrumented)
+tsan: setup ## the engine's threads under ThreadSanitizer (nightly; .ci/tsan.supp says what it cannot see)
 	@RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/tsan \
-		cargo +nightly test --quiet --target $$(rustc -vV | sed -n 's/^host: //p') --package engine --test log --test pressure --test checkpoint --test engine
+		TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.supp history_size=4" \
+		cargo +nightly test --quiet --target $$(rustc -vV | sed -n 's/^host: //p') --package engine \
+		--test threads --test engine --test kv --test log --test pressure
 
 fuzz: setup ## fuzz the readers of the engine's and the gate's files: make fuzz BUDGET=60 (nightly, cargo-fuzz)
 	@.ci/fuzz engine $(or $(BUDGET),60)

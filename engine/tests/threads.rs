@@ -1,6 +1,6 @@
 //! Many threads at once on everything that is shared: sequencer, map, views, checkpoints, tables, stores.
 //!
-//! Each test states what has to hold whoever is faster. `make tsan` runs them under ThreadSanitizer.
+//! Each test states what has to hold whoever is faster. `make tsan` runs them under `ThreadSanitizer`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -230,6 +230,98 @@ fn tables_keep_addresses_unique_beside_flushes_and_readers() {
     emails.sort_unstable();
     emails.dedup();
     assert_eq!(emails.len(), count, "two users have one address");
+}
+
+/// An account in one of two tables.
+#[derive(Debug)]
+struct Account {
+    id: u64,
+    balance: u64,
+}
+
+impl Record for Account {
+    type Key = u64;
+    const INDEXES: &'static [Index] = &[Index::new("balance")];
+
+    fn key(&self) -> u64 {
+        self.id
+    }
+
+    fn index_keys(&self, keys: &mut IndexKeys) {
+        keys.add(0, &self.balance);
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.id.to_le_bytes());
+        out.extend_from_slice(&self.balance.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, BadRecord> {
+        let (id, balance) = bytes.split_at_checked(8).ok_or(BadRecord("16 bytes"))?;
+        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes);
+        let bad = |_| BadRecord("16 bytes");
+        Ok(Self {
+            id: number(id).map_err(bad)?,
+            balance: number(balance).map_err(bad)?,
+        })
+    }
+}
+
+/// Two tables in both orders and a keyspace in each transaction, beside flushes: nobody waits for ever.
+#[test]
+fn transactions_over_two_tables_and_a_keyspace_keep_the_sum() {
+    let (engine, _) = Engine::open_with(Memory::default(), "db", options(Mode::Strict)).unwrap();
+    let open = |name: &str| -> Memtable<Account> {
+        let options = memtable::Options {
+            threshold_records: 6,
+            flush_interval: Duration::from_millis(1),
+            stall_timeout: Duration::from_mins(1),
+            ..memtable::Options::default()
+        };
+        let persister = KeyspacePersister::open(&engine, name).unwrap();
+        Memtable::open(name, engine.clone(), persister, options).unwrap()
+    };
+    let tables = [open("checking"), open("savings")];
+    let moves = engine.keyspace("moves").unwrap();
+    for table in &tables {
+        for id in 0..4 {
+            table.insert(Account { id, balance: EACH }).unwrap();
+        }
+    }
+    std::thread::scope(|scope| {
+        for thread in 0..3_u64 {
+            let (engine, tables, moves) = (&engine, &tables, &moves);
+            scope.spawn(move || {
+                let mut random = SplitMix64::new(thread);
+                for round in 0..60_u64 {
+                    let from = usize::from(random.below(2) == 1);
+                    let [left, right] = [(); 2].map(|()| random.below(4));
+                    let done = engine.retry(10_000, |tx| {
+                        let [source, target] = [&tables[from], &tables[1 - from]];
+                        let before = source.get_in(tx, &left)?.map_or(0, |it| it.balance);
+                        let there = target.get_in(tx, &right)?.map_or(0, |it| it.balance);
+                        let Some(balance) = before.checked_sub(1) else {
+                            return Ok(());
+                        };
+                        source.update_in(tx, Account { id: left, balance })?;
+                        let balance = there + 1;
+                        target.update_in(tx, Account { id: right, balance })?;
+                        tx.put(moves, &[thread, round].map(u64::to_be_bytes).concat(), b"")
+                    });
+                    done.unwrap();
+                }
+            });
+        }
+    });
+    let balance = |table: &Memtable<Account>, id| table.get(&id).unwrap().unwrap().balance;
+    let all = tables
+        .iter()
+        .flat_map(|table| (0..4).map(move |id| balance(table, id)));
+    assert_eq!(all.sum::<u64>(), 2 * 4 * EACH);
+    assert_eq!(moves.len(), 180);
+    for table in tables {
+        table.close(Duration::from_mins(1)).unwrap();
+    }
 }
 
 #[test]

@@ -64,15 +64,23 @@ pub(super) fn together<T>(
         let Some(mut locked) = locked else { continue };
         let is_early = injected(Bug::TableAheadOfTransaction);
         if is_early {
-            locked.iter_mut().for_each(|it| it.apply());
+            apply_all(&mut locked);
         }
         let done = commit()?;
         if !is_early {
-            locked.iter_mut().for_each(|it| it.apply());
+            apply_all(&mut locked);
         }
         drop(locked);
-        participants.iter().for_each(|it| it.settle());
+        for it in participants.iter() {
+            it.settle();
+        }
         return Ok(done);
+    }
+}
+
+fn apply_all(locked: &mut [Box<dyn Locked + '_>]) {
+    for it in locked {
+        it.apply();
     }
 }
 

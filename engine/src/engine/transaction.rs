@@ -333,8 +333,8 @@ impl<'e> Transaction<'e> {
         id: usize,
         make: impl FnOnce() -> P,
     ) -> Option<&mut P> {
-        let made = || Box::new(make()) as Box<dyn Participant>;
-        let participant = self.participants.entry(id).or_insert_with(made);
+        let boxed = || Box::new(make()) as Box<dyn Participant>;
+        let participant = self.participants.entry(id).or_insert_with(boxed);
         let participant: &mut dyn Any = &mut **participant;
         participant.downcast_mut()
     }

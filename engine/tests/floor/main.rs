@@ -1,10 +1,6 @@
 //! What a snapshot makes unnecessary may rot; what it does not go with is never mixed with it.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod history;
 mod retention;

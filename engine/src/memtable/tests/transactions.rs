@@ -100,7 +100,7 @@ fn expected(model: &Model, steps: &[Step]) -> Option<BTreeMap<u8, Option<Item>>>
     let mut written = BTreeMap::new();
     for step in steps {
         match step {
-            Step::Get(_) => continue,
+            Step::Get(_) => {}
             Step::Insert(item) if after.contains_key(&item.id) => return None,
             Step::Update(item) if !after.contains_key(&item.id) => return None,
             Step::Put(item) | Step::Insert(item) | Step::Update(item) => {

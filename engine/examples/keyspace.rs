@@ -1,8 +1,8 @@
-//! Every view of an engine once: keys and values, a transaction over two keyspaces, a scan beside a
+//! Keyspaces of an engine: keys and values, a transaction over two keyspaces, a scan beside a
 //! writer, expiry, a view of one's own, a checkpoint, and what recovery says.
 //!
 //! ```text
-//! cargo run -p engine --example engine -- DIR
+//! cargo run -p engine --example keyspace -- DIR
 //! ```
 
 use std::error::Error;
@@ -50,7 +50,7 @@ impl View for Visits {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let dir = std::env::args().nth(1).ok_or("usage: engine DIR")?;
+    let dir = std::env::args().nth(1).ok_or("usage: keyspace DIR")?;
     let visits = Arc::new(Visits::default());
     let options = Options {
         views: vec![Arc::clone(&visits) as Arc<dyn View>],
