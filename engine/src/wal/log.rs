@@ -367,14 +367,8 @@ impl<V: Vfs> Wal<V> {
         }
         let (mut state, mut writer) = self.take_writer()?;
         let active = state.progress.header.number;
-        let gone = |segment: &SealedSegment| {
-            segment.end_lsn <= lsn.0 && segment.header.number < active && !segment.pin.is_shared()
-        };
-        let count = state
-            .sealed
-            .iter()
-            .take_while(|segment| gone(segment))
-            .count();
+        let gone = |segment: &&SealedSegment| segment.may_go(lsn.0, active);
+        let count = state.sealed.iter().take_while(gone).count();
         let retired: Vec<_> = state.sealed.drain(..count).collect();
         let number = state.next_spare;
         state.next_spare += retired.len() as u64;

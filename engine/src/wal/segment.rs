@@ -315,6 +315,24 @@ mod tests {
         for at in [23, 31] {
             assert_eq!(forged(at, 0xff), Err(BadHeader::Number), "byte {at}");
         }
+        let of = |number, base_lsn| Header {
+            number,
+            base_lsn,
+            ..HEADER
+        };
+        let largest = of(NUMBER_MAX, NUMBER_MAX);
+        assert_eq!(Header::decode(&largest.encode()), Ok(largest));
+        for beyond in [of(NUMBER_MAX + 1, 0), of(0, NUMBER_MAX + 1)] {
+            let decoded = Header::decode(&beyond.encode());
+            assert_eq!(decoded, Err(BadHeader::Number), "{beyond:?}");
+        }
+    }
+
+    #[test]
+    fn a_spare_may_have_the_largest_number_and_none_above_it() {
+        let kind = |number: u64| file_kind(&format!("{number:020}.spare"));
+        assert_eq!(kind(NUMBER_MAX), FileKind::Spare(NUMBER_MAX));
+        assert_eq!(kind(NUMBER_MAX + 1), FileKind::Other);
     }
 
     #[test]

@@ -363,8 +363,13 @@ mod tests {
     /// A segment of frames of the log's own types, and what its scan stops at.
     fn stop(frames: &[(Kind, u8, &[u8])]) -> (u64, Option<Stop>) {
         let header = Header {
-            base_lsn: 10,
+            base_lsn,
             salt: SALT,
+        stop_from(10, frames)
+    }
+
+    /// The same, of a segment that begins with record `base_lsn`.
+    fn stop_from(base_lsn: u64, frames: &[(Kind, u8, &[u8])]) -> (u64, Option<Stop>) {
             ..Header::default()
         };
         let mut segment = header.encode().to_vec();
@@ -463,6 +468,38 @@ mod tests {
     #[test]
     fn frames_of_a_newer_engine_are_named() {
         let unknown = |kind, version| Some(Stop::Unknown { kind, version });
+    #[test]
+    fn a_transaction_without_records_is_malformed_although_its_brackets_agree() {
+        let begin = TxBegin { records: 0 }.encode();
+        let crc = Prepared::new(TxBegin::record(&begin)).unwrap().crc();
+        let commit = TxCommit {
+            records: 0,
+            chain: chained(0, crc),
+        };
+        let commit = commit.encode();
+        assert_eq!(
+            stop(&[(Kind::TX_BEGIN, 1, &begin), (Kind::TX_COMMIT, 1, &commit)]),
+            (
+                10,
+                Some(Stop::Malformed("the commit disagrees with its transaction"))
+            )
+        );
+    }
+
+    #[test]
+    fn the_last_number_is_given_to_a_record_and_none_after_it() {
+        let record: (Kind, u8, &[u8]) = (Kind(0x40), 1, b"record");
+        assert_eq!(
+            stop_from(NUMBER_MAX - 1, &[record]),
+            (NUMBER_MAX, Some(Stop::Empty))
+        );
+        let none_left = Stop::Malformed("there are no numbers left for records");
+        assert_eq!(
+            stop_from(NUMBER_MAX - 1, &[record, record]),
+            (NUMBER_MAX, Some(none_left))
+        );
+    }
+
         assert_eq!(stop(&[(Kind(0x0f), 1, b"")]).1, unknown(0x0f, 1));
         assert_eq!(stop(&[(Kind::BATCH, 2, &[0; 4])]).1, unknown(0x03, 2));
         assert_eq!(

@@ -84,6 +84,14 @@ pub(super) struct SealedSegment {
     pub view: Arc<SegmentView>,
 }
 
+impl SealedSegment {
+    /// Whether its file may be used for something else once the records below `lsn` are not needed:
+    /// never that of the segment that is being written, whatever a list says.
+    pub(super) fn may_go(&self, lsn: u64, active: u64) -> bool {
+        self.end_lsn <= lsn && self.header.number < active && !self.pin.is_shared()
+    }
+}
+
 impl Progress {
     /// At the beginning of the segment of `header`.
     pub(super) fn begin(header: Header) -> Self {
@@ -337,4 +345,30 @@ pub(super) fn put_in_place<V: Vfs>(
         return Ok(());
     }
     vfs.sync_dir(dir).doing("sync", dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_segment_below_that_nobody_reads_and_nobody_writes_may_go() {
+        let header = Header {
+            number: 4,
+            ..Header::default()
+        };
+        let sealed = SealedSegment {
+            header,
+            end_lsn: 100,
+            pin: Pin::default(),
+            view: Arc::default(),
+        };
+        assert!(sealed.may_go(100, 5) && sealed.may_go(101, 9));
+        assert!(!sealed.may_go(99, 5), "a record of it is needed");
+        assert!(!sealed.may_go(100, 4), "it is being written");
+        let reader = sealed.pin.clone();
+        assert!(!sealed.may_go(100, 5), "somebody reads it");
+        drop(reader);
+        assert!(sealed.may_go(100, 5));
+    }
 }

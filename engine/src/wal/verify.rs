@@ -318,3 +318,82 @@ pub(super) fn corruption(path: &Path, offset: u64, reason: CorruptionKind) -> Co
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a segment of this header after one that promised another.
+    fn wrong(header: Header, promised: Option<&Header>) -> Option<(&'static str, u64, u64)> {
+        let bytes = Bytes::copy_from_slice(&header.encode());
+        let found = verify_noting(Path::new("segment"), bytes, None).expect("a good header");
+        match check_order(&found, 7, promised).map_err(|it| it.reason) {
+            Ok(()) => None,
+            Err(CorruptionKind::Order {
+                field,
+                expected,
+                found,
+            }) => Some((field, expected, found)),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_segment_is_what_its_name_and_its_predecessor_promise() {
+        let promised = Header {
+            number: 7,
+            base_lsn: 100,
+            prev_chain: 200,
+            log_id: 300,
+            epoch: 3,
+            segment_bytes: 4096,
+            ..Header::default()
+        };
+        assert_eq!(wrong(promised, Some(&promised)), None);
+        // A rewind raises the epoch, and nothing else does anything to it.
+        let raised = Header {
+            epoch: 4,
+            ..promised
+        };
+        assert_eq!(wrong(raised, Some(&promised)), None);
+        assert_eq!(wrong(promised, Some(&raised)), Some(("the epoch", 4, 3)));
+        let renumbered = Header {
+            number: 8,
+            ..promised
+        };
+        let number = "the segment's number";
+        assert_eq!(wrong(renumbered, None), Some((number, 7, 8)));
+        assert_eq!(
+            wrong(promised, Some(&renumbered)),
+            Some((number, 8, 7)),
+            "its name is right, and its place is not"
+        );
+        for (field, other) in [
+            (
+                "the log's identity",
+                Header {
+                    log_id: 301,
+                    ..promised
+                },
+            ),
+            (
+                "the base LSN",
+                Header {
+                    base_lsn: 101,
+                    ..promised
+                },
+            ),
+            (
+                "the chain of the segment before",
+                Header {
+                    prev_chain: 201,
+                    ..promised
+                },
+            ),
+        ] {
+            assert_eq!(wrong(other, None), None, "the first one promises nothing");
+            let found = wrong(other, Some(&promised)).map(|it| it.0);
+            assert_eq!(found, Some(field));
+        }
+    }
+}

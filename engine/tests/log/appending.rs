@@ -45,6 +45,38 @@ fn what_a_buffered_log_may_lose_is_bounded() {
 }
 
 #[test]
+fn bounds_of_a_buffered_log_may_be_reached_and_not_exceeded() {
+    let size = payload(0).len() + OVERHEAD;
+    let open = |max_bytes, buffer_bytes| {
+        let mode = Mode::Buffered {
+            interval: Duration::from_hours(1),
+            max_bytes,
+        };
+        let options = Options {
+            mode,
+            buffer_bytes,
+            ..options()
+        };
+        Wal::open(Memory::default(), &log_dir(), options).unwrap().0
+    };
+    let append = |wal: &Wal<Memory>| {
+        let end = wal.append(record(&payload(0))).unwrap().end;
+        let marks = wal.watermarks();
+        (end, marks.written, marks.durable)
+    };
+    // What a crash may cost: two records.
+    let wal = open(2 * size as u64, usize::MAX);
+    assert_eq!(append(&wal), (Lsn(1), Lsn(0), Lsn(0)));
+    assert_eq!(append(&wal), (Lsn(2), Lsn(0), Lsn(0)));
+    assert_eq!(append(&wal), (Lsn(3), Lsn(3), Lsn(3)));
+    // What waits in memory: two records.
+    let wal = open(u64::MAX, 2 * size);
+    assert_eq!(append(&wal), (Lsn(1), Lsn(0), Lsn(0)));
+    assert_eq!(append(&wal), (Lsn(2), Lsn(0), Lsn(0)));
+    assert_eq!(append(&wal), (Lsn(3), Lsn(3), Lsn(0)));
+}
+
+#[test]
 fn a_record_that_does_not_fit_is_refused_and_nothing_changes() {
     let wal = open(&Memory::default(), &log_dir());
     let max = SEGMENT - HEADER_BYTES - 34;
