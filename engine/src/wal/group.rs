@@ -197,12 +197,8 @@ fn fail<V: Vfs>(mut state: Guard<'_, V>, cause: IoError) -> Poisoned {
 }
 
 /// What a thread does that waits for something.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack for one call; a box would cost each commit an allocation"
-)]
 enum Next<V: Vfs> {
-    Lead(SegmentWriter<V>),
+    Lead(Box<SegmentWriter<V>>),
     Yield,
     Sleep(Turn<V>, Option<Duration>),
 }
@@ -327,7 +323,7 @@ impl<V: Vfs> Wal<V> {
     pub(super) fn lead<'a>(
         &'a self,
         mut state: Guard<'a, V>,
-        mut writer: SegmentWriter<V>,
+        mut writer: Box<SegmentWriter<V>>,
         durable: bool,
     ) -> Result<Guard<'a, V>, Poisoned> {
         let Shared {
@@ -345,7 +341,11 @@ impl<V: Vfs> Wal<V> {
         let mut state = monitor.lock();
         let before = state.progress.durable;
         state.progress = writer.progress();
-        state.active_file = Some(writer.active_file());
+        let active_file = writer.active_file();
+        let is_known = |known: &Arc<V::File>| Arc::ptr_eq(known, active_file);
+        if !state.active_file.as_ref().is_some_and(is_known) {
+            state.active_file = Some(Arc::clone(active_file));
+        }
         for mut sealed in writer.take_sealed() {
             let points = state.pending.take_points(sealed.header.number);
             sealed.view = Arc::new(SegmentView::new(points));
@@ -380,7 +380,7 @@ impl<V: Vfs> Wal<V> {
     }
 
     /// Waits until it is one's turn to have the writer, and takes it.
-    pub(super) fn take_writer(&self) -> Result<(Guard<'_, V>, SegmentWriter<V>), Poisoned> {
+    pub(super) fn take_writer(&self) -> Result<(Guard<'_, V>, Box<SegmentWriter<V>>), Poisoned> {
         let mut state = self.shared.state.lock();
         let mut mine: Option<Turn<V>> = None;
         loop {
@@ -415,7 +415,7 @@ impl<V: Vfs> Wal<V> {
     /// Puts the writer back, or closes the log where `outcome` is an error.
     pub(super) fn put_back(
         &self,
-        writer: SegmentWriter<V>,
+        writer: Box<SegmentWriter<V>>,
         outcome: Result<(), IoError>,
     ) -> Result<(), Poisoned> {
         let mut state = self.shared.state.lock();

@@ -61,8 +61,8 @@ impl<V: Vfs> fmt::Debug for Wal<V> {
 
 /// Everything that the lock protects.
 pub(super) struct State<V: Vfs> {
-    /// Absent while a leader has it.
-    pub(super) writer: Option<SegmentWriter<V>>,
+    /// Absent while a leader has it. Boxed, since each commit moves it out and in again.
+    pub(super) writer: Option<Box<SegmentWriter<V>>>,
     pub(super) progress: Progress,
     pub(super) sealed: Vec<SealedSegment>,
     pub(super) pending: Pending,
@@ -159,8 +159,8 @@ impl<V: Vfs> Wal<V> {
         )?;
         let state = State {
             progress: writer.progress(),
-            active_file: Some(writer.active_file()),
-            writer: Some(writer),
+            active_file: Some(Arc::clone(writer.active_file())),
+            writer: Some(Box::new(writer)),
             sealed: recovered.segments,
             pending: Pending::new(recovered.next, segment_bytes),
             volatile_bytes: 0,

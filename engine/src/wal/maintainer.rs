@@ -121,7 +121,7 @@ impl<V: Vfs> Wal<V> {
         }
         let spares = locked
             .writer
-            .as_ref()
+            .as_deref()
             .map_or(options.spares, SegmentWriter::spares);
         // A small log is to stay small: one file, and only once it will be needed soon.
         let is_soon = locked.progress.offset >= options.segment_bytes() / 2;

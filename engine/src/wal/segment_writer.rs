@@ -212,8 +212,8 @@ impl<V: Vfs> SegmentWriter<V> {
     }
 
     /// The file to which the progress belongs.
-    pub(super) fn active_file(&self) -> Arc<V::File> {
-        Arc::clone(&self.active_file)
+    pub(super) fn active_file(&self) -> &Arc<V::File> {
+        &self.active_file
     }
 
     /// The segments sealed since this was last asked.
