@@ -1,20 +1,21 @@
-//! Where in a segment its records are, roughly: one point every 4 KiB.
+//! Where in a segment its records are, roughly: a point at least every 4 KiB.
 //!
 //! ```text
 //! frames │ a │ b │ c │ … │ d │ e │ a large one  │ f │ …
 //!        ▲                 ▲       ▲              ▲
-//! points └──── 4 KiB ─────►└──────►└─────────────►└────
+//! points └── ≤ 4 KiB ─────►└──────►└─────────────►└────
 //! ```
 //!
 //! The writer notes points as it lays frames out, and recovery as it verifies them, so that
 //! nobody has to walk over a segment to find one record in it. They are kept in memory alone:
-//! two per mille of the log, and no file that could be missing, stale or damaged.
+//! two to four per mille of the log, and no file that could be missing, stale or damaged.
 //!
-//! Invariant: between two points lie at most 4 KiB and a frame smaller than that, or one frame.
+//! Invariant: between two points lie at most 4 KiB, or one frame. So whoever looks for a record reads
+//! no second page's worth: two frames of 4,000 bytes in one stride made each of them cost as much as both.
 
 use super::segment::HEADER_BYTES;
 
-/// From a point to the next lie at least so many bytes, unless a larger frame follows.
+/// From a point to the next lie at most so many bytes, unless a larger frame does.
 const STRIDE: u64 = 4 << 10;
 
 /// The points of a segment.
@@ -40,8 +41,7 @@ impl Points {
     pub(super) fn note(&mut self, records: u64, offset: u64, size: usize) {
         let start = HEADER_BYTES as u64;
         let last = self.points.last().map_or(start, |(_, at)| u64::from(*at));
-        let is_large = size as u64 >= STRIDE && offset > last;
-        if offset >= last + STRIDE || is_large {
+        if offset + size as u64 > last + STRIDE && offset > last {
             // A segment that has no such numbers does without further points.
             if let (Ok(records), Ok(offset)) = (u32::try_from(records), u32::try_from(offset)) {
                 self.points.push((records, offset));
@@ -84,18 +84,34 @@ mod tests {
 
     #[test]
     fn a_stride_holds_its_record_and_ends_where_the_next_begins() {
-        let points = noted(&[1000; 20]);
+        let points = noted(&[1024; 20]);
         let stride = |record, offset, end| Stride {
             record,
             offset,
             end,
         };
-        assert_eq!(points.stride(0), stride(0, 64, Some(5064)));
-        assert_eq!(points.stride(4), stride(0, 64, Some(5064)));
-        assert_eq!(points.stride(5), stride(5, 5064, Some(10064)));
-        assert_eq!(points.stride(14), stride(10, 10064, Some(15064)));
-        assert_eq!(points.stride(19), stride(15, 15064, None));
-        assert_eq!(points.stride(99), stride(15, 15064, None));
+        assert_eq!(points.stride(0), stride(0, 64, Some(4160)));
+        assert_eq!(points.stride(3), stride(0, 64, Some(4160)));
+        assert_eq!(points.stride(4), stride(4, 4160, Some(8256)));
+        assert_eq!(points.stride(15), stride(12, 12352, Some(16448)));
+        assert_eq!(points.stride(19), stride(16, 16448, None));
+        assert_eq!(points.stride(99), stride(16, 16448, None));
+    }
+
+    #[test]
+    fn no_stride_is_longer_than_a_page_unless_it_is_one_frame() {
+        for size in [1, 26, 1025, 2048, 2049, 4000, 4095, 4096, 4097, 9000] {
+            let points = noted(&vec![size; 50]);
+            let strides = (0..50).map(|record| points.stride(record));
+            for stride in strides.filter(|it| it.end.is_some()) {
+                let len = stride.end.unwrap() - stride.offset;
+                assert!(len <= STRIDE || len == size as u64, "{size}: {stride:?}");
+                assert!(
+                    len + size as u64 > STRIDE,
+                    "{size}: {stride:?} is too short"
+                );
+            }
+        }
     }
 
     #[test]
