@@ -62,7 +62,7 @@ pub use self::view::{Applied, Refused, View};
 use self::worker::Worker;
 use crate::frame::Kind;
 use crate::map::MapView;
-pub use crate::map::{Item, Scan, Value};
+pub use crate::map::{HashSeed, Item, Scan, Value};
 use crate::wal::{Corruption, Entry, Lsn, Mode, Poisoned, ReadError, WaitError, Watermarks};
 
 /// The longest key, in bytes.

@@ -43,7 +43,7 @@ impl Engine {
     ) -> Result<(Self, Recovery), OpenError> {
         if options.log.mode == Mode::InMemory {
             check_views(&options.views)?;
-            let sequencer = empty(options.views.clone());
+            let sequencer = empty(options.views.clone(), options.hash_seed);
             let engine = Self::start(vfs, sequencer, None, &options, 0)?;
             return Ok((engine, Recovery::default()));
         }
@@ -79,7 +79,8 @@ impl Engine {
             background: false,
             ..Options::in_mode(Mode::InMemory)
         };
-        let started = Self::start(vfs, empty(Vec::new()), None, &options, 0);
+        let sequencer = empty(Vec::new(), options.hash_seed);
+        let started = Self::start(vfs, sequencer, None, &options, 0);
         started.expect("an engine in memory without a thread asks nothing of the system")
     }
 

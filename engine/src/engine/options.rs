@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::view::View;
+use crate::map::HashSeed;
 use crate::wal::{self, Mode};
 
 /// How an engine is opened.
@@ -23,6 +24,9 @@ pub struct Options {
     /// Opens although views are missing that the directory knows: their records and saved states are
     /// passed over, and no checkpoint is taken, which would lose them. To look into a directory.
     pub skip_views: bool,
+    /// By which seed keys are hashed. The default is the fixed one, for keys of one's own: choose
+    /// [`HashSeed::Random`] where keys come from outside. It costs a lookup some instructions.
+    pub hash_seed: HashSeed,
     /// Other views of the log; see [`View`].
     pub views: Vec<Arc<dyn View>>,
 }
@@ -35,6 +39,7 @@ impl Default for Options {
             checkpoint_interval: Some(Duration::from_mins(5)),
             background: true,
             skip_views: false,
+            hash_seed: HashSeed::Fixed,
             views: Vec::new(),
         }
     }
@@ -64,6 +69,7 @@ impl fmt::Debug for Options {
             .field("checkpoint_interval", &self.checkpoint_interval)
             .field("background", &self.background)
             .field("skip_views", &self.skip_views)
+            .field("hash_seed", &self.hash_seed)
             .field("views", &views)
             .finish()
     }

@@ -22,7 +22,7 @@ use super::view::{Applied, View};
 use super::{Options, change};
 use crate::frame::Kind;
 use crate::injected_bug::{Bug, injected};
-use crate::map::{Item, Map};
+use crate::map::{HashSeed, Hashing, Item, Map};
 use crate::snapshot::{self, BadSnapshot, Loaded, Meta, Newest, ROWS, Rows};
 use crate::vfs::{IoError, Vfs};
 use crate::wal::{Entry, Fit, Floor, Lsn, Policy, Recovered, Wal, set_file_aside};
@@ -78,7 +78,7 @@ pub(super) fn check_views(views: &[Arc<dyn View>]) -> Result<(), OpenError> {
 }
 
 /// An engine's state before its first record.
-pub(super) fn empty(views: Vec<Arc<dyn View>>) -> Sequencer {
+pub(super) fn empty(views: Vec<Arc<dyn View>>, seed: HashSeed) -> Sequencer {
     let mut sequencer = Sequencer {
         log: None,
         state: State::Open,
@@ -88,10 +88,12 @@ pub(super) fn empty(views: Vec<Arc<dyn View>>) -> Sequencer {
         views,
         holders: BTreeMap::new(),
     };
+    let hashing = Hashing::new(seed);
     for (id, name) in [(SYSTEM, ""), (DEFAULT, DEFAULT_KEYSPACE)] {
+        let map = Map::new(hashing.clone());
         add(
             &mut sequencer,
-            Space::new(id, name, KeyspaceType::Values, Map::default()),
+            Space::new(id, name, KeyspaceType::Values, map),
         );
     }
     sequencer
@@ -132,7 +134,7 @@ pub(super) fn open<V: Vfs>(vfs: V, dir: &Path, options: &Options) -> Result<Open
         ..Recovery::default()
     };
     let (loaded, unfit) = choose(&vfs, dir, &wal, newest, &mut recovery)?;
-    let mut sequencer = empty(options.views.clone());
+    let mut sequencer = empty(options.views.clone(), options.hash_seed);
     let mut restored = Vec::new();
     if let Some(loaded) = &loaded {
         restored = restore(&mut sequencer, loaded, options.skip_views, &mut recovery)?;
@@ -306,7 +308,12 @@ fn fill(sequencer: &mut Sequencer, id: u32, items: Vec<Item>) -> Result<(), Open
     let Some(old) = sequencer.by_id.get(&id) else {
         return Err(BadSnapshot::Section(ROWS).into());
     };
-    let space = Space::new(id, &old.name, old.kind, Map::of_sorted(items));
+    let space = Space::new(
+        id,
+        &old.name,
+        old.kind,
+        Map::of_sorted(old.map.hashing(), items),
+    );
     add(sequencer, space);
     Ok(())
 }

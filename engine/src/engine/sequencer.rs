@@ -329,8 +329,9 @@ impl Sequencer {
         } else if item.key().starts_with(KEYSPACE)
             && let Some((id, name, kind)) = catalog::read_keyspace(item)
         {
+            let hashing = self.by_id[&catalog::SYSTEM].map.hashing();
             let space = self.by_id.entry(id);
-            let space = space.or_insert_with(|| Space::new(id, &name, kind, Map::default()));
+            let space = space.or_insert_with(|| Space::new(id, &name, kind, Map::new(hashing)));
             space.is_committed.store(true, Ordering::Release);
             self.by_name.insert(name, Arc::clone(space));
         }

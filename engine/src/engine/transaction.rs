@@ -123,9 +123,9 @@ impl<'e> Transaction<'e> {
             return Err(CommitError::KeyspaceName { name });
         }
         let id = shared.next_keyspace.fetch_add(1, Ordering::Relaxed);
-        let space = Space::new(id, name, kind, Map::default());
-        let (key, value) = catalog::keyspace(id, name, kind);
         let system = self.system();
+        let space = Space::new(id, name, kind, Map::new(system.map.hashing()));
+        let (key, value) = catalog::keyspace(id, name, kind);
         // Of two transactions that create the same name, one wins.
         self.note(&system, &key, None);
         self.write(&system, key, Some(value), 0);

@@ -21,6 +21,7 @@
 //! A view for a reader, a transaction's scan and a checkpoint are the same thing. There may be any
 //! number of them at once.
 
+mod hashing;
 mod item;
 mod run;
 mod scan;
@@ -32,12 +33,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 
+pub use self::hashing::HashSeed;
+pub(crate) use self::hashing::Hashing;
 pub use self::item::{Item, Value};
 pub use self::run::Bounds;
 use self::run::Run;
 pub use self::scan::Scan;
 use self::scan::merge;
-use self::shard::{Shard, hash};
+use self::shard::Shard;
 use crate::injected_bug::{Bug, injected};
 use crate::wal::Lsn;
 
@@ -67,6 +70,7 @@ struct Locked(RwLock<Shard>);
 /// Keys and values; see the [module](self).
 #[derive(Debug)]
 pub struct Map {
+    hashing: Hashing,
     shards: Box<[Locked]>,
     /// The immutable generations, the oldest first.
     runs: RwLock<Vec<Arc<Run>>>,
@@ -84,15 +88,7 @@ pub struct Map {
 
 impl Default for Map {
     fn default() -> Self {
-        Self {
-            shards: (0..SHARDS).map(|_| Locked::default()).collect(),
-            runs: RwLock::default(),
-            is_dirty: AtomicBool::new(false),
-            may_expire: AtomicBool::new(false),
-            sweep_at: AtomicUsize::new(0),
-            forgotten: AtomicU64::new(0),
-            merging: Mutex::new(()),
-        }
+        Self::new(Hashing::default())
     }
 }
 
@@ -105,9 +101,28 @@ pub struct MapView {
 }
 
 impl Map {
+    /// An empty map.
+    pub(crate) fn new(hashing: Hashing) -> Self {
+        Self {
+            hashing,
+            shards: (0..SHARDS).map(|_| Locked::default()).collect(),
+            runs: RwLock::default(),
+            is_dirty: AtomicBool::new(false),
+            may_expire: AtomicBool::new(false),
+            sweep_at: AtomicUsize::new(0),
+            forgotten: AtomicU64::new(0),
+            merging: Mutex::new(()),
+        }
+    }
+
+    /// How its keys are hashed, for another map of the same engine.
+    pub(crate) fn hashing(&self) -> Hashing {
+        self.hashing.clone()
+    }
+
     /// A map of items that are sorted by key, one a key, none of them a tombstone.
-    pub(crate) fn of_sorted(items: Vec<Item>) -> Self {
-        let map = Self::default();
+    pub(crate) fn of_sorted(hashing: Hashing, items: Vec<Item>) -> Self {
+        let map = Self::new(hashing);
         // Shard by shard: the table of one fits a cache that those of all do not. What is moved
         // there is not looked at again.
         let room = items.len() / SHARDS + items.len() / (SHARDS * 8);
@@ -116,7 +131,7 @@ impl Map {
         for item in &items {
             newest = newest.max(item.version().0);
             may_expire |= item.expires_us() != 0;
-            let hash = hash(item.key());
+            let hash = map.hashing.hash(item.key());
             parts[shard_of(hash)].push((hash, item.clone()));
         }
         map.may_expire.store(may_expire, Ordering::Relaxed);
@@ -138,21 +153,21 @@ impl Map {
     /// Calls `read` with the item of `key`, expired or not, and whatever it answers.
     #[inline]
     pub fn with<T>(&self, key: &[u8], read: impl FnOnce(Option<&Item>) -> T) -> T {
-        let hash = hash(key);
+        let hash = self.hashing.hash(key);
         read(self.shards[shard_of(hash)].0.read().get(hash, key))
     }
 
     /// The item of `key`, expired or not.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Item> {
-        let hash = hash(key);
+        let hash = self.hashing.hash(key);
         self.shards[shard_of(hash)].0.read().get(hash, key).cloned()
     }
 
     /// Takes in an item: a pair, or a tombstone. Answers with the item that its key had. Items come
     /// in the order of their versions.
     pub(crate) fn apply(&self, item: Item) -> Option<Item> {
-        let (hash, version) = (hash(item.key()), item.version());
+        let (hash, version) = (self.hashing.hash(item.key()), item.version());
         let mut shard = self.write(hash, item.expires_us());
         if item.is_tombstone() {
             shard.delete(hash, item.key(), version)
@@ -169,7 +184,7 @@ impl Map {
         item: Option<Item>,
         number: impl FnOnce() -> Lsn,
     ) -> Lsn {
-        let hash = hash(key);
+        let hash = self.hashing.hash(key);
         let mut shard = self.write(hash, item.as_ref().map_or(0, Item::expires_us));
         let version = number();
         let had = match item {

@@ -13,9 +13,6 @@
 //! 3. A key that came and went since `begin`, and was not there at `begin`, leaves nothing but a free
 //!    place, which the next key takes.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
@@ -44,13 +41,6 @@ struct Slot {
     /// The place in the tail, and whether the key is [`FRESH`]. Means nothing where the item is
     /// older than the tail.
     place: u32,
-}
-
-/// A key's hash: the lower half goes to the table, of the upper half six bits choose the shard. The
-/// seed is fixed: the same keys take the same probes in every process.
-#[inline]
-pub(super) fn hash(key: &[u8]) -> u64 {
-    FixedState::default().hash_one(key)
 }
 
 /// The half that the table keeps.

@@ -186,7 +186,7 @@ fn run(seed: u64, steps: u64) -> Checked {
             let view = map.view(version + 1);
             let mut items = Vec::new();
             view.for_each(|item| items.push(item.clone()));
-            map = Map::of_sorted(items);
+            map = Map::of_sorted(map.hashing(), items);
             views.clear();
         }
     }

@@ -1,11 +1,11 @@
 //! One key at a time, scans, expiry, and what is refused.
 
-use engine::Engine;
-use engine::engine::{CommitError, KEY_BYTES_MAX, KeyspaceType, VALUE_BYTES_MAX};
+use engine::engine::{CommitError, HashSeed, KEY_BYTES_MAX, KeyspaceType, VALUE_BYTES_MAX};
 use engine::vfs::{Sim, Vfs};
-use engine::wal::Lsn;
+use engine::wal::{Lsn, Mode};
+use engine::{Engine, Options};
 
-use super::{keys, open, pairs};
+use super::{keys, open, options, pairs};
 
 #[test]
 fn a_key_has_the_value_that_it_was_given_last() {
@@ -195,4 +195,33 @@ fn a_view_in_memory_sees_no_write_without_the_ones_before_it() {
         }
     });
     assert_eq!(keys(tea.scan()).len(), 8);
+}
+
+#[test]
+fn what_is_stored_does_not_depend_on_the_seed_of_the_hash() {
+    let sim = Sim::default();
+    let seeded = |hash_seed| Options {
+        hash_seed,
+        ..options(Mode::Strict)
+    };
+    let open = |hash_seed| Engine::open_with(sim.clone(), "db", seeded(hash_seed)).unwrap();
+    let count = 500_u32;
+    let (engine, _) = open(HashSeed::Random);
+    let space = engine.keyspace("outside").unwrap();
+    for number in 0..count {
+        space.put(&number.to_be_bytes(), b"1").unwrap();
+    }
+    engine.checkpoint().unwrap();
+    space.delete(&7_u32.to_be_bytes()).unwrap();
+    engine.close().unwrap();
+    drop((engine, space));
+    for hash_seed in [HashSeed::Random, HashSeed::Fixed, HashSeed::Random] {
+        let (engine, _) = open(hash_seed);
+        let space = engine.keyspace("outside").unwrap();
+        assert_eq!(space.len(), count as usize - 1, "{hash_seed:?}");
+        for number in 0..count {
+            let found = space.get(&number.to_be_bytes());
+            assert_eq!(found.is_some(), number != 7, "{hash_seed:?}, {number}");
+        }
+    }
 }

@@ -37,6 +37,7 @@ fn open(sim: &Sim, seed: u64) -> Result<Engine, String> {
         checkpoint_bytes: None,
         checkpoint_interval: None,
         skip_views: false,
+        hash_seed: engine::HashSeed::default(),
         background: false,
         views: vec![view()],
     };

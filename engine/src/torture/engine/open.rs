@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::model::{HOLDING, NAMES, SAVED};
-use crate::engine::{Applied, Engine, Keyspace, Options, Refused, View};
+use crate::engine::{Applied, Engine, HashSeed, Keyspace, Options, Refused, View};
 use crate::frame::Kind;
 use crate::torture::model::dir;
 use crate::vfs::Sim;
@@ -89,6 +89,7 @@ pub(super) fn open(sim: &Sim, seed: u64) -> Result<Opened, String> {
         checkpoint_interval: None,
         background: false,
         skip_views: false,
+        hash_seed: HashSeed::default(),
         views: views
             .iter()
             .map(|view| Arc::clone(view) as Arc<dyn View>)
