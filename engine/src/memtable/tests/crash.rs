@@ -36,10 +36,9 @@ fn open(sim: &Sim, seed: u64) -> Result<Engine, String> {
         log,
         checkpoint_bytes: None,
         checkpoint_interval: None,
-        skip_views: false,
-        hash_seed: engine::HashSeed::default(),
         background: false,
         views: vec![view()],
+        ..engine::Options::default()
     };
     let opened = Engine::open_with(sim.clone(), Path::new("db"), options);
     opened.map(|it| it.0).map_err(|error| error.to_string())

@@ -53,9 +53,9 @@ fn open(sim: &Sim, seed: u64, persister: &MapPersister) -> Result<Both, String> 
         },
         checkpoint_bytes: None,
         checkpoint_interval: None,
-        skip_views: false,
         background: false,
         views: vec![view()],
+        ..engine::Options::default()
     };
     let opened = Engine::open_with(sim.clone(), Path::new("db"), options);
     let (engine, _) = opened.map_err(|error| error.to_string())?;

@@ -31,8 +31,8 @@ pub(super) fn options(mode: Mode, view: &StreamsView) -> Options {
         checkpoint_bytes: None,
         checkpoint_interval: None,
         background: false,
-        skip_views: false,
         views: vec![view.as_view()],
+        ..Options::default()
     }
 }
 
