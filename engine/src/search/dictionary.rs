@@ -157,7 +157,7 @@ mod tests {
     proptest! {
         #[test]
         fn terms_are_found_by_text_and_by_prefix(
-            terms in prop::collection::vec("[ab]{0,6}", 0..1200),
+            terms in prop::collection::vec("[ab]{0,6}", 0..600),
             prefix in "[ab]{0,3}",
         ) {
             let mut dictionary = Dictionary::default();

@@ -22,7 +22,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::dictionary::Dictionary;
-use super::document::{Field, fields};
+use super::document::{self, Field, Kind};
 use super::error::SearchError;
 use super::postings::Postings;
 use super::tokens::tokens;
@@ -79,10 +79,10 @@ fn hash(source: u32, key: &[u8]) -> u64 {
 impl Index {
     /// Takes in what a key has now, or that it went away. Changes come in the order of their
     /// versions.
-    pub(super) fn apply(&mut self, source: u32, item: Item) -> Result<(), SearchError> {
+    pub(super) fn apply(&mut self, source: u32, kind: Kind, item: Item) -> Result<(), SearchError> {
         self.remove(source, item.key());
         if !item.is_tombstone() {
-            self.insert(source, item)?;
+            self.insert(source, kind, item)?;
         }
         if self.gone > GONE_MIN.max(self.documents.len() / 2) {
             self.compact()?;
@@ -119,9 +119,9 @@ impl Index {
         self.tokens -= u64::from(tokens);
     }
 
-    fn insert(&mut self, source: u32, item: Item) -> Result<(), SearchError> {
+    fn insert(&mut self, source: u32, kind: Kind, item: Item) -> Result<(), SearchError> {
         let number = u32::try_from(self.documents.len()).unwrap_or(u32::MAX);
-        let length = self.read(number, &item)?;
+        let length = self.read(number, kind, &item)?;
         self.live += 1;
         self.tokens += u64::from(length);
         if item.expires_us() != 0 {
@@ -147,7 +147,7 @@ impl Index {
     }
 
     /// Adds the postings of a document, and answers with the number of its tokens.
-    fn read(&mut self, number: u32, item: &Item) -> Result<u32, SearchError> {
+    fn read(&mut self, number: u32, kind: Kind, item: &Item) -> Result<u32, SearchError> {
         let Self {
             dictionary,
             postings,
@@ -156,8 +156,10 @@ impl Index {
         } = self;
         found.clear();
         let (mut length, mut failed) = (0_u32, None);
-        fields(item.key(), item.value(), |field: Field, text| {
-            tokens(text, |position, token| {
+        let mut begins = [0_u32; Field::ALL.len()];
+        document::texts(kind, item.key(), item.value(), |field, text| {
+            let begin = &mut begins[field as usize];
+            let end = tokens(text, *begin, |position, token| {
                 field.term(token, term);
                 match dictionary.insert(term) {
                     Ok(term) => found.push((term, position)),
@@ -165,6 +167,8 @@ impl Index {
                 }
                 length = length.saturating_add(1);
             });
+            // No phrase reaches from one text of a field to the next.
+            *begin = end.saturating_add(1);
         });
         postings.resize_with(dictionary.len(), Postings::default);
         if let Some(error) = failed {

@@ -72,6 +72,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 pub use self::document::Field;
+use self::document::Kind;
 pub use self::error::{QueryError, SearchError};
 pub use self::index::Stats;
 use self::pending::Kept;
@@ -166,7 +167,9 @@ impl Search {
                 searched.push(keyspace.clone());
             }
         }
-        let kept = Arc::new(Kept::new(searched.iter().map(Keyspace::id).collect()));
+        let kinds: Vec<_> = searched.iter().map(Kind::of).collect();
+        let ids = searched.iter().map(Keyspace::id);
+        let kept = Arc::new(Kept::new(ids.zip(kinds.iter().copied()).collect()));
         // Nobody reads the index before it is built, and changes wait from the view on.
         let mut building = kept.index();
         let observer: Arc<dyn Observer> = Arc::clone(&kept) as _;
@@ -176,7 +179,7 @@ impl Search {
         for (source, view) in (0..).zip(&views) {
             view.for_each(|item| items.push((source, item.clone())));
         }
-        building.build(items)?;
+        building.build(&kinds, items)?;
         drop(building);
         Ok(Self {
             engine: engine.clone(),

@@ -13,6 +13,7 @@
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::document::Kind;
 use super::error::SearchError;
 use super::index::Index;
 use crate::engine::{Observed, Observer};
@@ -28,8 +29,8 @@ pub const PENDING_BYTES_MAX: usize = 16 << 20;
 /// An index that is kept in step.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// The numbers of the keyspaces, in the order of the sources.
-    keyspaces: Vec<u32>,
+    /// The numbers of the keyspaces, and how each is read, in the order of the sources.
+    keyspaces: Vec<(u32, Kind)>,
     index: RwLock<Sound>,
     pending: Mutex<Pending>,
 }
@@ -57,14 +58,18 @@ impl std::ops::Deref for Sound {
 
 impl Sound {
     /// Builds it of items in any order.
-    pub(super) fn build(&mut self, mut items: Vec<(u32, Item)>) -> Result<(), SearchError> {
+    pub(super) fn build(
+        &mut self,
+        kinds: &[Kind],
+        mut items: Vec<(u32, Item)>,
+    ) -> Result<(), SearchError> {
         items.sort_unstable_by(|(a_source, a), (b_source, b)| {
             let by_version = a.version().cmp(&b.version());
             // Those of a database from before there were keyspaces have one version.
             by_version.then_with(|| (a_source, a.key()).cmp(&(b_source, b.key())))
         });
         for (source, item) in items {
-            self.index.apply(source, item)?;
+            self.index.apply(source, kinds[source as usize], item)?;
         }
         self.index.shrink();
         Ok(())
@@ -77,7 +82,7 @@ impl Sound {
 
 impl Kept {
     /// An empty one.
-    pub(super) fn new(keyspaces: Vec<u32>) -> Self {
+    pub(super) fn new(keyspaces: Vec<(u32, Kind)>) -> Self {
         Self {
             keyspaces,
             index: RwLock::default(),
@@ -109,12 +114,12 @@ impl Kept {
     fn catch_up(&self, index: &mut Sound) {
         let Pending { changes, .. } = std::mem::take(&mut *self.pending.lock());
         for Observed { keyspace, item } in changes {
-            let source = self.keyspaces.iter().position(|id| *id == keyspace);
-            let Some(source) = source.and_then(|source| u32::try_from(source).ok()) else {
+            let mut sources = (0..).zip(&self.keyspaces);
+            let Some((source, (_, kind))) = sources.find(|(_, (id, _))| *id == keyspace) else {
                 continue;
             };
             if index.failed.is_none()
-                && let Err(error) = index.index.apply(source, item)
+                && let Err(error) = index.index.apply(source, *kind, item)
             {
                 index.failed = Some(error);
             }

@@ -3,7 +3,7 @@
 //! ```text
 //! query   = clause { clause }
 //! clause  = [ "-" ] [ field ":" ] ( word [ "*" ] | '"' text '"' [ "*" ] )
-//! field   = "key" | "value"
+//! field   = "key" | "value" | "name" | "attribute"
 //! ```
 //!
 //! The syntax is a part of SQLite FTS5's, and what people type elsewhere. `timeout` is a word,
@@ -152,8 +152,9 @@ fn clause(rest: &mut &str, at: usize) -> Result<Option<Clause>, QueryError> {
         .inspect(|after| *rest = after)
         .is_some();
     let mut field = None;
-    for (one, name) in Field::NAMED {
-        if let Some(after) = rest.strip_prefix(name).and_then(|it| it.strip_prefix(':')) {
+    for one in Field::ALL {
+        let after = rest.strip_prefix(one.name());
+        if let Some(after) = after.and_then(|it| it.strip_prefix(':')) {
             field = Some(one);
             *rest = after;
             break;
@@ -176,7 +177,7 @@ fn clause(rest: &mut &str, at: usize) -> Result<Option<Clause>, QueryError> {
         *rest = after;
     }
     let mut found = Vec::new();
-    tokens(text.as_bytes(), |_, token| found.push(token.to_owned()));
+    tokens(text.as_bytes(), 0, |_, token| found.push(token.to_owned()));
     // `a-*` is the word `a`: what begins after the hyphen has no beginning yet.
     let is_prefix = is_prefix && text.ends_with(|c: char| !c.is_ascii() || c.is_alphanumeric());
     Ok((!found.is_empty()).then_some(Clause {

@@ -26,10 +26,11 @@ use unicode_segmentation::UnicodeSegmentation as _;
 /// The longest token, in bytes: of a longer one the beginning counts.
 pub const TOKEN_BYTES_MAX: usize = 128;
 
-/// Calls `each` with the position and the text of every token, in order. Positions rise by one from
-/// token to token, and by two across bytes that are no UTF-8. Answers with the position after the last.
-pub(super) fn tokens(text: &[u8], mut each: impl FnMut(u32, &str)) -> u32 {
-    let mut position = 0_u32;
+/// Calls `each` with the position and the text of every token, in order. Positions rise from `begin` by
+/// one from token to token, and by two across bytes that are no UTF-8. Answers with the position after
+/// the last.
+pub(super) fn tokens(text: &[u8], begin: u32, mut each: impl FnMut(u32, &str)) -> u32 {
+    let mut position = begin;
     let mut each = |token: &str, position: &mut u32| {
         each(*position, cut(token));
         *position = position.saturating_add(1);
@@ -50,7 +51,7 @@ pub(super) fn tokens(text: &[u8], mut each: impl FnMut(u32, &str)) -> u32 {
                 words(piece, |token| each(token, &mut position));
             }
         }
-        if !chunk.invalid().is_empty() && position > 0 {
+        if !chunk.invalid().is_empty() && position > begin {
             position = position.saturating_add(1);
         }
     }
@@ -84,7 +85,7 @@ mod tests {
 
     fn listed(text: impl AsRef<[u8]>) -> Vec<(u32, String)> {
         let mut found = Vec::new();
-        tokens(text.as_ref(), |position, token| {
+        tokens(text.as_ref(), 0, |position, token| {
             found.push((position, token.to_owned()));
         });
         found

@@ -21,7 +21,7 @@ struct Document {
 fn read(keyspace: &Keyspace, item: Item) -> Document {
     let of = |text: &[u8]| {
         let mut found = Vec::new();
-        tokens(text, |position, token| {
+        tokens(text, 0, |position, token| {
             found.push((position, token.to_owned()));
         });
         found
