@@ -42,6 +42,7 @@ mod row;
 mod runs;
 mod spaces;
 mod state;
+mod text;
 mod tree;
 mod writer;
 
@@ -56,6 +57,7 @@ pub use self::replay::{Point, Replay, Step, Steps};
 pub use self::row::{Span, SpanEnd, Status};
 pub use self::runs::{NewRun, Runs};
 pub use self::state::{Held, HeldCell, RunState};
+pub(crate) use self::text::{Part, Rows};
 pub use self::tree::{TreeSpan, tree};
 pub use self::writer::{Cell, NewSpan, RUN_KEY_BYTES_MAX, RunWriter, STEP_BYTES_MAX};
 

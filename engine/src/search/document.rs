@@ -8,7 +8,9 @@
 //! | of a run's cell or key | the key | the value | | |
 //! | of a run | | why it ended | its name | tags, names and values of its metadata |
 
-use crate::engine::Keyspace;
+use crate::engine::{Keyspace, KeyspaceType};
+use crate::map::Item;
+use crate::run::{Part, Rows, RunId};
 
 /// A part of a document in which a word can be looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,20 +53,57 @@ impl Field {
 pub(super) enum Kind {
     /// Keys and values.
     Pairs,
+    /// Rows of runs.
+    Runs(Rows),
 }
 
 impl Kind {
-    pub(super) fn of(_keyspace: &Keyspace) -> Self {
-        Self::Pairs
+    pub(super) fn of(keyspace: &Keyspace) -> Self {
+        match keyspace.kind() {
+            KeyspaceType::Runs => Rows::of(keyspace.name()).map_or(Self::Pairs, Self::Runs),
+            _ => Self::Pairs,
+        }
     }
-}
 
-/// Calls `each` with the texts of a row, and the field of each.
-pub(super) fn texts(kind: Kind, key: &[u8], value: &[u8], mut each: impl FnMut(Field, &[u8])) {
-    match kind {
-        Kind::Pairs => {
-            each(Field::Key, key);
-            each(Field::Value, value);
+    /// Whether a row of this key is a document.
+    pub(super) fn is_document(self, key: &[u8]) -> bool {
+        match self {
+            Self::Pairs => true,
+            Self::Runs(rows) => rows.is_text(key),
+        }
+    }
+
+    /// The run of a document.
+    pub(super) fn run_of(self, key: &[u8]) -> Option<RunId> {
+        match self {
+            Self::Pairs => None,
+            Self::Runs(rows) => rows.run_of(key),
+        }
+    }
+
+    /// Of a row that says whether a run is hidden: which run, and whether it is.
+    pub(super) fn hides(self, item: &Item) -> Option<(RunId, bool)> {
+        let Self::Runs(rows) = self else { return None };
+        let value = (!item.is_tombstone()).then(|| item.value());
+        rows.hides(item.key(), value)
+    }
+
+    /// Calls `each` with the texts of a document, and the field of each.
+    pub(super) fn texts(self, key: &[u8], value: &[u8], mut each: impl FnMut(Field, &[u8])) {
+        match self {
+            Self::Pairs => {
+                each(Field::Key, key);
+                each(Field::Value, value);
+            }
+            Self::Runs(rows) => rows.texts(key, value, &mut |part, text| {
+                let field = match part {
+                    Part::Key => Field::Key,
+                    Part::Value => Field::Value,
+                    Part::Name => Field::Name,
+                    Part::Attribute => Field::Attribute,
+                };
+                each(field, text);
+            }),
         }
     }
 }

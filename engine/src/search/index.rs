@@ -22,12 +22,13 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::dictionary::Dictionary;
-use super::document::{self, Field, Kind};
+use super::document::{Field, Kind};
 use super::error::SearchError;
 use super::postings::Postings;
 use super::tokens::tokens;
 use crate::injected_bug::{Bug, injected};
 use crate::map::Item;
+use crate::run::RunId;
 
 /// So many documents may be gone in any case before the lists are compacted.
 const GONE_MIN: usize = if cfg!(test) { 8 } else { 1024 };
@@ -51,6 +52,8 @@ pub(super) struct Index {
     expiring: BTreeSet<(u64, u32)>,
     /// When documents that are still there have expired.
     expired: BTreeSet<(u64, u32)>,
+    /// Runs that nobody sees: those that are being imported or deleted.
+    pub hidden: BTreeSet<RunId>,
     scratch: Scratch,
 }
 
@@ -80,6 +83,16 @@ impl Index {
     /// Takes in what a key has now, or that it went away. Changes come in the order of their
     /// versions.
     pub(super) fn apply(&mut self, source: u32, kind: Kind, item: Item) -> Result<(), SearchError> {
+        if let Some((run, is_hidden)) = kind.hides(&item) {
+            if is_hidden {
+                self.hidden.insert(run);
+            } else {
+                self.hidden.remove(&run);
+            }
+        }
+        if !kind.is_document(item.key()) {
+            return Ok(());
+        }
         self.remove(source, item.key());
         if !item.is_tombstone() {
             self.insert(source, kind, item)?;
@@ -157,7 +170,7 @@ impl Index {
         found.clear();
         let (mut length, mut failed) = (0_u32, None);
         let mut begins = [0_u32; Field::ALL.len()];
-        document::texts(kind, item.key(), item.value(), |field, text| {
+        kind.texts(item.key(), item.value(), |field, text| {
             let begin = &mut begins[field as usize];
             let end = tokens(text, *begin, |position, token| {
                 field.term(token, term);
@@ -246,6 +259,7 @@ impl Index {
         self.expiring = renumber(old.expiring);
         self.expired = renumber(old.expired);
         (self.live, self.tokens) = (old.live, old.tokens);
+        self.hidden = old.hidden;
         for (term, list) in (0_u32..).zip(old.postings) {
             let mut kept = Postings::default();
             for posting in list.iter() {

@@ -1,4 +1,4 @@
-//! Search: words, phrases and prefixes in the keys and values of keyspaces, the best first.
+//! Search: words, phrases and prefixes in keys, values, events and spans, the best first.
 //!
 //! ```text
 //! commit ──► sequencer's lock: changes, whole ──► pending ─┐ after the lock, by the writer
@@ -60,6 +60,7 @@ mod document;
 mod error;
 mod index;
 mod pending;
+mod phrase;
 mod postings;
 mod query;
 mod rank;
@@ -74,6 +75,7 @@ use std::sync::Arc;
 pub use self::document::Field;
 use self::document::Kind;
 pub use self::error::{QueryError, SearchError};
+use self::index::Document;
 pub use self::index::Stats;
 use self::pending::Kept;
 pub use self::pending::{PENDING_BYTES_MAX, PENDING_MAX};
@@ -81,6 +83,7 @@ pub use self::query::{HITS_MAX, Limits, QUERY_BYTES_MAX, QUERY_TOKENS_MAX, Query
 pub use self::tokens::TOKEN_BYTES_MAX;
 use crate::engine::{Engine, Keyspace, Observer};
 use crate::map::Item;
+use crate::run::{RunId, Runs};
 use crate::wal::Lsn;
 
 /// An index over keyspaces of an engine, which is kept in step for as long as the handle lives. Clones
@@ -90,6 +93,8 @@ pub struct Search {
     engine: Engine,
     kept: Arc<Kept>,
     keyspaces: Arc<Vec<Keyspace>>,
+    /// How each of them is read.
+    kinds: Arc<[Kind]>,
 }
 
 impl fmt::Debug for Search {
@@ -116,11 +121,18 @@ pub struct Found {
 pub struct Hit {
     keyspace: Keyspace,
     item: Item,
+    run: Option<RunId>,
     /// How well it fits, by BM25; above 0, and comparable within one search.
     pub score: f64,
 }
 
 impl Hit {
+    /// The run that the document belongs to.
+    #[must_use]
+    pub fn run(&self) -> Option<RunId> {
+        self.run
+    }
+
     /// The keyspace of the document.
     #[must_use]
     pub fn keyspace(&self) -> &Keyspace {
@@ -185,7 +197,22 @@ impl Search {
             engine: engine.clone(),
             kept,
             keyspaces: Arc::new(searched),
+            kinds: kinds.into(),
         })
+    }
+
+    /// As [`over`](Self::over), of what runs have: their names, tags and metadata, events, the newest
+    /// values of cells, keys and spans. A run that is being imported or deleted is not found.
+    ///
+    /// # Errors
+    /// As for [`over`](Self::over).
+    pub fn over_runs(runs: &Runs) -> Result<Self, SearchError> {
+        Self::over(runs.engine(), runs.searched())
+    }
+
+    fn run_of(&self, document: &Document) -> Option<RunId> {
+        let key = document.item.as_ref()?.key();
+        self.kinds[document.source as usize].run_of(key)
     }
 
     /// Finds the documents that a query means.
@@ -209,13 +236,14 @@ impl Search {
         if let Some(error) = index.failed() {
             return Err(error.clone());
         }
-        let (best, total) = rank::best(&index, query, source)?;
+        let (best, total) = rank::best(&index, query, &self.kinds, source)?;
         let hit = |(number, score): (u32, f64)| {
             let document = &index.documents[number as usize];
             Some(Hit {
                 keyspace: self.keyspaces[document.source as usize].clone(),
                 item: document.item.clone()?,
                 score,
+                run: self.run_of(document),
             })
         };
         let hits = best.into_iter().filter_map(hit).collect();

@@ -50,6 +50,11 @@ fn size(number: u64) -> usize {
 /// Takes a number from the beginning of `bytes`. They are our own, and in memory.
 #[inline]
 fn take(bytes: &mut &[u8]) -> u64 {
+    // Nearly all numbers are below 128.
+    if let Some((byte @ 0..0x80, rest)) = bytes.split_first() {
+        *bytes = rest;
+        return u64::from(*byte);
+    }
     let (mut number, mut shift) = (0, 0);
     while let Some((byte, rest)) = bytes.split_first() {
         *bytes = rest;
@@ -65,6 +70,10 @@ fn take(bytes: &mut &[u8]) -> u64 {
 /// As [`take`], a number of at most 32 bits.
 #[inline]
 fn take_u32(bytes: &mut &[u8]) -> u32 {
+    if let Some((byte @ 0..0x80, rest)) = bytes.split_first() {
+        *bytes = rest;
+        return u32::from(*byte);
+    }
     let (mut number, mut shift) = (0, 0);
     while let Some((byte, rest)) = bytes.split_first() {
         *bytes = rest;
@@ -180,6 +189,7 @@ impl<'a> Iterator for Iter<'a> {
 
 impl<'a> Posting<'a> {
     /// Where the term is in the document; rising.
+    #[inline]
     pub(super) fn positions(&self) -> impl Iterator<Item = u32> + Clone + use<'a> {
         let (mut rest, mut last) = (self.positions, 0);
         std::iter::from_fn(move || {

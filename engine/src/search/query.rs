@@ -17,6 +17,7 @@
 use super::document::Field;
 use super::error::QueryError;
 use super::tokens::tokens;
+use crate::run::RunId;
 
 /// The longest query, in bytes.
 pub const QUERY_BYTES_MAX: usize = 4 << 10;
@@ -54,6 +55,7 @@ pub struct Query {
     pub(super) limit: usize,
     pub(super) within: Option<String>,
     pub(super) key_prefix: Vec<u8>,
+    pub(super) run: Option<RunId>,
     pub(super) limits: Limits,
 }
 
@@ -103,6 +105,7 @@ impl Query {
             limit: 10,
             within: None,
             key_prefix: Vec::new(),
+            run: None,
             limits: Limits::default(),
         })
     }
@@ -128,10 +131,17 @@ impl Query {
         self
     }
 
-    /// Only documents whose keys begin with `prefix`: those of a run, for instance.
+    /// Only documents whose keys begin with `prefix`.
     #[must_use]
     pub fn key_prefix(mut self, prefix: &[u8]) -> Self {
         self.key_prefix = prefix.to_vec();
+        self
+    }
+
+    /// Only what belongs to a run: see [`Search::over_runs`](super::Search::over_runs).
+    #[must_use]
+    pub fn run(mut self, run: RunId) -> Self {
+        self.run = Some(run);
         self
     }
 

@@ -20,27 +20,28 @@
 //!
 //! Of equal scores the newest document is first.
 
-use super::document::Field;
+use super::document::{Field, Kind};
 use super::error::SearchError;
 use super::index::Index;
+use super::phrase::phrase;
 use super::postings::Postings;
 use super::query::{Clause, Limits, Query};
-use crate::injected_bug::{Bug, injected};
+use crate::map::Item;
 
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
 
 /// A document, and how often it has what was looked for.
-type Matches = Vec<(u32, u32)>;
+pub(super) type Matches = Vec<(u32, u32)>;
 
 /// What is left of the work that a search may do.
-struct Budget {
+pub(super) struct Budget {
     limits: Limits,
     spent: u64,
 }
 
 impl Budget {
-    fn spend(&mut self, postings: u64) -> Result<(), SearchError> {
+    pub(super) fn spend(&mut self, postings: u64) -> Result<(), SearchError> {
         self.spent = self.spent.saturating_add(postings);
         let max = self.limits.postings;
         if self.spent > max {
@@ -55,6 +56,7 @@ impl Budget {
 pub(super) fn best(
     index: &Index,
     query: &Query,
+    kinds: &[Kind],
     source: Option<u32>,
 ) -> Result<(Vec<(u32, f64)>, usize), SearchError> {
     let mut budget = Budget {
@@ -75,57 +77,88 @@ pub(super) fn best(
     } else {
         shared(&wanted)
     };
+    let before = candidates.len();
     for matches in &excluded {
         let mut matches = Walk::new(matches);
         candidates.retain(|number| matches.find(*number).is_none());
     }
-    let is_within = |number: u32| {
-        let document = &index.documents[number as usize];
-        source.is_none_or(|source| document.source == source)
-            && (query.key_prefix.is_empty()
-                || document
-                    .item
-                    .as_ref()
-                    .is_some_and(|item| item.key().starts_with(&query.key_prefix)))
-    };
-    if source.is_some() || !query.key_prefix.is_empty() {
-        candidates.retain(|number| is_within(*number));
+    if let Some(source) = source {
+        candidates.retain(|number| index.documents[*number as usize].source == source);
+    }
+    if !query.key_prefix.is_empty() || query.run.is_some() || !index.hidden.is_empty() {
+        candidates.retain(|number| is_wanted(index, query, kinds, *number));
     }
     let total = candidates.len();
-    let mut scored = scored(index, &candidates, &wanted);
+    let scores = scores(index, &candidates, &wanted, total == before);
+    Ok((first(&candidates, &scores, query.limit), total))
+}
+
+/// The best `limit` documents, of equal scores the newest. The worst of those that are kept is the bar
+/// for all that come.
+fn first(candidates: &[u32], scores: &[f64], limit: usize) -> Vec<(u32, f64)> {
     let by_rank = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
-    if query.limit < scored.len() {
-        if query.limit > 0 {
-            scored.select_nth_unstable_by(query.limit - 1, by_rank);
-        }
-        scored.truncate(query.limit);
+    let (mut kept, mut bar) = (Vec::new(), 0.0);
+    if limit == 0 {
+        return kept;
     }
-    scored.sort_unstable_by(by_rank);
-    Ok((scored, total))
+    for (number, score) in candidates.iter().zip(scores) {
+        if *score < bar {
+            continue;
+        }
+        kept.push((*number, *score));
+        if kept.len() > 2 * limit + 64 {
+            let (_, worst, _) = kept.select_nth_unstable_by(limit - 1, by_rank);
+            bar = worst.1;
+            kept.truncate(limit);
+        }
+    }
+    kept.sort_unstable_by(by_rank);
+    kept.truncate(limit);
+    kept
+}
+
+/// Whether a document is where the query looks, and of a run that is seen.
+fn is_wanted(index: &Index, query: &Query, kinds: &[Kind], number: u32) -> bool {
+    let document = &index.documents[number as usize];
+    let key = document.item.as_ref().map(Item::key).unwrap_or_default();
+    let run = kinds[document.source as usize].run_of(key);
+    key.starts_with(&query.key_prefix)
+        && query.run.is_none_or(|wanted| run == Some(wanted))
+        && run.is_none_or(|run| !index.hidden.contains(&run))
 }
 
 #[expect(
     clippy::cast_precision_loss,
     reason = "counts of documents and tokens are far below 2^53"
 )]
-fn scored(index: &Index, candidates: &[u32], wanted: &[Matches]) -> Vec<(u32, f64)> {
+fn scores(index: &Index, candidates: &[u32], wanted: &[Matches], is_whole: bool) -> Vec<f64> {
     let documents = index.live as f64;
     let average = index.tokens as f64 / documents.max(1.0);
-    let mut scored: Vec<_> = candidates.iter().map(|number| (*number, 0.0)).collect();
+    let mut scores = vec![0.0; candidates.len()];
     for matches in wanted {
         let having = matches.len() as f64;
         let idf = (1.0 + (documents - having + 0.5) / (having + 0.5)).ln();
-        let mut matches = Walk::new(matches);
-        for (number, score) in &mut scored {
-            let Some(count) = matches.find(*number) else {
-                continue;
-            };
-            let (count, length) = (f64::from(count), f64::from(index.lengths[*number as usize]));
-            let norm = K1 * (1.0 - B + B * length / average);
+        let add = |score: &mut f64, number: u32, count: u32| {
+            let (count, length) = (f64::from(count), f64::from(index.lengths[number as usize]));
+            let norm = K1 * (1.0 - B) + K1 * B / average * length;
             *score += idf * count * (K1 + 1.0) / (count + norm);
+        };
+        // While none was taken away, all candidates have every clause, or every document that has one
+        // is a candidate: lists of the same length are of the same documents.
+        if is_whole && matches.len() == candidates.len() {
+            for (score, (number, count)) in scores.iter_mut().zip(matches) {
+                add(score, *number, *count);
+            }
+            continue;
+        }
+        let mut matches = Walk::new(matches);
+        for (score, number) in scores.iter_mut().zip(candidates) {
+            if let Some(count) = matches.find(*number) {
+                add(score, *number, count);
+            }
         }
     }
-    scored
+    scores
 }
 
 /// Goes through matches in step with documents that rise.
@@ -141,6 +174,11 @@ impl<'a> Walk<'a> {
     /// How often a document has it, which lies above all that were asked for.
     #[inline]
     fn find(&mut self, number: u32) -> Option<u32> {
+        if let Some((first, count)) = self.rest.first()
+            && *first == number
+        {
+            return Some(*count);
+        }
         // A galloping search: near ones in a step, far ones in the logarithm of the distance.
         let mut step = 1;
         while step < self.rest.len() && self.rest[step].0 <= number {
@@ -237,7 +275,9 @@ fn matches(index: &Index, clause: &Clause, budget: &mut Budget) -> Result<Matche
     let is_live = |number: u32| index.lengths[number as usize] != 0;
     let of_list = |list: &&'_ Postings| {
         let found = list.iter().map(|it| (it.document, it.count));
-        found.filter(|(number, _)| is_live(*number)).collect()
+        let mut matches = Vec::with_capacity(list.len());
+        matches.extend(found.filter(|(number, _)| is_live(*number)));
+        matches
     };
     if let [list] = &lists[..] {
         return Ok(of_list(list));
@@ -269,98 +309,4 @@ fn lists_of<'a>(
     };
     let list = |number: u32| &index.postings[number as usize];
     Ok(numbers.into_iter().map(list).collect())
-}
-
-/// A place in a document, as a number that sorts like it.
-fn place(document: u32, position: u32) -> u64 {
-    u64::from(document) << 32 | u64::from(position)
-}
-
-fn document_of(place: u64) -> u32 {
-    (place >> 32) as u32
-}
-
-/// The documents of a phrase: of each token the lists of its terms. The rarest token gives the places
-/// where it may begin, and each other one takes away those that it does not stand at.
-fn phrase(
-    index: &Index,
-    tokens: &[Vec<&Postings>],
-    budget: &mut Budget,
-) -> Result<Matches, SearchError> {
-    let cost = |lists: &[&Postings]| lists.iter().map(|list| list.occurrences()).sum::<u64>();
-    let mut order: Vec<usize> = (0..tokens.len()).collect();
-    order.sort_by_key(|at| cost(&tokens[*at]));
-    let Some((first, rest)) = order.split_first() else {
-        return Ok(Matches::new());
-    };
-    if tokens[*first].is_empty() {
-        return Ok(Matches::new());
-    }
-    for lists in tokens {
-        budget.spend(cost(lists))?;
-    }
-    let mut begins = Vec::new();
-    for list in &tokens[*first] {
-        for posting in list.iter() {
-            if index.lengths[posting.document as usize] == 0 {
-                continue;
-            }
-            let positions = posting.positions();
-            let begin = positions.filter_map(|it| it.checked_sub(offset(*first)));
-            begins.extend(begin.map(|begin| place(posting.document, begin)));
-        }
-    }
-    if tokens[*first].len() > 1 {
-        begins.sort_unstable();
-    }
-    for at in rest {
-        let is_there = standing(&begins, &tokens[*at], offset(*at));
-        let mut is_there = is_there.into_iter();
-        begins.retain(|_| is_there.next() == Some(true));
-    }
-    let of_document = begins.chunk_by(|a, b| document_of(*a) == document_of(*b));
-    let count = |begins: &[u64]| u32::try_from(begins.len()).unwrap_or(u32::MAX);
-    Ok(of_document
-        .map(|begins| (document_of(begins[0]), count(begins)))
-        .collect())
-}
-
-/// How far after the beginning of a phrase a token stands.
-fn offset(at: usize) -> u32 {
-    let at = if injected(Bug::SearchPhraseIgnoresOrder) {
-        0
-    } else {
-        at
-    };
-    u32::try_from(at).unwrap_or(u32::MAX)
-}
-
-/// Of each beginning whether one of `lists` stands at `offset` after it.
-fn standing(begins: &[u64], lists: &[&Postings], offset: u32) -> Vec<bool> {
-    let mut is_there = vec![false; begins.len()];
-    for list in lists {
-        let mut at = 0;
-        for posting in list.iter() {
-            let from = place(posting.document, 0);
-            while at < begins.len() && begins[at] < from {
-                at += 1;
-            }
-            if at == begins.len() {
-                break;
-            }
-            if document_of(begins[at]) != posting.document {
-                continue;
-            }
-            let begin = posting.positions().filter_map(|it| it.checked_sub(offset));
-            for begin in begin.map(|begin| place(posting.document, begin)) {
-                while at < begins.len() && begins[at] < begin {
-                    at += 1;
-                }
-                if begins.get(at) == Some(&begin) {
-                    is_there[at] = true;
-                }
-            }
-        }
-    }
-    is_there
 }

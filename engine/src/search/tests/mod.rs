@@ -3,6 +3,7 @@
 mod histories;
 mod injected_bugs;
 mod limits;
+mod runs;
 mod scan;
 mod visible;
 mod world;

@@ -99,7 +99,8 @@ pub(super) fn scan(engine: &Engine, keyspaces: &[Keyspace], query: &Query) -> (E
             if count > 0.0 {
                 let having = documents.iter().filter(|it| it.count(clause) > 0).count() as f64;
                 let idf = (1.0 + (number - having + 0.5) / (having + 0.5)).ln();
-                let norm = 1.2 * (1.0 - 0.75 + 0.75 * document.length() as f64 / average);
+                let length = document.length() as f64;
+                let norm = 1.2 * (1.0 - 0.75) + 1.2 * 0.75 / average * length;
                 score += idf * count * (1.2 + 1.0) / (count + norm);
             }
         }
