@@ -18,6 +18,7 @@ mod migrate;
 mod outputs;
 mod project;
 mod prove;
+mod removals;
 mod repository;
 mod sample;
 mod schemas;

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -65,17 +66,27 @@ fn stored_executables_count_what_a_build_counts() {
     }
 }
 
+/// A copy of `id` that runs as its owner, whoever starts it.
+fn setuid_id(sample: &Sample) -> PathBuf {
+    let copy = sample.path().join("id");
+    std::fs::copy("/usr/bin/id", &copy).unwrap();
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    copy
+}
+
 #[test]
-fn sandboxed_benchmark_writes_nothing_sees_no_token_and_reaches_nobody() {
+fn sandboxed_benchmark_writes_nothing_sees_no_token_gains_no_rights_and_reaches_nobody() {
     let sample = Sample::new();
     let file = sample.path().join("run.json");
     std::fs::write(&file, "ours").unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::set_permissions(sample.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let setuid = setuid_id(&sample);
     let executables = build(&sample, "curious", |command| {
         command.args(["--features", "curious"]);
         command.env("ICGATE_TEST_FILE", &file);
+        command.env("ICGATE_TEST_SETUID", &setuid);
         command.env(
             "ICGATE_TEST_SERVER",
             listener.local_addr().unwrap().to_string(),
@@ -86,6 +97,16 @@ fn sandboxed_benchmark_writes_nothing_sees_no_token_and_reaches_nobody() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "forged");
     std::fs::write(&file, "ours").unwrap();
     if is_root() {
+        // Outside of the sandbox, its user becomes root so.
+        let gained = Command::new(&setuid)
+            .arg("-u")
+            .uid(65_534)
+            .output()
+            .unwrap();
+        assert_eq!(
+            gained.stdout, b"0\n",
+            "is {setuid:?} on a file system without setuid?"
+        );
         let measured = check(&sample, &executables, &["--sandbox"]);
         if measured.stderr.contains("cannot be kept from the network") {
             measured.says(3, &["it reached"]);

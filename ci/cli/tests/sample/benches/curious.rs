@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 use std::net::TcpStream;
+use std::process::Command;
 
 use iai_callgrind::{library_benchmark, library_benchmark_group, main};
 
@@ -14,6 +15,10 @@ fn look_around() -> u32 {
     }
     if let Some(server) = option_env!("ICGATE_TEST_SERVER") {
         assert!(TcpStream::connect(server).is_err(), "it reached {server}");
+    }
+    if let Some(program) = option_env!("ICGATE_TEST_SETUID") {
+        let answer = Command::new(program).arg("-u").output().expect("it starts");
+        assert_ne!(answer.stdout, b"0\n", "it became root by {program}");
     }
     let secret = std::env::vars().find(|(name, _)| name.starts_with("GITHUB_"));
     assert!(secret.is_none(), "it saw {secret:?}");
