@@ -17,15 +17,19 @@ use icgate_core::report::report;
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("run", run),
     ("baseline", baseline),
     ("policy", policy),
+    ("coverage", coverage),
     ("verdict", verdict),
 ];
 
 /// What base accepts, whatever a pull request brings.
 const BASE: &str = include_str!("../corpus/baseline/base.json");
+
+/// A run that has all of it, with the same counts.
+const RUN: &[u8] = include_bytes!("../corpus/run/good.json");
 
 /// Between the run and head's baseline in the bytes of [`verdict`].
 const BETWEEN: u8 = 0;
@@ -59,6 +63,38 @@ pub fn policy(data: &[u8]) {
         let id = "suite/f/a".parse().expect("an id");
         assert!(policy.limit(&id, Metric::Instructions).is_some());
     }
+}
+
+/// No policy lets a run pass that has fewer benchmarks than base knows. The first byte says which are
+/// left out, and whether the run claims to be complete; the rest is the policy.
+pub fn coverage(data: &[u8]) {
+    let Some((flags, text)) = data.split_first() else {
+        return;
+    };
+    let text = from_utf8(text).ok();
+    let Some(policy) = text.and_then(|it| Policy::from_toml("policy.toml", it).ok()) else {
+        return;
+    };
+    let base =
+        Baselines::new([Baseline::from_json("base.json", BASE).expect("the corpus is good")]);
+    let mut run = artifact::read("run.json", RUN).expect("the corpus is good");
+    let mut bits = (0..7).map(|bit| flags & (1 << bit) != 0);
+    run.complete = flags & (1 << 7) != 0;
+    run.benchmarks.retain(|_| !bits.next().unwrap_or_default());
+    let platforms = ["x86_64-linux-gnu".to_owned()];
+    if require(&mut run, (&base, &base), &platforms).is_err() {
+        return;
+    }
+    let comparison = compare(&base, &base, &run);
+    let judged = judge(&comparison, &policy);
+    let changed = ChangedLines::default();
+    let outcome = report(&run, &comparison, &judged, &policy, &changed, "").outcome;
+    let is_whole = base.ids().all(|id| run.benchmark(id).is_some());
+    assert!(
+        is_whole || outcome != Outcome::Pass,
+        "passes with {} benchmarks",
+        run.benchmarks.len()
+    );
 }
 
 /// Nothing passes for less than base knows, nor for more than its limit without a reason.
