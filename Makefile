@@ -3,13 +3,13 @@
 # Every target installs the tools that it needs, except `doctor`, which only lists what is missing.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gate test test-github timeline injected injected-all check deny report update-baseline bench \
+.PHONY: help setup gate test test-github timeline injected injected-all check deny explain report update-baseline bench \
 	bench-engine backends torture matrix tsan fuzz peers peers-engine verify doctor speed scale determinism selftest parser-speed \
 	report-speed pictures
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
 # Passed through the environment, so that no text needs quoting.
-export REASON
+export REASON BENCH
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ check: setup ## formatting, lints, documentation, layout of the workspace, licen
 
 deny: ## licences and advisories of the dependencies (needs cargo-deny)
 	cargo deny check
+
+explain: setup $(ICGATE) ## show why a benchmark moved: make explain BENCH=wal/append/b64
+	$(ICGATE) explain "$$BENCH" $(ARGS)
 
 report: setup $(ICGATE) ## measure, and write the page target/icgate/report.html
 	@$(ICGATE) check $(ARGS) >target/report.log 2>&1 || [ -s target/icgate/report.html ] || { cat target/report.log; exit 1; }

@@ -82,12 +82,11 @@ fn main() {
             }
         };
         let reading = start.elapsed();
-        let base = Baselines::new([Baseline {
-            suite: "a".to_owned(),
-            environment: head.environment.clone(),
-            benchmarks: head.benchmarks.iter().map(half).collect(),
-            removed: Vec::new(),
-        }]);
+        let base = Baselines::new([Baseline::new(
+            "a",
+            head.environment.clone(),
+            head.benchmarks.iter().map(half).collect(),
+        )]);
         // A diff of as many hunks as GitHub shows.
         let hunks = (0..3_000).map(|it| format!("@@ -{0} +{0} @@\n-a\n+b\n", 2 * it + 1));
         let diff: String = hunks.collect();

@@ -15,7 +15,7 @@ use icgate_core::model::functions::LineCost;
 use icgate_core::model::functions::{FunctionCost, FunctionTable};
 use icgate_core::model::interned::Interned;
 use icgate_core::model::metric::{Metric, Metrics, add_estimated_cycles};
-use icgate_core::model::run::{FunctionLines, Measurement, RUN_FORMAT, Run};
+use icgate_core::model::run::{FunctionLines, Measurement, Run};
 
 /// Benchmarks in one suite, and so in one file of baselines.
 const SUITE: usize = 100;
@@ -53,23 +53,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             accepted.push(Accepted::from_measurement(&base, 0, None));
             benchmarks.push(head);
         }
-        let baseline = Baseline {
-            suite: name.clone(),
-            environment: environment.clone(),
-            benchmarks: accepted,
-            removed: Vec::new(),
-        };
+        let baseline = Baseline::new(name.clone(), environment.clone(), accepted);
         fs::write(platform.join(format!("{name}.json")), baseline.to_json())?;
     }
-    let run = Run {
-        format: RUN_FORMAT,
-        commit: None,
-        complete: true,
-        part: None,
-        environment,
-        failed: Vec::new(),
-        benchmarks,
-    };
+    let run = Run::whole(environment, benchmarks);
     fs::write(directory.join("run.json"), run.to_json())?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! red, and the diff cannot reach it            ─┐
-//! red, and the diff touches nothing of any red ─┴─→ base, measured here ─→ as dear?  base drifted: pass
+//! red, and the diff touches nothing of any red ─┴─→ base, measured here ─→ as dear?  stale on base: pass
 //!                                                                         └ cheaper?  regressed, proven
 //! ```
 //!
@@ -44,10 +44,10 @@ pub(super) fn needed(report: &Report) -> BTreeSet<BenchId> {
 /// What the reader should know of the benchmarks that base was measured for.
 pub(super) fn found(report: &Report, asked: &BTreeSet<BenchId>) -> Option<String> {
     let rows = report.rows.iter().filter(|row| asked.contains(&row.id));
-    let (drifted, own): (Vec<&Row>, Vec<&Row>) =
-        rows.partition(|row| row.baseline == BaselineState::Drifted);
-    let first = drifted.first()?;
-    let others = match drifted.len() {
+    let (stale, own): (Vec<&Row>, Vec<&Row>) =
+        rows.partition(|row| row.baseline == BaselineState::StaleOnBase);
+    let first = stale.first()?;
+    let others = match stale.len() {
         1 => String::new(),
         count => format!(" and {} more", count - 1),
     };
@@ -101,7 +101,7 @@ mod tests {
         let mut report = with_reach(&[Some(Reach::Unreachable), Some(Reach::Unreachable)]);
         let asked = needed(&report);
         assert_eq!(found(&report, &asked), None);
-        report.rows[0].baseline = BaselineState::Drifted;
+        report.rows[0].baseline = BaselineState::StaleOnBase;
         let said = found(&report, &asked).unwrap();
         assert!(
             said.contains("moves suite/f/0001 as this change does (of 1 more"),

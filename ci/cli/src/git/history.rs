@@ -256,7 +256,7 @@ fn contents(
         return Ok(HashMap::new());
     }
     // From a file: git answers before it has read everything, and a pipe would fill up.
-    let list = super::temporary(&objects.join("\n"))?;
+    let list = super::committed::temporary(&objects.join("\n"))?;
     let mut command = repository.command(&["cat-file", "--batch"]);
     command.stdin(list);
     let (read, status) = process::read_stdout(&mut command, |stdout| {

@@ -1,38 +1,30 @@
 //! What a run is judged by, and judging it: shared by all verbs that give a verdict.
 
+mod base_run;
 pub(crate) mod runs;
 
 use std::path::{Path, PathBuf};
 
-use camino::{Utf8Path, Utf8PathBuf};
 use icgate_core::attribute::diff::ChangedLines;
 use icgate_core::compare::compare;
 use icgate_core::compare::coverage::{self, CoverageError};
 use icgate_core::judge::judge;
 use icgate_core::model::baseline::Baselines;
-use icgate_core::model::environment::Environment;
 use icgate_core::model::policy::Policy;
 use icgate_core::model::run::{Measurement, Run};
-use icgate_core::model::shard::Shard;
 use icgate_core::render::html;
 use icgate_core::report::detail::{self, details};
 use icgate_core::report::explain::{Explanation, Known, explain};
 use icgate_core::report::history::History;
 use icgate_core::report::{Report, report};
 
-use crate::args::{Against, Measuring, Project as Selection, Scope};
-use crate::cache::Cache;
+use crate::args::{Against, Scope};
 use crate::cargo::Project;
-use crate::environment::{Sandbox, Toolchain};
 use crate::error::{CliError, GitError};
 use crate::git::history::{self, Budget};
 use crate::git::{self, Base, Repository};
-use crate::io::output;
 use crate::io::sources::Workspace;
 use crate::io::store;
-use crate::measure::base_run;
-use crate::measure::stored::StoredExecutables;
-use runs::{BroughtBase, stored_base_run};
 
 /// What is said of a run that is of a part of the benchmarks because somebody asked for that.
 pub(crate) const PART: &str =
@@ -87,22 +79,15 @@ impl JudgeContext {
                 return Err(GitError::RunWithoutHistory { run }.into());
             }
             return Ok(Self {
-                policy: own_policy,
-                base: committed.clone(),
-                committed,
                 platforms: store::platforms(&directory),
-                at: None,
-                base_run: None,
-                changed: ChangedLines::default(),
-                history: History::default(),
-                found: "the baselines as they are (git has no history of them)".to_owned(),
-                prefix: String::new(),
+                found: "the baselines as they are, since they are not in git".to_owned(),
                 root: project.root().to_owned(),
+                ..Self::of(own_policy, committed.clone(), committed)
             });
         };
         let base = repository.base(against.base.as_deref(), target.as_deref())?;
         let base_run = match &against.base_run {
-            Some(path) => Some(run_of_base(path, &base)?),
+            Some(path) => Some(Self::run_of_base(path, &base)?),
             None => None,
         };
         Ok(Self {
@@ -132,22 +117,15 @@ impl JudgeContext {
         prefix: String,
     ) -> Self {
         Self {
-            policy,
-            base,
-            committed,
-            platforms: Vec::new(),
-            at: None,
-            base_run: None,
             changed,
             history: trends(repository, directory, platform),
             found,
             prefix,
-            root: PathBuf::new(),
+            ..Self::of(policy, base, committed)
         }
     }
 
-    /// One for tests, which need no history.
-    #[cfg(test)]
+    /// One that knows nothing but this: neither history nor what was changed.
     pub(crate) fn of(policy: Policy, base: Baselines, committed: Baselines) -> Self {
         Self {
             policy,
@@ -161,87 +139,6 @@ impl JudgeContext {
             found: String::new(),
             prefix: String::new(),
             root: PathBuf::new(),
-        }
-    }
-
-    /// Puts base's own code beside a run, if it was measured in that measurement environment before. A run of base
-    /// itself has nothing to be told apart from.
-    pub(crate) fn recall_base(&mut self, cache: Option<&Cache>, run: &Run) {
-        if let Some(given) = &self.base_run
-            && !given.environment.surrounds_like(&run.environment)
-        {
-            output::warn(
-                "the run of base comes from another measurement environment, so it is left aside",
-            );
-            self.base_run = None;
-        }
-        if let (Some((_, base)), None) = (&self.at, &self.base_run)
-            && run.commit.as_deref() != Some(&base.commit)
-        {
-            self.base_run = base_run::cached(cache, base, run);
-        }
-    }
-
-    /// Puts base's own code beside a run, as it came with that run's numbers; `commit` is base. What
-    /// is at hand already stays, and a run of base itself needs none. Says why, if what came is of no
-    /// use.
-    pub(crate) fn attach_base_run(
-        &mut self,
-        brought: BroughtBase,
-        commit: &str,
-        run: &Run,
-    ) -> Option<String> {
-        let is_base = run.commit.as_deref() == Some(commit);
-        let brought = match brought {
-            Ok(brought) => brought.filter(|_| self.base_run.is_none() && !is_base)?,
-            Err(error) => return Some(format!("base's own run is left aside: {error}")),
-        };
-        if brought.commit.as_deref() != Some(commit) {
-            return Some("base's own run is of another commit, so it is left aside".to_owned());
-        }
-        if !brought.environment.surrounds_like(&run.environment) {
-            return Some(
-                "base's own run is of another measurement environment, so it is left aside"
-                    .to_owned(),
-            );
-        }
-        self.base_run = Some(brought);
-        None
-    }
-
-    /// The same for what lies beside stored runs.
-    pub(crate) fn take_base_beside(
-        &mut self,
-        runs: &[Utf8PathBuf],
-        run: &Run,
-    ) -> Result<Option<String>, CliError> {
-        let Some((_, base)) = &self.at else {
-            return Ok(None);
-        };
-        let commit = base.commit.clone();
-        Ok(self.attach_base_run(stored_base_run(runs)?, &commit, run))
-    }
-
-    /// The same for what lies beside artifacts of CI, where base is known from git.
-    pub(crate) fn take_claimed_base(&mut self, claimed: BroughtBase, run: &Run) -> Option<String> {
-        let (_, base) = self.at.as_ref()?;
-        let commit = base.commit.clone();
-        self.attach_claimed_base_run(claimed, &commit, run)
-    }
-
-    /// Like [`attach_base_run`](Self::attach_base_run), for a run of base that a pull request brought.
-    /// Where base's baselines can be compared with, it is not needed: a dearer base would make what the
-    /// change adds look as if it had been there already.
-    pub(crate) fn attach_claimed_base_run(
-        &mut self,
-        claimed: BroughtBase,
-        commit: &str,
-        run: &Run,
-    ) -> Option<String> {
-        if self.is_of_another_environment(run) {
-            self.attach_base_run(claimed, commit, run)
-        } else {
-            None
         }
     }
 
@@ -295,72 +192,6 @@ impl JudgeContext {
              was changed here are shown"
                 .to_owned(),
         )
-    }
-
-    /// Base's own code, where it was measured in the measurement environment of what is judged.
-    pub(crate) const fn base_run(&self) -> Option<&Run> {
-        self.base_run.as_ref()
-    }
-
-    /// Whether a suite of base was recorded in another measurement environment than `run`.
-    pub(crate) fn is_of_another_environment(&self, run: &Run) -> bool {
-        let mut suites = self.base.suites();
-        suites.any(|suite| !suite.environment.differences(&run.environment).is_empty())
-    }
-
-    /// The same for a build that nothing has recorded yet: which harness it uses is not known.
-    pub(crate) fn was_recorded_elsewhere(&self, built: &Environment) -> bool {
-        let mut suites = self.base.suites();
-        suites.any(|suite| {
-            let mut differences = suite.environment.differences(built).into_iter();
-            differences.any(|it| it.field != "harness")
-        })
-    }
-
-    /// Builds and measures base's own code here, if there is a base; of it only a shard, if one is
-    /// given.
-    pub(crate) fn measure_base(
-        &mut self,
-        project: &Project,
-        selection: &Selection,
-        measuring: &Measuring,
-        shard: Option<Shard>,
-        toolchain: &Toolchain,
-    ) -> Result<(), CliError> {
-        if let (Some((repository, base)), None) = (&self.at, &self.base_run) {
-            self.base_run = Some(base_run::measure(
-                project,
-                selection,
-                repository,
-                base,
-                (measuring, shard),
-                toolchain,
-                &self.committed,
-            )?);
-        }
-        Ok(())
-    }
-
-    /// The same with the executables that were stored for base.
-    pub(crate) fn measure_stored_base(
-        &mut self,
-        project: &Project,
-        selection: &Selection,
-        (measuring, shard): (&Measuring, Option<Shard>),
-        (stored, sandbox): (&StoredExecutables, Option<Sandbox>),
-    ) -> Result<(), CliError> {
-        if let (Some((repository, base)), None) = (&self.at, &self.base_run) {
-            self.base_run = Some(base_run::measure_stored(
-                project,
-                selection,
-                repository,
-                base,
-                (measuring, shard),
-                (stored, sandbox),
-                &self.committed,
-            )?);
-        }
-        Ok(())
     }
 
     /// Explains a benchmark of a run with all that is known of base.
@@ -451,20 +282,6 @@ impl JudgeContext {
     }
 }
 
-/// A stored run that is said to be base's.
-fn run_of_base(path: &Utf8Path, base: &Base) -> Result<Run, CliError> {
-    let run = store::read_run(path)?;
-    if run.commit.as_deref() == Some(&base.commit) {
-        return Ok(run);
-    }
-    Err(GitError::OtherCommit {
-        run: path.to_string(),
-        commit: run.commit,
-        base: base.commit.clone(),
-    }
-    .into())
-}
-
 /// The trends that a report shows. They are an ornament: where git cannot give them (a shallow or a
 /// partial clone), the verdict stands without.
 fn trends(repository: &Repository, directory: &Path, platform: &str) -> History {
@@ -474,69 +291,4 @@ fn trends(repository: &Repository, directory: &Path, platform: &str) -> History 
 
 #[cfg(test)]
 #[cfg(feature = "github")]
-pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
-    use icgate_core::model::baseline::{Accepted, Baseline};
-    use icgate_core::model::environment::Environment;
-    use icgate_core::model::functions::LineCost;
-    use icgate_core::model::functions::{FunctionCost, FunctionTable};
-    use icgate_core::model::metric::Metric;
-    use icgate_core::model::run::{FunctionLines, Measurement, RUN_FORMAT};
-
-    use super::*;
-
-    fn measurement(number: u32, instructions: u64) -> Measurement {
-        let cost = FunctionCost {
-            name: "f".into(),
-            file: "src/lib.rs".into(),
-            instructions,
-            calls: Some(1),
-            caller: None,
-            metrics: icgate_core::model::functions::FunctionMetrics::default(),
-        };
-        let lines = vec![LineCost {
-            file: "src/lib.rs".into(),
-            line: number,
-            instructions,
-        }];
-        Measurement {
-            id: format!("suite/f/{number:04}").parse().unwrap(),
-            metrics: BTreeMap::from([(Metric::Instructions, instructions)]),
-            functions: FunctionTable::new(vec![cost], 0),
-            noise: 0,
-            metric_noise: BTreeMap::new(),
-            lines: vec![FunctionLines {
-                name: "f".into(),
-                file: "src/lib.rs".into(),
-                lines,
-            }],
-            calls: icgate_core::model::call_graph::CallGraph::default(),
-        }
-    }
-
-    /// A report of `count` regressions, each at a line of its own.
-    pub(crate) fn regressed(count: u32) -> Report {
-        let text = |text: &str| text.to_owned();
-        let environment = Environment::example();
-        let accepted = |number| Accepted::from_measurement(&measurement(number, 10_000), 0, None);
-        let base = Baselines::new([Baseline {
-            suite: text("suite"),
-            environment: environment.clone(),
-            benchmarks: (1..=count).map(accepted).collect(),
-            removed: Vec::new(),
-        }]);
-        let run = Run {
-            format: RUN_FORMAT,
-            commit: None,
-            complete: true,
-            part: None,
-            environment,
-            failed: Vec::new(),
-            benchmarks: (1..=count)
-                .map(|number| measurement(number, 20_000))
-                .collect(),
-        };
-        JudgeContext::of(Policy::default(), base.clone(), base).report(&run, &[])
-    }
-}
+pub(crate) mod tests;

@@ -12,7 +12,7 @@ use icgate_core::model::functions::LineCost;
 use icgate_core::model::functions::{FunctionCost, FunctionTable};
 use icgate_core::model::metric::Metric;
 use icgate_core::model::policy::{Limit, PartsPerMillion, Policy};
-use icgate_core::model::run::{FunctionLines, Measurement, RUN_FORMAT, Run};
+use icgate_core::model::run::{FunctionLines, Measurement, Run};
 use icgate_core::render::history::HistoryView;
 use icgate_core::render::{html, markdown};
 use icgate_core::report::detail::{Base, Sources, details};
@@ -50,24 +50,17 @@ pub(crate) fn judged(benchmarks: usize, names: Names) -> (Report, String) {
         let of = |(number, id): (usize, &String)| measurement(id, number as u64, moved, names);
         ids.iter().enumerate().map(of).collect()
     };
-    let suite = |benchmarks: Vec<Measurement>| Baseline {
-        suite: "suite".to_owned(),
-        environment: environment.clone(),
-        benchmarks: benchmarks
-            .iter()
-            .map(|it| Accepted::from_measurement(it, 0, None))
-            .collect(),
-        removed: Vec::new(),
+    let suite = |benchmarks: Vec<Measurement>| {
+        Baseline::new(
+            "suite",
+            environment.clone(),
+            benchmarks
+                .iter()
+                .map(|it| Accepted::from_measurement(it, 0, None))
+                .collect(),
+        )
     };
-    let run = |benchmarks| Run {
-        format: RUN_FORMAT,
-        commit: None,
-        complete: true,
-        part: None,
-        environment: environment.clone(),
-        failed: Vec::new(),
-        benchmarks,
-    };
+    let run = |benchmarks| Run::whole(environment.clone(), benchmarks);
     let baselines = Baselines::new([suite(measured(false))]);
     let (base, head) = (run(measured(false)), run(measured(true)));
     let policy = Policy::default();

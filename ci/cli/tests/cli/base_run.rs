@@ -202,7 +202,6 @@ fn what_was_on_base(repository: &Repository) {
     blamed.says(
         0,
         &[
-            "drifted",
             "base itself has left its baseline",
             "already on base +",
             "by this change +",

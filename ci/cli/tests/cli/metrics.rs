@@ -98,7 +98,7 @@ fn misses_and_allocations_turn_red_and_name_their_function() {
         &[
             "building and measuring base",
             "base's own code, measured here, moves caches/sum/n20000",
-            "drifted (allocations) caches/sum/n20000",
+            "(allocations) caches/sum/n20000",
         ],
     );
 }

@@ -125,7 +125,7 @@ fn one_benchmark_panics_and_the_others_are_measured() {
             "not measured: panics/divide/bad",
             "fix: fix the benchmark",
             "cannot divide by nothing",
-            "no baseline panics/divide/fine",
+            "new panics/divide/fine",
         ],
     );
     sample
@@ -140,9 +140,9 @@ fn only_what_costs_no_more_than_an_empty_function_is_empty() {
     sample.check("vacuous").says(
         5,
         &[
-            "empty vacuous/nothing",
-            "empty vacuous/passed_on/number",
-            "no baseline vacuous/largest/of_five",
+            "not comparable vacuous/nothing",
+            "not comparable vacuous/passed_on/number",
+            "new vacuous/largest/of_five",
             "optimized away",
         ],
     );

@@ -46,7 +46,7 @@ fn a_run_that_leaves_the_regressed_benchmark_out_is_unmeasured() {
             "{answer:#?}"
         );
         assert_eq!(scene.conclusions(), ["failure"]);
-        assert!(scene.comments()[0].contains("`suite/f/a` was not measured"));
+        assert!(scene.comments()[0].contains("not measured: `suite/f/a`"));
     }
 }
 

@@ -16,7 +16,7 @@ use icgate_core::model::environment::Environment;
 use icgate_core::model::functions::{FunctionCost, FunctionTable};
 use icgate_core::model::metric::Metric;
 use icgate_core::model::policy::Policy;
-use icgate_core::model::run::{CiRun, Failed, Measurement, RUN_FORMAT, Run};
+use icgate_core::model::run::{CiRun, Failed, Measurement, Run};
 use icgate_core::publish::body::without_verdict;
 use icgate_core::publish::check_run::{self, CheckRun, Place};
 use icgate_core::publish::drift::drift;
@@ -95,19 +95,14 @@ fn posted(text: &str) -> String {
         &[("a/x/0", 5_000), ("a/x/1", 20_000), ("a/x/2", 10_000)],
         vec![removed],
     );
-    let mut run = Run {
-        format: RUN_FORMAT,
-        commit: None,
-        complete: true,
-        part: None,
-        environment: environment(),
-        failed: Vec::new(),
-        benchmarks: vec![
+    let mut run = Run::whole(
+        environment(),
+        vec![
             measured("a/x/0", 5_000, "same"),
             measured("a/x/1", 20_000, text),
             measured("a/x/2", 20_000, text),
         ],
-    };
+    );
     let policy = Policy::default();
     let judged = |run: &Run| {
         let comparison = compare(&base, &head, run);

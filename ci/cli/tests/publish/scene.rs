@@ -71,15 +71,14 @@ pub(crate) fn baseline(a: u64, b: u64, reason: Option<&str>) -> String {
     let accepted = |id: &str, count, reason: Option<&str>| {
         Accepted::from_measurement(&measurement(id, count), 0, reason.map(str::to_owned))
     };
-    let suite = Baseline {
-        suite: "suite".to_owned(),
-        environment: environment(),
-        benchmarks: vec![
+    let suite = Baseline::new(
+        "suite",
+        environment(),
+        vec![
             accepted("suite/f/a", a, reason),
             accepted("suite/f/b", b, None),
         ],
-        removed: Vec::new(),
-    };
+    );
     suite.to_json()
 }
 

@@ -91,7 +91,9 @@ pub fn require(
         .filter(left_out)
         .map(|id| Failed {
             id: (*id).clone(),
-            why: "the run is of a part of the benchmarks, and leaves it out".to_owned(),
+            why: "the run is of a part of the benchmarks; merge all shards, or say `--part` if a part is \
+                  meant"
+                .to_owned(),
         })
         .collect();
     run.failed.extend(missing);
@@ -118,16 +120,14 @@ mod tests {
 
     fn base() -> Baselines {
         Baselines::new(["a", "b"].map(|suite| {
-            Baseline {
-                suite: suite.to_owned(),
-                environment: environment(),
-                benchmarks: IDS
-                    .iter()
+            Baseline::new(
+                suite,
+                environment(),
+                IDS.iter()
                     .filter(|id| id.starts_with(suite))
                     .map(|id| accepted(id, 1_000))
                     .collect(),
-                removed: Vec::new(),
-            }
+            )
         }))
     }
 

@@ -180,16 +180,14 @@ mod tests {
 
     fn baselines(ids: &[&str]) -> Baselines {
         Baselines::new(["a", "b"].map(|suite| {
-            Baseline {
-                suite: suite.to_owned(),
-                environment: environment(),
-                benchmarks: ids
-                    .iter()
+            Baseline::new(
+                suite,
+                environment(),
+                ids.iter()
                     .filter(|id| id.starts_with(suite))
                     .map(|id| accepted(id, 1000))
                     .collect(),
-                removed: Vec::new(),
-            }
+            )
         }))
     }
 

@@ -31,12 +31,7 @@ fn baselines<'a>(
     environment: &Environment,
 ) -> Baselines {
     let mut suites: BTreeMap<&str, Baseline> = BTreeMap::new();
-    let empty = |name: &str| Baseline {
-        suite: name.to_owned(),
-        environment: environment.clone(),
-        benchmarks: Vec::new(),
-        removed: Vec::new(),
-    };
+    let empty = |name: &str| Baseline::new(name, environment.clone(), Vec::new());
     for measurement in measured {
         let name = measurement.id.suite();
         let suite = suites.entry(name).or_insert_with(|| empty(name));
@@ -63,19 +58,10 @@ mod tests {
     use crate::model::baseline::tests::measured;
     use crate::model::environment::tests::environment;
     use crate::model::policy::Policy;
-    use crate::model::run::RUN_FORMAT;
 
     fn run(counts: &[(&str, u64)]) -> Run {
         let all = |(id, count): &(&str, u64)| measured(id, *count);
-        Run {
-            format: RUN_FORMAT,
-            commit: None,
-            complete: true,
-            part: None,
-            environment: environment(),
-            failed: Vec::new(),
-            benchmarks: counts.iter().map(all).collect(),
-        }
+        Run::whole(environment(), counts.iter().map(all).collect())
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::model::policy::{Limit, Policy};
 use signals::Signals;
 use table::decide;
 
-pub use verdict::{BaselineState, Movement, Outcome, Verdict};
+pub use verdict::{BaselineState, Movement, Outcome, Shown, Verdict};
 
 /// What an empty function costs in the harness, at most: the call, the return and a value kept alive.
 /// A benchmark of no more measures the harness; what it was meant to measure was optimised away.

@@ -13,9 +13,8 @@ use super::verdict::{BaselineState, Movement, Verdict};
 pub(super) const fn decide(signals: Signals) -> Verdict {
     use Base::{OffBaseline, OnBaseline};
     use BaselineState::{
-        Accepted, Added, BaselineMismatch, BenchmarkMissing, Drifted, Empty,
-        ImprovementNotRecorded, Kept, NoBaseline, Noisy, NotComparable, ReasonMissing,
-        Rebaselined, Removed,
+        Accepted, Added, BaselineMismatch, BenchmarkMissing, Empty, ImprovementNotRecorded, Kept,
+        NoBaseline, Noisy, NotComparable, ReasonMissing, Rebaselined, Removed, StaleOnBase,
     };
     use Claim::{Differs, Matches};
     use Listed::{BaseOnly, Edited, HeadOnly, Nowhere, Same};
@@ -56,9 +55,9 @@ pub(super) const fn decide(signals: Signals) -> Verdict {
         (Count,  Same,      _,         BelowLimit, Matches, Regressed,   _,        _          ) => (moved,    Kept),
         (Count,  Same,      _,         BelowLimit, Matches, Improved,    _,        _          ) => (moved,    ImprovementNotRecorded),
         (Count,  Same,      _,         BelowLimit, Matches, Unchanged,   _,        OnBaseline ) => (moved,    Kept),
-        (Count,  Same,      _,         BelowLimit, Matches, Unchanged,   _,        OffBaseline) => (moved,    Drifted),
+        (Count,  Same,      _,         BelowLimit, Matches, Unchanged,   _,        OffBaseline) => (moved,    StaleOnBase),
         (Count,  Same,      _,         BelowLimit, Matches, WithinLimit, _,        OnBaseline ) => (moved,    Kept),
-        (Count,  Same,      _,         BelowLimit, Matches, WithinLimit, _,        OffBaseline) => (moved,    Drifted),
+        (Count,  Same,      _,         BelowLimit, Matches, WithinLimit, _,        OffBaseline) => (moved,    StaleOnBase),
     };
     Verdict { movement, baseline }
 }

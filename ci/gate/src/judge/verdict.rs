@@ -1,8 +1,9 @@
 //! Verdicts: how a count moved, what is wrong with its baseline, and what the gate does about it.
 //!
 //! A verdict has two halves, each a closed type. [`Movement`] compares counts; [`BaselineState`]
-//! says what head's tree did with the baseline, or why the counts cannot be judged by it. Readers
-//! are shown one word for both: the movement where nothing is wrong, else the state.
+//! says what head's tree did with the baseline, or why the counts cannot be judged by it. Programs
+//! get both. People are [`Shown`] one of nine words, and a sentence where something is wrong with
+//! the baseline.
 
 use serde::{Serialize, Serializer};
 use strum::{IntoStaticStr, VariantArray};
@@ -43,7 +44,7 @@ pub enum BaselineState {
     /// Gone, with its benchmark, and with a reason.
     Removed,
     /// As on base, whose own code has left it by more than the limit; this change has not left base.
-    Drifted,
+    StaleOnBase,
     /// As on base, though the count is better by more than the limit.
     ImprovementNotRecorded,
     /// Updated to a worse count, or removed, without saying why.
@@ -72,6 +73,31 @@ pub struct Verdict {
     pub movement: Option<Movement>,
     /// What became of the baseline.
     pub baseline: BaselineState,
+}
+
+/// What people are shown of a verdict: how the count moved, or what became of the benchmark. What is
+/// wrong with a baseline is a sentence beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Shown {
+    /// The same count.
+    Unchanged,
+    /// Another count, by no more than the limit.
+    WithinLimit,
+    /// Better by more than the limit.
+    Improved,
+    /// Worse by more than the limit.
+    Regressed,
+    /// Moved, and the new baseline says so.
+    Accepted,
+    /// Base does not have the benchmark.
+    New,
+    /// Head does not have the benchmark.
+    Removed,
+    /// Its baseline was changed to what was not measured.
+    BaselineMismatch,
+    /// There is no count that it could be compared with.
+    NotComparable,
 }
 
 /// What the gate does, from mild to severe.
@@ -130,6 +156,14 @@ impl BaselineState {
     }
 }
 
+impl Shown {
+    /// The word, with blanks: `within limit`.
+    #[must_use]
+    pub fn word(self) -> String {
+        <&str>::from(self).replace('_', " ")
+    }
+}
+
 impl Verdict {
     /// The count is base's, and so is the baseline.
     pub const UNCHANGED: Self = Self::new(Movement::Unchanged, BaselineState::Kept);
@@ -158,7 +192,29 @@ impl Verdict {
         }
     }
 
-    /// The one word that readers are shown, also in JSON.
+    /// What people are shown.
+    #[must_use]
+    pub const fn shown(self) -> Shown {
+        use BaselineState as State;
+        match (self.baseline, self.movement) {
+            (State::Accepted, _) => Shown::Accepted,
+            (State::BaselineMismatch, _) => Shown::BaselineMismatch,
+            (State::Added | State::NoBaseline, _) => Shown::New,
+            (State::Removed | State::BenchmarkMissing, _) | (State::ReasonMissing, None) => {
+                Shown::Removed
+            }
+            (State::Noisy | State::Empty | State::Rebaselined | State::NotComparable, _)
+            | (State::Kept | State::StaleOnBase | State::ImprovementNotRecorded, None) => {
+                Shown::NotComparable
+            }
+            (_, Some(Movement::Unchanged)) => Shown::Unchanged,
+            (_, Some(Movement::WithinLimit)) => Shown::WithinLimit,
+            (_, Some(Movement::Improved)) => Shown::Improved,
+            (_, Some(Movement::Regressed)) => Shown::Regressed,
+        }
+    }
+
+    /// The one word of programs: the movement where nothing is wrong with the baseline, else its state.
     #[must_use]
     pub fn word(self) -> &'static str {
         match (self.baseline, self.movement) {
@@ -182,7 +238,7 @@ impl Verdict {
             BaselineState::Accepted
             | BaselineState::Added
             | BaselineState::Removed
-            | BaselineState::Drifted => Outcome::Pass,
+            | BaselineState::StaleOnBase => Outcome::Pass,
             BaselineState::ImprovementNotRecorded => match on_improvement {
                 OnImprovement::Fail => Outcome::BaselineOutOfDate,
                 OnImprovement::Notice => Outcome::Pass,

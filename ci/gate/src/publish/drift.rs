@@ -145,31 +145,25 @@ mod tests {
     use crate::model::baseline::tests::{accepted, measured};
     use crate::model::environment::Environment;
     use crate::model::environment::tests::environment;
-    use crate::model::run::{Failed, RUN_FORMAT};
+    use crate::model::run::Failed;
 
     fn baselines(count: u64) -> Baselines {
         let ids = ["a/x/1", "a/x/2", "a/x/3"];
-        Baselines::new([Baseline {
-            suite: "a".to_owned(),
-            environment: environment(),
-            benchmarks: ids.map(|id| accepted(id, count)).into(),
-            removed: Vec::new(),
-        }])
+        Baselines::new([Baseline::new(
+            "a",
+            environment(),
+            ids.map(|id| accepted(id, count)).into(),
+        )])
     }
 
     fn run(environment: Environment, counts: &[(&str, u64)]) -> Run {
-        Run {
-            format: RUN_FORMAT,
-            commit: None,
-            complete: true,
-            part: None,
+        Run::whole(
             environment,
-            failed: Vec::new(),
-            benchmarks: counts
+            counts
                 .iter()
                 .map(|(id, count)| measured(id, *count))
                 .collect(),
-        }
+        )
     }
 
     fn today() -> Environment {
@@ -260,12 +254,7 @@ mod tests {
         let id = |number: u32| format!("a/x/{number:0190}");
         let benchmarks: Vec<_> = (0..1_000).map(|it| accepted(&id(it), 10_000)).collect();
         let suite = "a".to_owned();
-        let many = Baselines::new([Baseline {
-            suite,
-            environment: environment(),
-            benchmarks,
-            removed: Vec::new(),
-        }]);
+        let many = Baselines::new([Baseline::new(suite, environment(), benchmarks)]);
         let mut moved = run(today(), &[]);
         moved.benchmarks = (0..1_000).map(|it| measured(&id(it), 20_000)).collect();
         let text = drift(&many, &moved, &Policy::default()).unwrap();

@@ -165,7 +165,7 @@ fn look_closely(text: &mut String, closely: &Closely, look: Look) {
             let difference = it.difference();
             let number = signed(difference);
             facts.push((number.clone(), moved(difference, &number, colour)));
-            facts.push(plain(tail(&messages::kind(it), width)));
+            facts.push(plain(tail(&messages::kind(it, str::to_owned), width)));
         }
         (None, Some(1)) => facts.push(plain("one call".to_owned())),
         (None, Some(calls)) => facts.push(plain(format!("{} calls", grouped(calls)))),

@@ -20,9 +20,10 @@ const ANNOTATIONS_MAX: usize = 9;
 pub fn render(report: &Report) -> String {
     let report = &report.escaped();
     let mut text = String::new();
-    for failed in report.failed.iter().take(ANNOTATIONS_MAX) {
-        let title = property(&format!("not measured {}", failed.id));
-        let _ = writeln!(text, "::error title={title}::{}", data(&failed.why));
+    let failures = messages::failures(report, str::to_owned);
+    for (ids, why) in failures.iter().take(ANNOTATIONS_MAX) {
+        let title = property(&format!("not measured {ids}"));
+        let _ = writeln!(text, "::error title={title}::{}", data(why));
     }
     let failing = report.rows.iter().filter(|row| row.fails());
     push_level(&mut text, report, "error", &failing.collect::<Vec<_>>());

@@ -62,14 +62,15 @@ fn rule(verdict: Verdict) -> Value {
         }
         BaselineState::Noisy => "A benchmark moves by more than its limit when nothing changed.",
         BaselineState::Empty => "A benchmark measures next to nothing.",
+        BaselineState::ReasonMissing => "A worse baseline, or a removed one, gives no reason.",
+        BaselineState::BaselineMismatch => "A baseline was changed to what was not measured.",
+        BaselineState::NoBaseline => "A benchmark has no baseline yet.",
+        BaselineState::BenchmarkMissing => "A baseline is of a benchmark that is not there.",
+        // Never a rule: these pass.
         BaselineState::Accepted
         | BaselineState::Added
         | BaselineState::Removed
-        | BaselineState::Drifted
-        | BaselineState::ReasonMissing
-        | BaselineState::BaselineMismatch
-        | BaselineState::NoBaseline
-        | BaselineState::BenchmarkMissing => "A baseline is not what was measured and accepted.",
+        | BaselineState::StaleOnBase => "A baseline is as it should be.",
     };
     json!({"id": verdict.word(), "shortDescription": {"text": text}})
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::judge::{Outcome, Verdict};
+use crate::judge::{BaselineState, Outcome, Verdict};
 use crate::render::messages;
 use crate::render::number::{grouped, percent};
 use crate::report::{Report, Row};
@@ -50,27 +50,21 @@ pub enum Verbosity {
 pub fn render(report: &Report, colour: Colour, verbosity: Verbosity) -> String {
     let report = &report.escaped();
     let mut text = String::new();
-    for failed in &report.failed {
-        let said = failed.why.replace('\n', "\n  | ");
+    for (ids, why) in messages::failures(report, str::to_owned) {
+        let said = why.replace('\n', "\n  | ");
         let _ = writeln!(
             text,
-            "{} {}: {said}",
-            colour.paint("31", "not measured:"),
-            failed.id
+            "{} {ids}: {said}",
+            colour.paint("31", "not measured:")
         );
     }
     for warning in &report.warnings {
         let _ = writeln!(text, "{} {warning}", colour.paint("33", "warning:"));
     }
     for difference in &report.environment_differences {
-        let _ = writeln!(
-            text,
-            "{} {} was `{}` and is `{}`",
-            colour.paint("33", "environment:"),
-            difference.field,
-            difference.base,
-            difference.head
-        );
+        let quoted = |name: &str| format!("`{name}`");
+        let said = messages::difference(difference, quoted);
+        let _ = writeln!(text, "{} {said}", colour.paint("33", "environment:"));
     }
     push_rows(&mut text, report, colour, verbosity);
     if !text.is_empty() {
@@ -99,7 +93,8 @@ fn push_rows(text: &mut String, report: &Report, colour: Colour, verbosity: Verb
     let is_shown = |row: &&Row| match row.verdict {
         Verdict::UNCHANGED => false,
         Verdict::WITHIN_LIMIT => verbosity == Verbosity::Verbose,
-        _ => true,
+        // The headline says how many, and the lines above in what the environments differ.
+        _ => verbosity == Verbosity::Verbose || row.baseline != BaselineState::NotComparable,
     };
     let shown: Vec<&Row> = report.rows.iter().filter(is_shown).collect();
     let widest = |of: fn(&Row) -> usize| shown.iter().map(|row| of(row)).max().unwrap_or(0);
@@ -181,14 +176,18 @@ mod tests {
         assert!(!text.contains(&id), "{text}");
         assert!(text.contains("1 benchmark moved within the limit; -v lists them"));
         let all = render(&report, Colour::None, Verbosity::Verbose);
-        assert!(all.contains(&format!("within limit      {id}")), "{all}");
+        let line = all.lines().find(|line| line.contains(&id));
+        assert!(
+            line.is_some_and(|it| it.starts_with("within limit ")),
+            "{all}"
+        );
     }
 
     #[test]
     fn the_verdict_and_its_cause_follow_the_rows() {
         let text = plain(&sample());
         let at = |part: &str| text.find(part).unwrap();
-        assert!(at("no baseline") < at("icgate: fail"), "{text}");
+        assert!(at("not recorded yet") < at("icgate: fail"), "{text}");
         assert!(at("icgate: fail") < at("cause: "), "{text}");
     }
 

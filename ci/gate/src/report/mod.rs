@@ -371,8 +371,17 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         own: head.and_then(|head| change(measured, head)),
         other_environment: facts.base_run_as_baseline().is_some(),
     });
-    let (cause_metric, attribution, culprits) = causes(facts, *metric, changed);
-    let reach = facts.measured.filter(|_| base != head);
+    // Counts of two environments have no difference that a cause could be named for.
+    let is_comparable = !matches!(
+        verdict.baseline,
+        BaselineState::NotComparable | BaselineState::Rebaselined
+    );
+    let (cause_metric, attribution, culprits) = if is_comparable {
+        causes(facts, *metric, changed)
+    } else {
+        (*metric, Attribution::default(), Vec::new())
+    };
+    let reach = facts.measured.filter(|_| base != head && is_comparable);
     let reach = reach.and_then(|measured| reach_of(measured, changed));
     let metrics = Metric::ALL
         .into_iter()
@@ -395,7 +404,10 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         base,
         committed,
         head,
-        change: base.zip(head).and_then(|(base, head)| change(base, head)),
+        change: base
+            .zip(head)
+            .filter(|_| is_comparable)
+            .and_then(|(base, head)| change(base, head)),
         base_run,
         limit: limit.share.0,
         limit_min_change: limit.min_change,
@@ -416,7 +428,11 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         metrics,
         cause_metric,
         attribution,
-        origin: origin(&culprits, base != head, facts.measured.is_some()),
+        origin: origin(
+            &culprits,
+            base != head && is_comparable,
+            facts.measured.is_some(),
+        ),
         culprits,
         reach,
         trend: None,

@@ -93,26 +93,13 @@ pub(crate) fn sample_parts() -> (Report, Run, Baselines) {
             "kv/put/n1000",
         ),
     ];
-    let suite = |name: &str, benchmarks| Baseline {
-        suite: name.to_owned(),
-        environment: environment(),
-        benchmarks,
-        removed: Vec::new(),
-    };
+    let suite = |name: &str, benchmarks| Baseline::new(name, environment(), benchmarks);
     let mut head_kv = kv.clone();
     let reason = Some("TTL needs a clock read".to_owned());
     head_kv[2] = Accepted::from_measurement(&measured[4], 0, reason);
     let base = Baselines::new([suite("frame", frame.clone()), suite("kv", kv)]);
     let committed = Baselines::new([suite("frame", frame), suite("kv", head_kv)]);
-    let run = Run {
-        format: RUN_FORMAT,
-        commit: None,
-        complete: true,
-        part: None,
-        environment: environment(),
-        failed: Vec::new(),
-        benchmarks: measured,
-    };
+    let run = Run::whole(environment(), measured);
     let policy = Policy::default();
     let comparison = compare(&base, &committed, &run);
     let judgements = judge(&comparison, &policy);
@@ -193,4 +180,28 @@ fn no_change_ever_reads_as_none() {
     assert_eq!(change(0, 0), Some(0));
     assert_eq!(change(0, 1), None);
     assert_eq!(change(1, u64::MAX), Some(i64::MAX));
+}
+
+#[test]
+fn counts_of_two_environments_have_no_change_and_no_cause() {
+    let (_, mut run, base) = sample_parts();
+    run.environment.valgrind = "another".to_owned();
+    let comparison = compare(&base, &base, &run);
+    let policy = Policy::default();
+    let judgements = judge(&comparison, &policy);
+    let changed = ChangedLines::default();
+    let report = report(&run, &comparison, &judgements, &policy, &changed, "base");
+    assert_eq!(report.outcome, Outcome::NotComparable);
+    assert!(report.causes.is_empty() && report.main_cause.is_none());
+    let elsewhere = |row: &&Row| row.baseline == BaselineState::NotComparable;
+    let mut rows = report.rows.iter().filter(elsewhere).peekable();
+    assert!(rows.peek().is_some_and(|row| row.head.is_some()));
+    assert!(
+        rows.all(|row| row.change.is_none() && row.culprits.is_empty() && row.origin.is_none())
+    );
+    let text = crate::render::markdown::render(&report);
+    assert!(
+        !text.contains("Cause") && !text.contains("frame/encode"),
+        "{text}"
+    );
 }

@@ -9,36 +9,29 @@ use crate::model::baseline::tests::{accepted, measured};
 use crate::model::baseline::{Accepted, Baseline, Baselines, Removed};
 use crate::model::bench_id::BenchId;
 use crate::model::policy::Policy;
-use crate::model::run::{Measurement, RUN_FORMAT, Run};
+use crate::model::run::{Measurement, Run};
 
 #[test]
 fn a_whole_run_judges_all_that_base_knows() {
     let ids = ["a/x/1", "a/x/2", "b/x/1"];
     let environment = crate::model::environment::tests::environment();
     let baselines = Baselines::new(["a", "b"].map(|suite| {
-        Baseline {
-            suite: suite.to_owned(),
-            environment: environment.clone(),
-            benchmarks: ids
-                .iter()
+        Baseline::new(
+            suite,
+            environment.clone(),
+            ids.iter()
                 .filter(|id| id.starts_with(suite))
                 .map(|id| accepted(id, 10_000))
                 .collect(),
-            removed: Vec::new(),
-        }
+        )
     }));
     for present in 0..8_u8 {
         let is_there = |at: usize| present & (1 << at) != 0;
         let there = ids.iter().enumerate().filter(|(at, _)| is_there(*at));
-        let run = Run {
-            format: RUN_FORMAT,
-            commit: None,
-            complete: true,
-            part: None,
-            environment: environment.clone(),
-            failed: Vec::new(),
-            benchmarks: there.map(|(_, id)| measured(id, 10_000)).collect(),
-        };
+        let run = Run::whole(
+            environment.clone(),
+            there.map(|(_, id)| measured(id, 10_000)).collect(),
+        );
         let judged = judge(&compare(&baselines, &baselines, &run), &Policy::default());
         assert_eq!(judged.benchmarks.len(), ids.len());
         assert_eq!(judged.outcome == Outcome::Pass, present == 7, "{present:b}");
@@ -169,15 +162,7 @@ fn a_removed_benchmark_needs_a_reason_of_its_own() {
             removed: removed.into_iter().collect(),
         }])
     };
-    let run = Run {
-        format: RUN_FORMAT,
-        commit: None,
-        complete: true,
-        part: None,
-        environment: environment.clone(),
-        failed: Vec::new(),
-        benchmarks: vec![measured("a/x/2", 10_000)],
-    };
+    let run = Run::whole(environment.clone(), vec![measured("a/x/2", 10_000)]);
     let base = suite(&["a/x/1", "a/x/2"], None);
     for (reason, state, outcome) in [
         (
@@ -198,26 +183,17 @@ fn a_removed_benchmark_needs_a_reason_of_its_own() {
 fn a_renamed_benchmark_is_judged_by_what_base_accepts() {
     let environment = crate::model::environment::tests::environment();
     let suite = |id: &str, count: u64| {
-        Baselines::new([Baseline {
-            suite: "a".to_owned(),
-            environment: environment.clone(),
-            benchmarks: vec![accepted(id, count)],
-            removed: Vec::new(),
-        }])
+        Baselines::new([Baseline::new(
+            "a",
+            environment.clone(),
+            vec![accepted(id, count)],
+        )])
     };
     for (count, state) in [
         (10_000, BaselineState::Kept),
         (15_000, BaselineState::ReasonMissing),
     ] {
-        let run = Run {
-            format: RUN_FORMAT,
-            commit: None,
-            complete: true,
-            part: None,
-            environment: environment.clone(),
-            failed: Vec::new(),
-            benchmarks: vec![measured("a/x/new", count)],
-        };
+        let run = Run::whole(environment.clone(), vec![measured("a/x/new", count)]);
         let (base, head) = (suite("a/x/old", 10_000), suite("a/x/new", count));
         let judged = judge(&compare(&base, &head, &run), &Policy::default());
         assert_eq!(judged.benchmarks.len(), 1);

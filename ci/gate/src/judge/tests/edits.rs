@@ -186,15 +186,15 @@ fn a_change_is_judged_by_what_it_adds_to_base() {
     // 80 were there before; with 40 more the baseline's limit is passed, but not this change's.
     assert_eq!(
         judged(10_080, 10_120),
-        Verdict::new(Movement::WithinLimit, BaselineState::Drifted)
+        Verdict::new(Movement::WithinLimit, BaselineState::StaleOnBase)
     );
     assert_eq!(
         judged(10_300, 10_300),
-        Verdict::new(Movement::Unchanged, BaselineState::Drifted)
+        Verdict::new(Movement::Unchanged, BaselineState::StaleOnBase)
     );
     assert_eq!(
         judged(9_700, 9_700),
-        Verdict::new(Movement::Unchanged, BaselineState::Drifted)
+        Verdict::new(Movement::Unchanged, BaselineState::StaleOnBase)
     );
     assert_eq!(
         judged(10_080, 10_100),
@@ -203,7 +203,7 @@ fn a_change_is_judged_by_what_it_adds_to_base() {
     );
     assert_eq!(
         judged(10_300, 10_403),
-        Verdict::new(Movement::WithinLimit, BaselineState::Drifted),
+        Verdict::new(Movement::WithinLimit, BaselineState::StaleOnBase),
         "equal to the limit"
     );
     assert_eq!(judged(10_300, 10_404), Verdict::REGRESSED);
@@ -219,7 +219,7 @@ fn a_change_is_judged_by_what_it_adds_to_base() {
     );
     assert_eq!(
         judged(10_500, 10_300),
-        Verdict::new(Movement::WithinLimit, BaselineState::Drifted),
+        Verdict::new(Movement::WithinLimit, BaselineState::StaleOnBase),
         "nothing to record"
     );
     assert_eq!(judged(10_300, 9_800), Verdict::IMPROVED);

@@ -6,7 +6,7 @@ use strum::VariantArray as _;
 
 use crate::judge::signals::{Base, Claim, Listed, Measured, Noise, Reason, Recorded, Signals};
 use crate::judge::table::decide;
-use crate::judge::{BaselineState, Movement, Outcome, Verdict};
+use crate::judge::{BaselineState, Movement, Outcome, Shown, Verdict};
 use crate::model::policy::OnImprovement;
 
 /// Every combination of signals.
@@ -156,4 +156,27 @@ fn the_most_severe_outcome_decides_the_exit_code() {
         improved.outcome(OnImprovement::Fail),
         Outcome::BaselineOutOfDate
     );
+}
+
+#[test]
+fn people_are_shown_nine_words_and_no_failure_as_unchanged() {
+    let mut shown = BTreeSet::new();
+    for baseline in BaselineState::VARIANTS {
+        let movements = Movement::VARIANTS.iter().copied().map(Some).chain([None]);
+        for movement in movements {
+            let verdict = Verdict {
+                movement,
+                baseline: *baseline,
+            };
+            let word = verdict.shown();
+            shown.insert(word.word());
+            let is_quiet = matches!(word, Shown::Unchanged | Shown::WithinLimit);
+            // A reason may be missing for a metric that is judged where another one is shown.
+            if is_quiet && *baseline != BaselineState::ReasonMissing {
+                let outcome = verdict.outcome(OnImprovement::Notice);
+                assert_eq!(outcome, Outcome::Pass, "{verdict:?} is shown as {word:?}");
+            }
+        }
+    }
+    assert_eq!(shown.len(), Shown::VARIANTS.len());
 }

@@ -227,6 +227,20 @@ impl WireAccepted {
 }
 
 impl Baseline {
+    /// A suite of which nothing was removed.
+    pub fn new(
+        suite: impl Into<String>,
+        environment: Environment,
+        benchmarks: Vec<Accepted>,
+    ) -> Self {
+        Self {
+            suite: suite.into(),
+            environment,
+            benchmarks,
+            removed: Vec::new(),
+        }
+    }
+
     /// Reads a baseline; `name` is how messages call it.
     ///
     /// # Errors

@@ -36,12 +36,11 @@ pub(crate) fn measured(id: &str, instructions: u64) -> Measurement {
 }
 
 fn baseline() -> Baseline {
-    Baseline {
-        suite: "a".to_owned(),
-        environment: environment(),
-        benchmarks: vec![accepted("a/b/c", 1000), accepted("a/b/d", 2000)],
-        removed: Vec::new(),
-    }
+    Baseline::new(
+        "a",
+        environment(),
+        vec![accepted("a/b/c", 1000), accepted("a/b/d", 2000)],
+    )
 }
 
 fn read(text: &str) -> Result<Baseline, BaselineError> {

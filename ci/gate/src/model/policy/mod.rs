@@ -27,20 +27,23 @@
 //! [commands]              # what reports tell people to type; defaults to icgate's own commands
 //! check = "make gate"
 //! update = "make update-baseline REASON=\"…\""
+//! explain = "make explain BENCH={benchmark}"
 //! ```
 //!
 //! Limits are kept as parts per million and compared as integers: no rounding happens at the
 //! limit, and a change that equals the limit passes.
 
+mod error;
+
 use std::fmt;
 
 use globset::{Glob, GlobMatcher};
-use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::model::bench_id::BenchId;
 use crate::model::metric::Metric;
+
+pub use error::PolicyError;
 
 /// The version of `policy.toml` that this code reads.
 pub const POLICY_FORMAT: u32 = 2;
@@ -109,6 +112,13 @@ pub struct Commands {
     pub check: String,
     /// Accepts what is measured.
     pub update: String,
+    /// Shows why a benchmark moved; [`Self::BENCHMARK`] stands for its id.
+    pub explain: String,
+}
+
+impl Commands {
+    /// What `explain` has in the place of a benchmark's id.
+    pub const BENCHMARK: &'static str = "{benchmark}";
 }
 
 impl Default for Commands {
@@ -116,6 +126,7 @@ impl Default for Commands {
         Self {
             check: "icgate check".to_owned(),
             update: "icgate update --reason \"…\"".to_owned(),
+            explain: format!("icgate explain {}", Self::BENCHMARK),
         }
     }
 }
@@ -128,10 +139,6 @@ struct Rule {
     /// `None`: it is not judged.
     limit: Option<Limit>,
 }
-
-const KEYS: &str = "the keys are: format, default.{limit, min_change, improvement}, \
-    rule.{benchmarks, metric, limit, min_change}, drift.{limit, min_change}, \
-    measuring.{pins, heap_tools}, commands.{check, update}";
 
 /// A limit that is none.
 const OFF: &str = "off";
@@ -150,65 +157,6 @@ const fn percent(min_change: u64) -> Limit {
         share: PartsPerMillion(10_000),
         min_change,
     }
-}
-
-/// The remedy for another format.
-const fn for_format(format: u32) -> &'static str {
-    if format < POLICY_FORMAT {
-        crate::model::MIGRATE
-    } else {
-        "use the icgate that it was written for, or a newer one"
-    }
-}
-
-/// Why a text is not a policy.
-#[derive(Debug, Error, Diagnostic)]
-pub enum PolicyError {
-    /// Not TOML, an unknown key, or a value of the wrong kind.
-    #[error("cannot read policy `{name}`: {}", source.to_string().trim_end())]
-    #[diagnostic(help("{KEYS}"))]
-    Shape {
-        /// Display name of the text.
-        name: String,
-        /// What is wrong and where, with the line itself.
-        source: Box<toml::de::Error>,
-    },
-    /// Another version's.
-    #[error(
-        "cannot read policy `{name}`: it has format {format}, this icgate reads {POLICY_FORMAT}"
-    )]
-    #[diagnostic(help("{}", for_format(*format)))]
-    Format {
-        /// Display name of the text.
-        name: String,
-        /// The format it claims.
-        format: u32,
-    },
-    /// A limit that is not a share between 0 % and 100 %.
-    #[error("policy `{name}`: `{text}` in `{place}` is not a limit")]
-    #[diagnostic(help(
-        "write a share from \"0%\" to \"100%\" with up to four decimals, such as \"1%\" or \
-                 \"0.5%\"; in a rule for another metric than instructions also \"off\""
-    ))]
-    Limit {
-        /// Display name of the text.
-        name: String,
-        /// Which table of it.
-        place: String,
-        /// What stands there.
-        text: String,
-    },
-    /// A pattern that is not a glob.
-    #[error("policy `{name}`: `{place}` has a bad pattern: {source}")]
-    #[diagnostic(help("write a glob, such as \"kv/**\""))]
-    Pattern {
-        /// Display name of the text.
-        name: String,
-        /// Which rule.
-        place: String,
-        /// What is wrong with it.
-        source: globset::Error,
-    },
 }
 
 #[derive(Deserialize)]

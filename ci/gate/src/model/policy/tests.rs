@@ -185,6 +185,6 @@ fn a_bad_policy_is_refused_with_the_place() {
     ));
 }
 
-fn fix(error: &dyn Diagnostic) -> String {
+fn fix(error: &dyn miette::Diagnostic) -> String {
     error.help().map(|it| it.to_string()).unwrap_or_default()
 }

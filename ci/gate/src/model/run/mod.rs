@@ -202,6 +202,20 @@ pub enum RunError {
 }
 
 impl Run {
+    /// A run of everything, in which nothing failed; of no commit.
+    #[must_use]
+    pub const fn whole(environment: Environment, benchmarks: Vec<Measurement>) -> Self {
+        Self {
+            format: RUN_FORMAT,
+            commit: None,
+            complete: true,
+            part: None,
+            environment,
+            failed: Vec::new(),
+            benchmarks,
+        }
+    }
+
     /// Reads `run.json`; `name` is how messages call it.
     ///
     /// # Errors

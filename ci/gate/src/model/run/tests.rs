@@ -6,14 +6,9 @@ fn run() -> Run {
         r#"{"rows":[{"name":"f","file":"src/lib.rs","instructions":10}],"other":0}"#,
     )
     .unwrap();
-    Run {
-        format: RUN_FORMAT,
-        commit: None,
-        complete: true,
-        part: None,
-        environment: environment(),
-        failed: Vec::new(),
-        benchmarks: vec![Measurement {
+    Run::whole(
+        environment(),
+        vec![Measurement {
             calls: CallGraph::default(),
             id: "a/b/c".parse().unwrap(),
             metrics: [(Metric::Instructions, 10)].into(),
@@ -22,7 +17,7 @@ fn run() -> Run {
             noise: 0,
             metric_noise: std::collections::BTreeMap::new(),
         }],
-    }
+    )
 }
 
 /// Both ways of reading agree.

@@ -2,8 +2,9 @@
 
 use memchr::memchr;
 
+use super::merge::union;
 use super::parser::{BB, Columns, INSTR, LINE, Parser};
-use super::profile::{INSTRUCTIONS, MISSES, ProfileError, union};
+use super::profile::{INSTRUCTIONS, MISSES, ProfileError};
 use super::tokens::{accumulate, is_key_byte, number, syntax, time_range, words};
 
 impl Parser {

@@ -18,6 +18,7 @@
 //! only the totals are kept; what data caches miss is kept by place ([`MISSES`]).
 
 mod header;
+mod merge;
 mod names;
 mod parser;
 pub mod profile;

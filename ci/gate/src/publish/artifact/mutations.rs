@@ -22,12 +22,11 @@ const IDS: [&str; 3] = ["a/x/1", "a/x/2", "a/y/1"];
 
 fn baseline(counts: [u64; 3]) -> Baseline {
     let rows = IDS.iter().zip(counts);
-    Baseline {
-        suite: "a".to_owned(),
-        environment: environment(),
-        benchmarks: rows.map(|(id, count)| accepted(id, count)).collect(),
-        removed: Vec::new(),
-    }
+    Baseline::new(
+        "a",
+        environment(),
+        rows.map(|(id, count)| accepted(id, count)).collect(),
+    )
 }
 
 fn shard(counts: [u64; 3]) -> Run {

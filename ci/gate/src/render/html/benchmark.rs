@@ -158,11 +158,11 @@ fn flame(row: &Row, detail: &Detail) -> Markup {
         section class="wide" {
             h3 { "Flamegraph of the difference" }
             p class="note" {
-                "Wide: many instructions in head. " span class="grew" { "Red" } ": costs more by itself, "
+                "Width: instructions in head. " span class="grew" { "Red" } ": costs more by itself, "
                 "without what it calls. " span class="shrank" { "Blue" } ": less. "
                 @match detail.grouping {
-                    Grouping::Calls => "From the top: the benchmark, and who calls whom, as it is \
-                        written: what was inlined is a frame of its own. ",
+                    Grouping::Calls => "Each frame calls those below it; inlined functions have \
+                        frames, too. ",
                     Grouping::Places => "From the top: benchmark, file, function, and what ran \
                         for it. It is grouped by where code stands, not by who called it. ",
                 }
@@ -212,7 +212,7 @@ fn functions(row: &Row) -> Markup {
                                 td class=(if change.difference() > 0 { "grew" } else { "shrank" }) {
                                     (signed(change.difference()))
                                 }
-                                td class="how" { (messages::kind(change)) }
+                                td class="how" { (messages::kind(change, str::to_owned)) }
                             }
                         }
                         @if rest != 0 {
@@ -307,7 +307,7 @@ fn spent(detail: &Detail) -> Markup {
     let total: u64 = detail.split.iter().map(|it| it.instructions).sum();
     html! {
         section {
-            h3 { "Where head's instructions go" }
+            h3 { "Where the instructions go now" }
             (split::bar(&detail.split))
             ul class="shares" {
                 @for (index, share) in detail.split.iter().enumerate() {
@@ -317,7 +317,7 @@ fn spent(detail: &Detail) -> Markup {
                         " " (format!("{}.{}", part / 10, part % 10)) " % "
                         @match &share.name {
                             Some(name) => code { (escaped(name)) },
-                            None => "all others",
+                            None => "everything else",
                         }
                     }
                 }

@@ -40,7 +40,7 @@ enum State {
     OverTheLimit,
     Grew,
     Shrank,
-    Level,
+    Unchanged,
     Gone,
 }
 
@@ -52,7 +52,7 @@ impl State {
         match drift.instructions() {
             _ if row.exceeded => Self::OverTheLimit,
             1.. => Self::Grew,
-            0 => Self::Level,
+            0 => Self::Unchanged,
             _ => Self::Shrank,
         }
     }

@@ -76,18 +76,15 @@ fn verdict(report: &Report) -> Markup {
                     }
                 }
             }
-            @for failed in &report.failed {
+            @for (ids, why) in messages::failures(report, str::to_owned) {
                 p class="warning" {
-                    strong { (failed.id) " was not measured" }
-                    pre tabindex="0" { (failed.why) }
+                    strong { "not measured: " (ids) }
+                    pre tabindex="0" { (why) }
                 }
             }
             @for warning in &report.warnings { p class="warning" { (warning) } }
             @for difference in &report.environment_differences {
-                p class="warning" {
-                    "environment: " (difference.field) " was " code { (difference.base) }
-                    " and is " code { (difference.head) }
-                }
+                p class="warning" { "environment: " (messages::difference(difference, str::to_owned)) }
             }
         }
     }
@@ -104,7 +101,7 @@ fn causes(report: &Report) -> Markup {
                 @for group in groups.iter().take(CAUSES_MAX) {
                     p class="main-cause" {
                         (benchmark::culprit(report, group.culprit))
-                        " moves " (messages::plural(group.rows.len(), "benchmark")) ":"
+                        ", in " (messages::plural(group.rows.len(), "benchmark")) ":"
                     }
                     ul class="why" {
                         @for row in group.rows.iter().take(CAUSED_MAX) {

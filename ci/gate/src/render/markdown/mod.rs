@@ -5,7 +5,7 @@
 //! each cause at file:line, with the benchmarks that it moved, worst first
 //! what else needs someone, worst first: counts, limit, trend, cause at file:line
 //! accepted, with their reasons
-//! folded: what stayed within its limit · functions and kinds · other counts · the measurement environment
+//! folded: what stayed within its limit · functions and kinds · the measurement environment
 //! what to type
 //! ```
 //!
@@ -18,8 +18,7 @@
 use std::fmt::Write as _;
 
 use crate::attribute::{Culprit, FunctionChange};
-use crate::judge::{BaselineState, Movement, Outcome, Verdict};
-use crate::model::metric::Metric;
+use crate::judge::{BaselineState, Outcome, Verdict};
 use crate::render::markup::code;
 use crate::render::messages;
 use crate::render::number::{grouped, percent, signed};
@@ -57,7 +56,7 @@ struct Table {
 pub fn render(report: &Report) -> String {
     // From the end, so that what comes first gets all that the others leave.
     let mut below = String::new();
-    let folded = [within(report), functions(report), others(report)];
+    let folded = [within(report), functions(report)];
     for (table, share) in folded.into_iter().flatten().zip(1..) {
         push(&mut below, &table, share * FOLDED_BYTES);
     }
@@ -131,21 +130,16 @@ fn head(report: &Report) -> String {
         let _ = writeln!(text, "Cause: {}.\n", messages::main_cause(cause, code));
     }
     let mut notes = Vec::new();
-    for failed in &report.failed {
-        let why = failed.why.lines().next().unwrap_or_default();
-        let id = code(failed.id.as_str());
-        notes.push(format!("> 💥 {id} was not measured: {}\n\n", code(why)));
+    for (ids, why) in messages::failures(report, code) {
+        let why = why.lines().next().unwrap_or_default();
+        notes.push(format!("> 💥 not measured: {ids}: {}\n\n", code(why)));
     }
     for warning in &report.warnings {
         notes.push(format!("> ⚠️ {}\n\n", code(warning)));
     }
     for difference in &report.environment_differences {
-        notes.push(format!(
-            "> ⚠️ environment: {} was {} and is {}\n\n",
-            difference.field.replace('_', " "),
-            code(&difference.base),
-            code(&difference.head)
-        ));
+        let said = messages::difference(difference, code);
+        notes.push(format!("> ⚠️ environment: {said}\n\n"));
     }
     let notes = Table {
         head: String::new(),
@@ -181,9 +175,8 @@ fn group(report: &Report, group: &CauseGroup<'_>) -> Table {
     let CauseGroup { culprit, rows } = group;
     let function = messages::function(&culprit.name, culprit.caller.as_deref());
     let head = format!(
-        "**Cause** {}{} moves {}:\n\n\
-         | benchmark | verdict | base | head | change | limit | by this cause | trend |\n\
-         |---|---|--:|--:|--:|--:|--:|---|\n",
+        "**Cause:** {}{}, in {}:\n\n\
+         {FACTS} by this cause | trend |\n{RULE}--:|---|\n",
         code(&function),
         at(report, culprit),
         messages::plural(rows.len(), "benchmark"),
@@ -193,17 +186,8 @@ fn group(report: &Report, group: &CauseGroup<'_>) -> Table {
         let notes = notes.chain(messages::reach_note(row).map(str::to_owned));
         let notes = notes.fold(String::new(), |text, it| text + "<br>" + &it);
         let instructions = row.culprits.first().map_or(0, |it| it.instructions);
-        format!(
-            "| {}{notes} | {} | {} | {} | {} | {} | {} | {} |\n",
-            code(row.id.as_str()),
-            messages::verdict(row),
-            count(row.base),
-            count(row.head),
-            change(row),
-            unbroken(&row.limit_share().to_string()),
-            signed(instructions),
-            trend(row),
-        )
+        let facts = facts(row, &notes);
+        format!("{facts} {} | {} |\n", signed(instructions), trend(row))
     };
     Table {
         head,
@@ -212,30 +196,40 @@ fn group(report: &Report, group: &CauseGroup<'_>) -> Table {
     }
 }
 
+/// The columns that each table of benchmarks begins with.
+const FACTS: &str = "| benchmark | verdict | base | head | change | limit |";
+const RULE: &str = "|---|---|--:|--:|--:|--:|";
+
+/// The cells below them, with notes on the benchmark.
+fn facts(row: &Row, notes: &str) -> String {
+    format!(
+        "| {}{notes} | {} | {} | {} | {} | {} |",
+        code(row.id.as_str()),
+        messages::verdict(row),
+        count(row.base),
+        count(row.head),
+        change(row),
+        unbroken(&row.limit_share().to_string()),
+    )
+}
+
 fn count(count: Option<u64>) -> String {
     count.map_or_else(|| "–".to_owned(), grouped)
 }
 
 /// What needs someone and has a cause of its own, or none.
 fn rest(report: &Report, is_grouped: impl Fn(&Row) -> bool) -> Option<Table> {
+    // Of another environment: the headline says how many, and the notes in what it differs.
+    let is_elsewhere = |row: &Row| row.baseline == BaselineState::NotComparable;
     let needs_someone = |row: &&Row| row.fails() || !is_quiet(row) && !is_explained(row);
     let rows = report.rows.iter().filter(needs_someone);
+    let rows = rows.filter(|row| !is_elsewhere(row));
     let rows = rows.filter(|row| !is_grouped(row)).map(|row| {
-        format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
-            code(row.id.as_str()),
-            messages::verdict(row),
-            count(row.base),
-            count(row.head),
-            change(row),
-            unbroken(&row.limit_share().to_string()),
-            trend(row),
-            cause(report, row)
-        )
+        let facts = facts(row, "");
+        format!("{facts} {} | {} |\n", trend(row), cause(report, row))
     });
     table(
-        "| benchmark | verdict | base | head | change | limit | trend | cause |\n\
-         |---|---|--:|--:|--:|--:|---|---|\n",
+        &format!("{FACTS} trend | cause |\n{RULE}---|---|\n"),
         rows.collect(),
         "\n",
     )
@@ -262,23 +256,11 @@ fn accepted(report: &Report) -> Option<Table> {
         .map(|row| {
             let reason = row.reason.as_deref().map_or_else(|| "–".to_owned(), code);
             let blame = messages::blame(row).map_or_else(String::new, |it| format!("<br>{it}"));
-            format!(
-                "| {} | {} | {} → {} | {} | {} | {reason}{blame} |\n",
-                code(row.id.as_str()),
-                messages::with_metric(
-                    row,
-                    row.movement.map_or(row.baseline.word(), Movement::word)
-                ),
-                row.base.map_or_else(|| "–".to_owned(), grouped),
-                row.head.map_or_else(|| "–".to_owned(), grouped),
-                change(row),
-                trend(row),
-            )
+            let facts = facts(row, "");
+            format!("{facts} {} | {reason}{blame} |\n", trend(row))
         });
     table(
-        "**Accepted in the new baselines**\n\n\
-         | benchmark | moved | count | change | trend | reason |\n\
-         |---|---|--:|--:|---|---|\n",
+        &format!("**Accepted in the new baselines**\n\n{FACTS} trend | reason |\n{RULE}---|---|\n"),
         rows.collect(),
         "\n",
     )
@@ -315,52 +297,35 @@ fn explained(report: &Report) -> impl Iterator<Item = &Row> {
     report.rows.iter().filter(is_moved).take(EXPLAINED_MAX)
 }
 
+/// A function once, whatever number of benchmarks it moved in: by the first of these, the worst.
 fn functions(report: &Report) -> Option<Table> {
-    let rows = explained(report).flat_map(|row| {
-        let functions = row.attribution.functions.iter().take(FUNCTIONS_MAX);
-        let of = |function: &FunctionChange| {
-            format!(
-                "| {} | {} | {} | {} | {} |\n",
-                code(row.id.as_str()),
-                code(&messages::function(
-                    &function.name,
-                    function.caller.as_deref()
-                )),
-                code(&function.file),
-                signed(function.difference()),
-                code(&messages::kind(function)),
-            )
-        };
-        functions.map(of).collect::<Vec<_>>()
+    let mut moved: Vec<(&FunctionChange, i128, usize)> = Vec::new();
+    for row in explained(report) {
+        for change in row.attribution.functions.iter().take(FUNCTIONS_MAX) {
+            let is_it = |it: &FunctionChange| {
+                (&it.name, &it.caller, &it.file) == (&change.name, &change.caller, &change.file)
+            };
+            match moved.iter_mut().find(|it| is_it(it.0)) {
+                Some((_, sum, benchmarks)) => {
+                    *sum += change.difference();
+                    *benchmarks += 1;
+                }
+                None => moved.push((change, change.difference(), 1)),
+            }
+        }
+    }
+    let rows = moved.iter().map(|(change, sum, benchmarks)| {
+        format!(
+            "| {} | {} | {benchmarks} | {} | {} |\n",
+            code(&messages::function(&change.name, change.caller.as_deref())),
+            code(&change.file),
+            signed(*sum),
+            messages::kind(change, code),
+        )
     });
     folded(
         "Functions that moved, and how",
-        "| benchmark | function | file | instructions | how |\n|---|---|---|--:|---|\n",
-        rows.collect(),
-    )
-}
-
-fn others(report: &Report) -> Option<Table> {
-    let rows = explained(report).flat_map(|row| {
-        let moved = row
-            .metrics
-            .iter()
-            .filter(|(metric, (base, head))| **metric != Metric::Instructions && base != head);
-        let count = |count: &Option<u64>| count.map_or_else(|| "–".to_owned(), grouped);
-        let of = |(metric, (base, head)): (&Metric, &(Option<u64>, Option<u64>))| {
-            format!(
-                "| {} | {} | {} | {} |\n",
-                code(row.id.as_str()),
-                metric.name().replace('_', " "),
-                count(base),
-                count(head)
-            )
-        };
-        moved.map(of).collect::<Vec<_>>()
-    });
-    folded(
-        "Other counts that moved (shown; judged only where policy says so)",
-        "| benchmark | count | base | head |\n|---|---|--:|--:|\n",
+        "| function | file | benchmarks | instructions | how, in the first |\n|---|---|--:|--:|---|\n",
         rows.collect(),
     )
 }
@@ -377,18 +342,7 @@ fn folded(summary: &str, head: &str, rows: Vec<String>) -> Option<Table> {
 
 fn foot(report: &Report) -> String {
     let mut text = String::new();
-    let mut steps = messages::next_steps(report);
-    let worst = report
-        .rows
-        .first()
-        .filter(|row| row.fails() && row.change.is_some());
-    if let Some(worst) = worst {
-        steps.insert(
-            1.min(steps.len()),
-            ("see why", messages::explain(&worst.id)),
-        );
-    }
-    for (purpose, command) in steps {
+    for (purpose, command) in messages::next_steps(report) {
         let _ = writeln!(text, "- {purpose}: {}", code(&command));
     }
     let environment = &report.environment;
@@ -427,7 +381,7 @@ fn trend(row: &Row) -> String {
 fn cause(report: &Report, row: &Row) -> String {
     let culprits = row.culprits.iter().filter(|_| row.has_moved());
     let culprits = culprits.map(|culprit| {
-        let what = code(&messages::culprit(row, culprit));
+        let what = messages::culprit_in(row, culprit, code);
         format!("{what}{}", at(report, culprit))
     });
     let parts: Vec<_> = messages::meaning_in(row, code)

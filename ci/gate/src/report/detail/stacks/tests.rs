@@ -4,7 +4,7 @@ use crate::model::baseline::{Accepted, Baseline, Baselines};
 use crate::model::call_graph::tests::graph;
 use crate::model::environment::tests::environment;
 use crate::model::metric::Metric;
-use crate::model::run::{RUN_FORMAT, Run};
+use crate::model::run::Run;
 
 const FILE: &str = "a.rs";
 
@@ -36,21 +36,12 @@ fn measured(functions: &[Costly<'_>], calls: &[Called<'_>]) -> Measurement {
 
 /// The stacks of head beside base, whose run is at hand or not: frames, base, head.
 fn beside(base: &Measurement, head: &Measurement, with_run: bool) -> Vec<(String, u64, u64)> {
-    let run = Run {
-        format: RUN_FORMAT,
-        commit: None,
-        complete: true,
-        part: None,
-        environment: environment(),
-        failed: Vec::new(),
-        benchmarks: vec![base.clone()],
-    };
-    let baselines = Baselines::new([Baseline {
-        suite: "a".to_owned(),
-        environment: environment(),
-        benchmarks: vec![Accepted::from_measurement(base, 0, None)],
-        removed: Vec::new(),
-    }]);
+    let run = Run::whole(environment(), vec![base.clone()]);
+    let baselines = Baselines::new([Baseline::new(
+        "a",
+        environment(),
+        vec![Accepted::from_measurement(base, 0, None)],
+    )]);
     let base = Base {
         run: with_run.then_some(&run),
         baselines: &baselines,
@@ -193,12 +184,11 @@ fn what_vanished_stands_where_base_called_it() {
 #[test]
 fn a_benchmark_without_a_base_has_none() {
     let head = measured(&[("bench", 100)], &START);
-    let baselines = Baselines::new([Baseline {
-        suite: "a".to_owned(),
-        environment: environment(),
-        benchmarks: vec![accepted("a/other/c", 7)],
-        removed: Vec::new(),
-    }]);
+    let baselines = Baselines::new([Baseline::new(
+        "a",
+        environment(),
+        vec![accepted("a/other/c", 7)],
+    )]);
     let base = Base {
         run: None,
         baselines: &baselines,

@@ -1,14 +1,23 @@
 //! Sentences that more than one renderer shows.
 
+mod causes;
+
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use crate::attribute::reach::Reach;
-use crate::attribute::{Culprit, Divergence, FunctionChange, Inlining, Kind, Origin};
-use crate::judge::{BaselineState, EMPTY_INSTRUCTIONS_MAX, Outcome, Verdict};
+use crate::judge::{BaselineState, EMPTY_INSTRUCTIONS_MAX, Outcome, Shown, Verdict};
 use crate::model::bench_id::BenchId;
+use crate::model::environment::EnvironmentDifference;
 use crate::model::metric::Metric;
-use crate::render::number::{grouped, percent, signed};
-use crate::report::{MainCause, Report, Row};
+use crate::model::policy::Commands;
+use crate::render::number::{grouped, percent};
+use crate::report::{Report, Row};
+
+pub(crate) use causes::{culprit, culprit_in, function, kind, main_cause, place};
+
+/// The most characters of an environment's field that are shown.
+const FIELD_CHARS_MAX: usize = 60;
 
 /// The verdict of the run in one sentence.
 pub(crate) fn headline(report: &Report) -> String {
@@ -69,20 +78,21 @@ pub(crate) fn action(report: &Report) -> &'static str {
     }
 }
 
-/// What to type to see why a benchmark moved. In quotes, since a name may have anything in it.
-pub(crate) fn explain(id: &BenchId) -> String {
-    format!("icgate explain '{}'", id.as_str().replace('\'', "'\\''"))
+/// What to type to see why a benchmark moved: the project's own command where the name is plain, since
+/// nobody knows what `make` does with another; else icgate's, with the name in quotes.
+fn explain(report: &Report, id: &BenchId) -> String {
+    let id = id.as_str();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/_.-".contains(c);
+    if id.chars().all(is_plain) {
+        return report.commands.explain.replace(Commands::BENCHMARK, id);
+    }
+    format!("icgate explain '{}'", id.replace('\'', "'\\''"))
 }
 
 /// A verdict as readers see it: `within limit`; with what it is about, where that is not instructions:
 /// `regressed (allocations)`.
 pub(crate) fn verdict(row: &Row) -> String {
-    with_metric(row, row.verdict.word())
-}
-
-/// A word about a row's count, and which count that is, where it is not of instructions.
-pub(crate) fn with_metric(row: &Row, word: &str) -> String {
-    let word = word.replace('_', " ");
+    let word = row.verdict.shown().word();
     match row.metric {
         Metric::Instructions => word,
         metric => format!("{word} ({})", metric.words()),
@@ -91,19 +101,58 @@ pub(crate) fn with_metric(row: &Row, word: &str) -> String {
 
 /// `1 regressed, 3 unchanged`, worst first.
 pub(crate) fn counts(report: &Report) -> String {
-    let mut counts: Vec<(Outcome, &str, usize)> = Vec::new();
+    let mut counts: BTreeMap<Shown, (Outcome, usize)> = BTreeMap::new();
     for row in &report.rows {
-        let word = row.verdict.word();
-        match counts.iter_mut().find(|it| it.1 == word) {
-            Some((_, _, count)) => *count += 1,
-            None => counts.push((row.outcome, word, 1)),
-        }
+        let (worst, count) = counts
+            .entry(row.verdict.shown())
+            .or_insert((row.outcome, 0));
+        *worst = row.outcome.max(*worst);
+        *count += 1;
     }
-    counts.sort_by_key(|&(outcome, word, _)| (Reverse(outcome), word));
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|&(shown, (outcome, _))| (Reverse(outcome), Reverse(shown)));
     let counts = counts
         .iter()
-        .map(|(_, word, count)| format!("{count} {}", word.replace('_', " ")));
+        .map(|(shown, (_, count))| format!("{count} {}", shown.word()));
     counts.collect::<Vec<_>>().join(", ")
+}
+
+/// What could not be measured, and why: all benchmarks with the same reason together, the first three
+/// by name.
+pub(crate) fn failures<'a>(
+    report: &'a Report,
+    name: impl Fn(&str) -> String,
+) -> Vec<(String, &'a str)> {
+    let mut groups: Vec<(&str, Vec<&BenchId>)> = Vec::new();
+    for failed in &report.failed {
+        match groups.iter_mut().find(|it| it.0 == failed.why) {
+            Some((_, ids)) => ids.push(&failed.id),
+            None => groups.push((&failed.why, vec![&failed.id])),
+        }
+    }
+    let said = |(why, ids): (&'a str, Vec<&BenchId>)| {
+        let shown: Vec<String> = ids.iter().take(3).map(|it| name(it.as_str())).collect();
+        let more = match ids.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {} more", grouped(more as u64)),
+        };
+        (shown.join(", ") + &more, why)
+    };
+    groups.into_iter().map(said).collect()
+}
+
+/// `valgrind: baselines 3.19.0, this run 3.22.0`; a long value is cut, and report.json has it.
+pub(crate) fn difference(it: &EnvironmentDifference, name: impl Fn(&str) -> String) -> String {
+    let short = |value: &str| match value.char_indices().nth(FIELD_CHARS_MAX) {
+        Some((at, _)) => name(&format!("{}…", &value[..at])),
+        None => name(value),
+    };
+    let field = it.field.replace('_', " ");
+    format!(
+        "{field}: baselines {}, this run {}",
+        short(&it.base),
+        short(&it.head)
+    )
 }
 
 /// `judged 12 of 12`.
@@ -149,7 +198,7 @@ fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
     let head = row.head.map_or_else(String::new, grouped);
     Some(match row.baseline {
         BaselineState::Kept if row.passed_by_min_change => format!(
-            "passes because a change of at most {} {} does; its share exceeds {}",
+            "a change of at most {} {} passes whatever its share, here above {}",
             grouped(row.limit_min_change),
             row.metric.words(),
             row.limit_share()
@@ -158,14 +207,15 @@ fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
             "executes {head} instructions, no more than an empty function, and measures nothing"
         ),
         BaselineState::Kept => return None,
-        BaselineState::Accepted => format!("reason: {}", name(row.reason.as_ref()?)),
-        BaselineState::Added => "new, with its baseline".to_owned(),
-        BaselineState::Removed => format!("removed; reason: {}", name(row.reason.as_ref()?)),
-        BaselineState::Drifted => {
+        BaselineState::Accepted | BaselineState::Removed => {
+            format!("reason: {}", name(row.reason.as_ref()?))
+        }
+        BaselineState::Added => "recorded in the baselines".to_owned(),
+        BaselineState::StaleOnBase => {
             "base itself has left its baseline by more than the limit".to_owned()
         }
         BaselineState::ImprovementNotRecorded => {
-            "update the baseline, or the gain can be lost unnoticed".to_owned()
+            "better by more than the limit: record it, or the gain can be lost unnoticed".to_owned()
         }
         BaselineState::ReasonMissing if row.head.is_none() => {
             "removed without a reason: the baselines have to say why".to_owned()
@@ -175,7 +225,7 @@ fn verdict_meaning(row: &Row, name: impl Fn(&str) -> String) -> Option<String> {
             "the baseline was changed to {}, but {head} was measured",
             row.committed.or(row.base).map_or_else(String::new, grouped),
         ),
-        BaselineState::NoBaseline => "new, and its baseline is not recorded yet".to_owned(),
+        BaselineState::NoBaseline => "its baseline is not recorded yet".to_owned(),
         BaselineState::BenchmarkMissing if row.metric != Metric::Instructions => format!(
             "its baseline has {}, which were not measured",
             row.metric.words()
@@ -229,137 +279,6 @@ pub(crate) const fn reach(reach: Reach) -> &'static str {
     }
 }
 
-/// Why a function's cost moved, in words, with how much of that only moved.
-pub(crate) fn kind(change: &FunctionChange) -> String {
-    let kind = kind_alone(change);
-    // Less than a tenth is not worth a word.
-    let is_much = change.moved.abs() * 10 >= change.difference().abs();
-    let is_said = change.kind == Kind::Moved && change.inlining.is_none();
-    let with = change.moved_with.as_ref().filter(|_| is_much && !is_said);
-    with.map_or_else(
-        || kind.clone(),
-        |with| {
-            let way = if change.moved < 0 { "to" } else { "from" };
-            format!("{kind}; {} of it moved {way} {with}", signed(change.moved))
-        },
-    )
-}
-
-fn kind_alone(change: &FunctionChange) -> String {
-    match (change.kind, change.calls) {
-        (Kind::Calls, Some((base, head))) => {
-            format!("calls {} → {}", grouped(base), grouped(head))
-        }
-        (Kind::PerCall, Some((_, 1))) => "one call as before".to_owned(),
-        (Kind::PerCall, Some((_, head))) => format!("{} calls as before", grouped(head)),
-        (Kind::Calls | Kind::PerCall | Kind::Inlined, _) => "inlined".to_owned(),
-        (Kind::Moved, _) => moved(change),
-        (Kind::Appeared, _) => "not in the baseline".to_owned(),
-        (Kind::Vanished, _) => "no longer executed".to_owned(),
-    }
-}
-
-fn moved(change: &FunctionChange) -> String {
-    let with = change.moved_with.as_ref();
-    match (change.inlining, with) {
-        (Some(Inlining::Lost(1)), _) => "inlined before, one call now".to_owned(),
-        (Some(Inlining::Lost(calls)), _) => {
-            format!("inlined before, {} calls now", grouped(calls))
-        }
-        (Some(Inlining::Gained(1)), _) => "one call before, inlined now".to_owned(),
-        (Some(Inlining::Gained(calls)), _) => {
-            format!("{} calls before, inlined now", grouped(calls))
-        }
-        (None, Some(with)) if change.difference() < 0 => format!("moved to {with}"),
-        (None, Some(with)) => format!("moved from {with}"),
-        (None, None) => "moved".to_owned(),
-    }
-}
-
-/// `+2,544 in engine::frame::encode (1,000 calls as before)`.
-pub(crate) fn culprit(row: &Row, culprit: &Culprit) -> String {
-    let is_it = |it: &&FunctionChange| {
-        it.name == culprit.name && it.caller == culprit.caller && it.kind == culprit.kind
-    };
-    if matches!(
-        culprit.origin,
-        Origin::Build | Origin::Dependency | Origin::Workload
-    ) {
-        return format!("{} by {}", signed(culprit.instructions), culprit.name);
-    }
-    let change = row.attribution.functions.iter().find(is_it);
-    let unit = match row.cause_metric {
-        Metric::Instructions => String::new(),
-        metric => format!(" {}", metric.words()),
-    };
-    format!(
-        "{}{unit} in {} ({})",
-        signed(culprit.instructions),
-        function(&culprit.name, culprit.caller.as_deref()),
-        culprit.divergence.as_ref().map_or_else(
-            || change.map_or_else(|| "with what it calls".to_owned(), kind_alone),
-            diverges
-        )
-    )
-}
-
-/// `scan calls next 4,000 times instead of 10, at reader.rs:21`.
-fn diverges(edge: &Divergence) -> String {
-    let (before, now) = edge.calls;
-    format!(
-        "{} calls {} {} times instead of {}, at {}:{}",
-        edge.caller,
-        edge.callee,
-        grouped(now),
-        grouped(before),
-        edge.file,
-        edge.line
-    )
-}
-
-/// A function's name, a library function's with whom it ran for.
-pub(crate) fn function(name: &str, caller: Option<&str>) -> String {
-    caller.map_or_else(|| name.to_owned(), |caller| format!("{name} for {caller}"))
-}
-
-/// `file:line`, or the file alone.
-pub(crate) fn place(culprit: &Culprit) -> String {
-    at(&culprit.file, culprit.line)
-}
-
-fn at(file: &str, line: Option<u32>) -> String {
-    match line {
-        Some(line) => format!("{file}:{line}"),
-        None => file.to_owned(),
-    }
-}
-
-/// What most regressions have in common, in one sentence; `name` makes names from outside harmless.
-pub(crate) fn main_cause(cause: &MainCause, name: impl Fn(&str) -> String) -> String {
-    let place = at(&cause.file, cause.line);
-    let place = match (place.is_empty(), cause.in_diff) {
-        (true, _) => String::new(),
-        (false, false) => format!(" at {}", name(&place)),
-        (false, true) => format!(" at {} (changed here)", name(&place)),
-    };
-    let share = match (cause.benchmarks, cause.of) {
-        (_, 1) => "the regression".to_owned(),
-        (count, of) => format!(
-            "{} of {} regressions",
-            grouped(count as u64),
-            grouped(of as u64)
-        ),
-    };
-    let function = function(&cause.name, cause.caller.as_deref());
-    if cause.origin == Origin::Unknown {
-        return format!(
-            "unknown: the change explains none; most shows in {}{place}, in {share}",
-            name(&function)
-        );
-    }
-    format!("{}{place}, the largest part of {share}", name(&function))
-}
-
 /// `1 benchmark`, `2 benchmarks`.
 pub(crate) fn plural(count: usize, noun: &str) -> String {
     format!(
@@ -380,6 +299,10 @@ pub(crate) fn next_steps(report: &Report) -> Vec<(&'static str, String)> {
         };
         steps.push((what, report.commands.check.clone()));
     }
+    let worst = report.rows.first();
+    if let Some(worst) = worst.filter(|row| row.fails() && row.change.is_some()) {
+        steps.push(("see why", explain(report, &worst.id)));
+    }
     let update = &report.commands.update;
     match report.outcome {
         Outcome::Pass | Outcome::NotMeasured => {}
@@ -390,4 +313,60 @@ pub(crate) fn next_steps(report: &Report) -> Vec<(&'static str, String)> {
         Outcome::NotComparable => steps.push(("record in this environment", update.clone())),
     }
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::run::Failed;
+    use crate::report::tests::sample;
+
+    #[test]
+    fn benchmarks_with_one_reason_not_to_be_measured_are_one_line() {
+        let mut report = sample();
+        let failed = |number: usize, why: &str| Failed {
+            id: format!("a/b/c{number}").parse().unwrap(),
+            why: why.to_owned(),
+        };
+        report.failed = (0..85).map(|it| failed(it, "left out")).collect();
+        report.failed.push(failed(85, "it panicked"));
+        let quoted = |name: &str| format!("`{name}`");
+        assert_eq!(
+            failures(&report, quoted),
+            [
+                (
+                    "`a/b/c0`, `a/b/c1`, `a/b/c2` and 82 more".to_owned(),
+                    "left out"
+                ),
+                ("`a/b/c85`".to_owned(), "it panicked"),
+            ]
+        );
+    }
+
+    #[test]
+    fn projects_own_command_is_shown_for_plain_names_alone() {
+        let mut report = sample();
+        report.commands.explain = "make explain BENCH={benchmark}".to_owned();
+        let of = |id: &str| explain(&report, &id.parse().unwrap());
+        assert_eq!(
+            of("kv/get/hit-1.0_x"),
+            "make explain BENCH=kv/get/hit-1.0_x"
+        );
+        assert_eq!(of("kv/$(id)/x'"), r"icgate explain 'kv/$(id)/x'\'''");
+    }
+
+    #[test]
+    fn long_field_of_the_environment_is_cut() {
+        let difference = EnvironmentDifference {
+            field: "memory_functions",
+            base: "ä".repeat(200),
+            head: "3.22".to_owned(),
+        };
+        let said = self::difference(&difference, str::to_owned);
+        let cut = "ä".repeat(FIELD_CHARS_MAX);
+        assert_eq!(
+            said,
+            format!("memory functions: baselines {cut}…, this run 3.22")
+        );
+    }
 }

@@ -1,12 +1,21 @@
 //! The command line: types only.
 
+mod output;
+#[cfg(feature = "github")]
+mod publishing;
+mod selection;
+
 use std::fmt::Write as _;
 
 use camino::Utf8PathBuf;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use icgate_core::model::exit_code::ExitCode;
-use icgate_core::model::shard::Shard;
 use strum::VariantArray as _;
+
+pub(crate) use output::{FailOn, Format, HistoryFormat, Output, OutputDirectory, TextOrJson};
+#[cfg(feature = "github")]
+pub(crate) use publishing::{CommentWhen, Publishing};
+pub(crate) use selection::{Against, Measuring, Project, Scope, Sharding, Stored};
 
 /// A gate in CI that fails a pull request when a hot path executes more instructions.
 #[derive(Debug, Parser)]
@@ -320,117 +329,6 @@ fn pinned_action(text: &str) -> Result<String, String> {
     }
 }
 
-/// Which project and which of its benches.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Project")]
-pub(crate) struct Project {
-    /// Path to the project's Cargo.toml
-    #[arg(long, value_name = "PATH")]
-    pub(crate) manifest_path: Option<Utf8PathBuf>,
-    /// The workspace's folder; cargo is not called then, so only for what builds nothing
-    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["manifest_path", "package", "bench", "features"])]
-    pub(crate) workspace: Option<Utf8PathBuf>,
-    /// Only benches of these packages
-    #[arg(long, short, value_name = "NAME")]
-    pub(crate) package: Vec<String>,
-    /// Only these bench targets
-    #[arg(long, value_name = "NAME")]
-    pub(crate) bench: Vec<String>,
-    /// Features to build with, as for cargo
-    #[arg(long, short = 'F', value_name = "FEATURES")]
-    pub(crate) features: Vec<String>,
-    /// Where the baselines are [default: baselines/ beside the workspace's Cargo.toml]
-    #[arg(long, value_name = "DIRECTORY")]
-    pub(crate) baselines: Option<Utf8PathBuf>,
-}
-
-/// How to measure.
-#[derive(Debug, Default, Clone, Args)]
-#[command(next_help_heading = "Measuring")]
-pub(crate) struct Measuring {
-    /// Benchmarks to measure at once [default: the number of processors]
-    #[arg(long, short, value_name = "N")]
-    pub(crate) jobs: Option<std::num::NonZeroUsize>,
-    /// Only benchmarks whose id matches one of these patterns
-    #[arg(value_name = "PATTERN")]
-    pub(crate) patterns: Vec<String>,
-    /// Measure all again, whatever was measured before
-    #[arg(long)]
-    pub(crate) no_cache: bool,
-    /// Where measurements are kept [default: icgate/cache in cargo's target directory]
-    #[arg(long, value_name = "DIRECTORY", conflicts_with = "no_cache")]
-    pub(crate) cache: Option<Utf8PathBuf>,
-}
-
-/// Which part of the benchmarks to measure, where several machines measure together.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Measuring")]
-pub(crate) struct Sharding {
-    /// Only the I-th of N parts of the benchmarks; `icgate merge` puts the parts together
-    #[arg(long, value_name = "I/N")]
-    pub(crate) shard: Option<Shard>,
-}
-
-/// Executables that another job has built.
-#[derive(Debug, Default, Clone, Args)]
-#[command(next_help_heading = "Measuring")]
-pub(crate) struct Stored {
-    /// Measure the executables that `icgate build` left in this folder, and build nothing
-    #[arg(long, value_name = "DIRECTORY")]
-    pub(crate) executables: Option<Utf8PathBuf>,
-    /// Run the benchmarks as user `nobody`, without network where the system allows it; needs root and --executables
-    #[arg(long, requires = "executables")]
-    pub(crate) sandbox: bool,
-}
-
-/// What to compare with.
-#[derive(Debug, Default, Clone, Args)]
-#[command(next_help_heading = "Base")]
-pub(crate) struct Against {
-    /// Commit whose policy and baselines are the reference [default: where this branch left its target]
-    #[arg(long, value_name = "REVISION")]
-    pub(crate) base: Option<String>,
-    /// The run.json of base's own code, measured in the same environment: it separates what was there before
-    #[arg(long, value_name = "RUN")]
-    pub(crate) base_run: Option<Utf8PathBuf>,
-}
-
-/// What a run has to be of. A run says so itself, and it may come from a pull request.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Scope")]
-pub(crate) struct Scope {
-    /// The run is meant to be of a part of the benchmarks; without this, one that leaves out any
-    /// that base knows is no verdict
-    #[arg(long)]
-    pub(crate) part: bool,
-    /// The platform that it has to be of [default: each that base has baselines for]
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
-}
-
-/// Where files go.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct OutputDirectory {
-    /// Where run.json and reports are written [default: icgate/ in cargo's target directory]
-    #[arg(long = "output", value_name = "DIRECTORY")]
-    pub(crate) directory: Option<Utf8PathBuf>,
-}
-
-/// Where files go and what is printed.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct Output {
-    #[command(flatten)]
-    pub(crate) directory: OutputDirectory,
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
-    /// On a terminal, list benchmarks that moved within their limit, too
-    #[arg(long, short)]
-    pub(crate) verbose: bool,
-}
-
 /// What to explain, and how.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Explaining {
@@ -456,110 +354,4 @@ pub(crate) struct Explaining {
     /// What to print
     #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
     pub(crate) format: TextOrJson,
-}
-
-/// What to print of an explanation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TextOrJson {
-    /// For a terminal
-    Text,
-    /// All of it, for programs
-    Json,
-}
-
-/// What to print of a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum HistoryFormat {
-    /// For a terminal: a line and each step
-    Text,
-    /// All points, for programs
-    Json,
-    /// A row for each step
-    Csv,
-    /// A table for people
-    Markdown,
-    /// A page with a picture of each trend
-    Html,
-}
-
-/// What to publish, and how.
-#[cfg(feature = "github")]
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Publishing {
-    /// run.json files of the run, or a folder that holds them, each in a folder of its own
-    #[arg(value_name = "RUN")]
-    pub(crate) runs: Vec<Utf8PathBuf>,
-    /// The workspace in the trusted checkout
-    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
-    pub(crate) workspace: Utf8PathBuf,
-    /// Where its baselines are [default: baselines/ in the workspace]
-    #[arg(long, value_name = "DIRECTORY")]
-    pub(crate) baselines: Option<Utf8PathBuf>,
-    /// A run of base that base's own job has kept: it is believed before the one that came with the numbers
-    #[arg(long, value_name = "RUN")]
-    pub(crate) base_run: Option<Utf8PathBuf>,
-    /// Keep one issue about counts of this checkout that moved by themselves, and no comment
-    #[arg(long)]
-    pub(crate) drift: bool,
-    /// The platform that the run has to be of [default: each that base has baselines for]
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
-    /// When to comment
-    #[arg(long, value_enum, default_value_t = CommentWhen::OnChange)]
-    pub(crate) comment: CommentWhen,
-    /// The name of the check run; none if empty
-    #[arg(long, value_name = "NAME", default_value = "icgate report")]
-    pub(crate) check_name: String,
-    /// Distinguishes several gates of one repository: [a-z0-9-]{1,32}
-    #[arg(long, value_name = "KEY", default_value = "gate")]
-    pub(crate) key: icgate_core::publish::marker::Key,
-    /// The account that comments; of another App it is `its-name[bot]`
-    #[arg(long, value_name = "LOGIN", default_value = "github-actions[bot]")]
-    pub(crate) author: String,
-    #[command(flatten)]
-    pub(crate) output: OutputDirectory,
-}
-
-/// When a pull request gets a comment.
-#[cfg(feature = "github")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CommentWhen {
-    /// With every run
-    Always,
-    /// Once there is something to say; then it is kept up to date
-    OnChange,
-    /// Not at all
-    Never,
-}
-
-/// What makes the exit code other than 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FailOn {
-    /// Whatever is not a pass
-    Any,
-    /// Whatever is not a pass, except regressions and baselines out of date, which only warn
-    Error,
-    /// Only exit code 3: for shards that `icgate merge` judges together
-    NotMeasured,
-}
-
-/// What to print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For a terminal
-    Text,
-    /// The whole report, for programs
-    Json,
-    /// A pull request's comment
-    Markdown,
-    /// Annotations for GitHub Actions, and the job's summary
-    Github,
-    /// A page to look at
-    Html,
-    /// A row for each benchmark
-    Csv,
-    /// A test case for each benchmark
-    Junit,
-    /// Results for code scanning, SARIF 2.1.0
-    Sarif,
 }
