@@ -300,7 +300,7 @@ def act(event, workflow, payload, project, artifacts, environment, actor="somebo
         command += ["--env", f"{name}={value}"]
     command += ["-s", f"GITHUB_TOKEN={TOKEN}"]
     calm = {**CALM, "XDG_CACHE_HOME": str(RIG / "cache")}
-    done = subprocess.run(command, cwd=project, env=calm, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, cwd=project, env=calm, capture_output=True, text=True, timeout=3600)
     log = done.stdout + done.stderr
     # All are kept: of something that happens once in a while this is all there is to look at.
     logs = WORK / "logs"

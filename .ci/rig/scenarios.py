@@ -409,7 +409,7 @@ def main():
             scenarios[name](name)
         except (Exception, SystemExit) as error:
             # The others are still worth knowing of, and the tally comes last in any case.
-            FAILED.append(f"{name}: it broke off: {error}")
+            FAILED.append(f"{name}: it broke off: {str(error)[:500]}")
         passed += len(FAILED) == before
     print(*FAILED, sep="\n", end="\n" if FAILED else "")
     print(f"{passed} scenarios passed, {len(chosen) - passed} failed")

@@ -4,24 +4,7 @@
 use std::fs;
 
 use crate::repository::Repository;
-use crate::sample::{PLATFORM, manifest};
-
-/// The sample's manifest, with one of its benches.
-const MANIFEST: &str = r#"[workspace]
-
-[package]
-name = "sample"
-version = "0.1.0"
-edition = "2024"
-publish = false
-
-[dev-dependencies]
-iai-callgrind = "0.16.1"
-
-[[bench]]
-name = "steady"
-harness = false
-"#;
+use crate::sample::PLATFORM;
 
 /// A cost that the self-test injects.
 const INJECTION: &str = r#"[[edit]]
@@ -53,18 +36,7 @@ limit = "off"
 
 /// The sample project, committed, and built in a directory of its own.
 pub(crate) fn project() -> Repository {
-    let repository = Repository::new().building_inside();
-    for file in [
-        "Cargo.lock",
-        "src/lib.rs",
-        "src/points.rs",
-        "benches/steady.rs",
-    ] {
-        let text = fs::read_to_string(manifest().with_file_name("").join(file)).unwrap();
-        repository.write(file, &text);
-    }
-    repository.write("Cargo.toml", MANIFEST);
-    repository.write(".gitignore", "target\n");
+    let repository = Repository::of_sample("steady");
     repository.commit("first");
     repository
 }

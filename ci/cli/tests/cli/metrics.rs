@@ -4,45 +4,13 @@ use std::fs;
 use std::process::Command;
 
 use crate::repository::Repository;
-use crate::sample::{Answer, Sample, manifest};
-
-const MANIFEST: &str = r#"[workspace]
-
-[package]
-name = "sample"
-version = "0.1.0"
-edition = "2024"
-publish = false
-
-[dev-dependencies]
-iai-callgrind = "0.16.1"
-
-[[bench]]
-name = "caches"
-harness = false
-"#;
-
-fn project() -> Repository {
-    let repository = Repository::new().building_inside();
-    for file in [
-        "Cargo.lock",
-        "src/lib.rs",
-        "src/points.rs",
-        "benches/caches.rs",
-    ] {
-        let text = fs::read_to_string(manifest().with_file_name("").join(file)).unwrap();
-        repository.write(file, &text);
-    }
-    repository.write("Cargo.toml", MANIFEST);
-    repository.write(".gitignore", "target\n");
-    repository
-}
+use crate::sample::{Answer, Sample};
 
 const CHECK: [&str; 4] = ["check", "--base", "HEAD", "--no-cache"];
 
 #[test]
 fn misses_and_allocations_turn_red_and_name_their_function() {
-    let repository = project();
+    let repository = Repository::of_sample("caches");
     repository.icgate(&["update"]).says(0, &["written"]);
     repository.commit("baselines");
     let points = repository.read("src/points.rs");

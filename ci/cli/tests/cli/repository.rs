@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::sample::{Answer, icgate};
+use crate::sample::{Answer, icgate, manifest};
 use crate::surroundings::isolate;
 
 /// A folder with git in it.
@@ -40,6 +40,23 @@ impl Repository {
         let repository = Self::empty();
         let from = format!("file://{}", of.path().display());
         repository.git(&["clone", "--quiet", &format!("--depth={depth}"), &from, "."]);
+        repository
+    }
+
+    /// The sample project with one of its bench targets, not committed, and built in a directory of its own.
+    pub(crate) fn of_sample(bench: &str) -> Self {
+        let repository = Self::new().building_inside();
+        let sample = manifest().with_file_name("");
+        let bench_file = format!("benches/{bench}.rs");
+        for file in ["Cargo.lock", "src/lib.rs", "src/points.rs", &bench_file] {
+            let text = std::fs::read_to_string(sample.join(file)).expect("the sample has it");
+            repository.write(file, &text);
+        }
+        let whole = std::fs::read_to_string(manifest()).expect("the sample has it");
+        let (head, _) = whole.split_once("[[bench]]").expect("it has benches");
+        let target = format!("[[bench]]\nname = \"{bench}\"\nharness = false\n");
+        repository.write("Cargo.toml", &(head.to_owned() + &target));
+        repository.write(".gitignore", "target\n");
         repository
     }
 

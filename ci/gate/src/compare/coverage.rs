@@ -109,37 +109,21 @@ mod tests {
     use crate::attribute::diff::ChangedLines;
     use crate::compare::compare;
     use crate::judge::{Outcome, judge};
-    use crate::model::baseline::Baseline;
-    use crate::model::baseline::tests::{accepted, measured};
-    use crate::model::environment::tests::environment;
+    use crate::model::baseline;
+    use crate::model::baseline::tests::baselines;
     use crate::model::policy::Policy;
-    use crate::model::run::RUN_FORMAT;
     use crate::report::report;
 
     const IDS: [&str; 4] = ["a/x/1", "a/x/2", "b/x/1", "b/x/2"];
 
     fn base() -> Baselines {
-        Baselines::new(["a", "b"].map(|suite| {
-            Baseline::new(
-                suite,
-                environment(),
-                IDS.iter()
-                    .filter(|id| id.starts_with(suite))
-                    .map(|id| accepted(id, 1_000))
-                    .collect(),
-            )
-        }))
+        baselines(&IDS, 1_000)
     }
 
     fn run(ids: &[&str], complete: bool) -> Run {
         Run {
-            format: RUN_FORMAT,
-            commit: None,
             complete,
-            part: None,
-            environment: environment(),
-            failed: Vec::new(),
-            benchmarks: ids.iter().map(|id| measured(id, 1_000)).collect(),
+            ..baseline::tests::run(ids, 1_000)
         }
     }
 

@@ -173,34 +173,16 @@ impl<'a> Comparison<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::baseline::Baseline;
-    use crate::model::baseline::tests::{accepted, measured};
-    use crate::model::environment::tests::environment;
-    use crate::model::run::RUN_FORMAT;
+    use crate::model::baseline;
 
     fn baselines(ids: &[&str]) -> Baselines {
-        Baselines::new(["a", "b"].map(|suite| {
-            Baseline::new(
-                suite,
-                environment(),
-                ids.iter()
-                    .filter(|id| id.starts_with(suite))
-                    .map(|id| accepted(id, 1000))
-                    .collect(),
-            )
-        }))
+        baseline::tests::baselines(ids, 1_000)
     }
 
     fn run(ids: &[&str], complete: bool) -> Run {
-        let benchmarks = ids.iter().map(|id| measured(id, 1000)).collect();
         Run {
-            format: RUN_FORMAT,
-            commit: None,
             complete,
-            part: None,
-            environment: environment(),
-            failed: Vec::new(),
-            benchmarks,
+            ..baseline::tests::run(ids, 1_000)
         }
     }
 

@@ -15,16 +15,7 @@ use crate::model::run::{Measurement, Run};
 fn a_whole_run_judges_all_that_base_knows() {
     let ids = ["a/x/1", "a/x/2", "b/x/1"];
     let environment = crate::model::environment::tests::environment();
-    let baselines = Baselines::new(["a", "b"].map(|suite| {
-        Baseline::new(
-            suite,
-            environment.clone(),
-            ids.iter()
-                .filter(|id| id.starts_with(suite))
-                .map(|id| accepted(id, 10_000))
-                .collect(),
-        )
-    }));
+    let baselines = crate::model::baseline::tests::baselines(&ids, 10_000);
     for present in 0..8_u8 {
         let is_there = |at: usize| present & (1 << at) != 0;
         let there = ids.iter().enumerate().filter(|(at, _)| is_there(*at));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::environment::tests::environment;
+use crate::model::run::Run;
 
 /// A benchmark with one function, for tests of other modules.
 pub(crate) fn accepted(id: &str, instructions: u64) -> Accepted {
@@ -33,6 +34,21 @@ pub(crate) fn measured(id: &str, instructions: u64) -> Measurement {
         lines: vec![],
         noise: 0,
     }
+}
+
+/// Baselines of the suites `a` and `b`, with the same count for each benchmark.
+pub(crate) fn baselines(ids: &[&str], instructions: u64) -> Baselines {
+    Baselines::new(["a", "b"].map(|suite| {
+        let of_suite = ids.iter().filter(|id| id.starts_with(suite));
+        let accepted = of_suite.map(|id| accepted(id, instructions));
+        Baseline::new(suite, environment(), accepted.collect())
+    }))
+}
+
+/// A whole run of these benchmarks, with the same count for each.
+pub(crate) fn run(ids: &[&str], instructions: u64) -> Run {
+    let measured = ids.iter().map(|id| measured(id, instructions));
+    Run::whole(environment(), measured.collect())
 }
 
 fn baseline() -> Baseline {
