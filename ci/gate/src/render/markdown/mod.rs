@@ -368,12 +368,12 @@ fn unbroken(number: &str) -> String {
     number.replace(' ', "\u{a0}")
 }
 
-/// The last baselines, and what was measured.
+/// The last baselines of this measurement environment, and what was measured.
 fn trend(row: &Row) -> String {
     let Some(trend) = &row.trend else {
         return String::new();
     };
-    let mut counts: Vec<u64> = trend.counts().collect();
+    let mut counts: Vec<u64> = trend.comparable_counts().collect();
     counts.extend(row.head);
     sparkline(&counts, BARS_MAX + 1)
 }

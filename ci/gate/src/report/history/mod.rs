@@ -243,6 +243,13 @@ impl Trend {
         self.points.iter().filter_map(|it| it.instructions)
     }
 
+    /// Those since the measurement environment changed last: only these compare.
+    pub fn comparable_counts(&self) -> impl DoubleEndedIterator<Item = u64> {
+        let start = self.points.iter().rposition(|it| it.rebaselined);
+        let points = &self.points[start.unwrap_or(0)..];
+        points.iter().filter_map(|it| it.instructions)
+    }
+
     /// The points at which the count moved, oldest first; the first baseline is the first step.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
         let before =

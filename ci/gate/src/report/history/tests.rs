@@ -153,3 +153,11 @@ fn what_is_no_suite_is_not_read() {
         assert_eq!(read(&bad), None, "{bad}");
     }
 }
+
+#[test]
+fn counts_of_an_earlier_environment_do_not_compare() {
+    let trend = trend(&sample(), "a/f/x");
+    assert_eq!(trend.counts().count(), 4);
+    let counts: Vec<u64> = trend.comparable_counts().collect();
+    assert_eq!(counts, [2_000, 2_030]);
+}
