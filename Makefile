@@ -89,7 +89,7 @@ tsan: setup ## the engine's threads under ThreadSanitizer (nightly; .ci/tsan.sup
 	@RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" CARGO_TARGET_DIR=target/tsan \
 		TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/tsan.supp history_size=4" \
 		cargo +nightly test --quiet --target $$(rustc -vV | sed -n 's/^host: //p') --package engine \
-		--test threads --test engine --test kv --test log --test pressure
+		--test threads --test engine --test log --test pressure
 
 fuzz: setup ## fuzz the readers of the engine's and the gate's files: make fuzz BUDGET=60 (nightly, cargo-fuzz)
 	@.ci/fuzz engine $(or $(BUDGET),60)

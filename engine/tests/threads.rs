@@ -34,6 +34,18 @@ fn options(mode: Mode) -> Options {
     }
 }
 
+/// Runs `work` on three threads, each with its number, and joins each: the end of a scope alone is not
+/// seen by `ThreadSanitizer`.
+fn on_three_threads(work: impl Fn(u64) + Sync) {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads = [0, 1, 2].map(|number| scope.spawn(move || work(number)));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
 fn number(value: &[u8]) -> u64 {
     u64::from_le_bytes(value.try_into().unwrap())
 }
@@ -68,7 +80,7 @@ fn transfers(engine: &Engine) {
                 })
             })
             .collect();
-        scope.spawn(|| {
+        let reader = scope.spawn(|| {
             while !is_over.load(Ordering::Acquire) {
                 let view = engine.view();
                 let sum: u64 = view.scan(&bank).map(|item| number(item.value())).sum();
@@ -81,7 +93,7 @@ fn transfers(engine: &Engine) {
                 );
             }
         });
-        scope.spawn(|| {
+        let keeper = scope.spawn(|| {
             while !is_over.load(Ordering::Acquire) {
                 let _ = engine.checkpoint();
                 engine.maintain().unwrap();
@@ -91,6 +103,9 @@ fn transfers(engine: &Engine) {
             mover.join().unwrap();
         }
         is_over.store(true, Ordering::Release);
+        for thread in [reader, keeper] {
+            thread.join().unwrap();
+        }
     });
     let sum: u64 = bank.scan().map(|item| number(item.value())).sum();
     assert_eq!(sum, ACCOUNTS * EACH);
@@ -111,21 +126,17 @@ fn transfers_keep_the_sum_in_an_engine_in_memory() {
 fn values_that_expire_are_swept_beside_their_writers() {
     let engine = Engine::in_memory();
     let space = engine.keyspace("default").unwrap();
-    std::thread::scope(|scope| {
-        for thread in 0..3_u8 {
-            let (engine, space) = (&engine, &space);
-            scope.spawn(move || {
-                for round in 0..400_u64 {
-                    let key = [thread, round.to_le_bytes()[0] % 16];
-                    let until = engine.now_us() + round % 3;
-                    space.put_until(&key, b"value", until).unwrap();
-                    if round % 16 == 0 {
-                        engine.maintain().unwrap();
-                    }
-                }
-                space.put(&[thread], b"stays").unwrap();
-            });
+    on_three_threads(|thread| {
+        let thread = thread.to_le_bytes()[0];
+        for round in 0..400_u64 {
+            let key = [thread, round.to_le_bytes()[0] % 16];
+            let until = engine.now_us() + round % 3;
+            space.put_until(&key, b"value", until).unwrap();
+            if round % 16 == 0 {
+                engine.maintain().unwrap();
+            }
         }
+        space.put(&[thread], b"stays").unwrap();
     });
     assert_eq!(space.prefix(&[]).count(), space.scan().rev().count());
     assert!((0..3_u8).all(|thread| space.get(&[thread]).unwrap() == b"stays"));
@@ -187,38 +198,33 @@ fn tables_keep_addresses_unique_beside_flushes_and_readers() {
     };
     let users: Memtable<User> =
         Memtable::open("users", engine.clone(), persister, options).unwrap();
-    std::thread::scope(|scope| {
-        for thread in 0..3_u64 {
-            let users = users.clone();
-            scope.spawn(move || {
-                let mut random = SplitMix64::new(thread);
-                for _ in 0..150 {
-                    let (id, email) = (random.below(30), random.below(30));
-                    let user = User {
-                        id,
-                        email,
-                        group: (id % 3).to_le_bytes()[0],
-                    };
-                    let done = match random.below(4) {
-                        0 => users.delete(&id).map(drop),
-                        1 => users.update_with(&id, |old| User {
-                            email: old.email,
-                            ..user.clone()
-                        }),
-                        _ => users.put(user),
-                    };
-                    let is_expected = matches!(
-                        done,
-                        Ok(()) | Err(WriteError::NotUnique { .. } | WriteError::KeyNotFound)
-                    );
-                    assert!(is_expected, "{done:?}");
-                    if let Some(found) = users.get_unique(BY_EMAIL, &email).unwrap() {
-                        assert_eq!(found.email, email);
-                    }
-                    let group = users.get_by_index(BY_GROUP, &1_u8).unwrap();
-                    assert!(group.iter().all(|it| it.id % 3 == 1));
-                }
-            });
+    on_three_threads(|thread| {
+        let mut random = SplitMix64::new(thread);
+        for _ in 0..150 {
+            let (id, email) = (random.below(30), random.below(30));
+            let user = User {
+                id,
+                email,
+                group: (id % 3).to_le_bytes()[0],
+            };
+            let done = match random.below(4) {
+                0 => users.delete(&id).map(drop),
+                1 => users.update_with(&id, |old| User {
+                    email: old.email,
+                    ..user.clone()
+                }),
+                _ => users.put(user),
+            };
+            let is_expected = matches!(
+                done,
+                Ok(()) | Err(WriteError::NotUnique { .. } | WriteError::KeyNotFound)
+            );
+            assert!(is_expected, "{done:?}");
+            if let Some(found) = users.get_unique(BY_EMAIL, &email).unwrap() {
+                assert_eq!(found.email, email);
+            }
+            let group = users.get_by_index(BY_GROUP, &1_u8).unwrap();
+            assert!(group.iter().all(|it| it.id % 3 == 1));
         }
     });
     users.close(Duration::from_mins(1)).unwrap();
@@ -288,29 +294,24 @@ fn transactions_over_two_tables_and_a_keyspace_keep_the_sum() {
             table.insert(Account { id, balance: EACH }).unwrap();
         }
     }
-    std::thread::scope(|scope| {
-        for thread in 0..3_u64 {
-            let (engine, tables, moves) = (&engine, &tables, &moves);
-            scope.spawn(move || {
-                let mut random = SplitMix64::new(thread);
-                for round in 0..60_u64 {
-                    let from = usize::from(random.below(2) == 1);
-                    let [left, right] = [(); 2].map(|()| random.below(4));
-                    let done = engine.retry(10_000, |tx| {
-                        let [source, target] = [&tables[from], &tables[1 - from]];
-                        let before = source.get_in(tx, &left)?.map_or(0, |it| it.balance);
-                        let there = target.get_in(tx, &right)?.map_or(0, |it| it.balance);
-                        let Some(balance) = before.checked_sub(1) else {
-                            return Ok(());
-                        };
-                        source.update_in(tx, Account { id: left, balance })?;
-                        let balance = there + 1;
-                        target.update_in(tx, Account { id: right, balance })?;
-                        tx.put(moves, &[thread, round].map(u64::to_be_bytes).concat(), b"")
-                    });
-                    done.unwrap();
-                }
+    on_three_threads(|thread| {
+        let mut random = SplitMix64::new(thread);
+        for round in 0..60_u64 {
+            let from = usize::from(random.below(2) == 1);
+            let [left, right] = [(); 2].map(|()| random.below(4));
+            let done = engine.retry(10_000, |tx| {
+                let [source, target] = [&tables[from], &tables[1 - from]];
+                let before = source.get_in(tx, &left)?.map_or(0, |it| it.balance);
+                let there = target.get_in(tx, &right)?.map_or(0, |it| it.balance);
+                let Some(balance) = before.checked_sub(1) else {
+                    return Ok(());
+                };
+                source.update_in(tx, Account { id: left, balance })?;
+                let balance = there + 1;
+                target.update_in(tx, Account { id: right, balance })?;
+                tx.put(&moves, &[thread, round].map(u64::to_be_bytes).concat(), b"")
             });
+            done.unwrap();
         }
     });
     let balance = |table: &Memtable<Account>, id| table.get(&id).unwrap().unwrap().balance;
@@ -328,21 +329,17 @@ fn transactions_over_two_tables_and_a_keyspace_keep_the_sum() {
 fn memory_store_lists_and_sweeps_beside_writers() {
     let clock = ManualClock::at(1000);
     let store = MemoryStore::new(Arc::new(clock.clone()));
-    std::thread::scope(|scope| {
-        for thread in 0..3_u8 {
-            let (store, clock) = (&store, &clock);
-            scope.spawn(move || {
-                for round in 0..400_u64 {
-                    let key = [thread, round.to_le_bytes()[0]];
-                    let ttl = Duration::from_millis(1 + round % 5);
-                    store.put_with_ttl(&key, b"value", ttl).unwrap();
-                    if round % 8 == 0 {
-                        clock.advance(Duration::from_millis(1));
-                        store.list(&[thread], None, 100).unwrap();
-                        store.purge_expired().unwrap();
-                    }
-                }
-            });
+    on_three_threads(|thread| {
+        let thread = thread.to_le_bytes()[0];
+        for round in 0..400_u64 {
+            let key = [thread, round.to_le_bytes()[0]];
+            let ttl = Duration::from_millis(1 + round % 5);
+            store.put_with_ttl(&key, b"value", ttl).unwrap();
+            if round % 8 == 0 {
+                clock.advance(Duration::from_millis(1));
+                store.list(&[thread], None, 100).unwrap();
+                store.purge_expired().unwrap();
+            }
         }
     });
     clock.advance(Duration::from_millis(10));
