@@ -32,6 +32,7 @@ pub mod kv;
 pub mod memtable;
 pub mod search;
 pub mod snapshot;
+pub mod streams;
 mod suite;
 pub mod wal;
 pub mod workload;
@@ -49,6 +50,7 @@ pub fn catalogue() -> Vec<Workload> {
         kv::workloads(),
         memtable::workloads(),
         search::workloads(),
+        streams::workloads(),
     ];
     suites.into_iter().flatten().collect()
 }

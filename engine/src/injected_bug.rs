@@ -90,8 +90,6 @@ pub(crate) enum Bug {
     KeepDecisions,
     /// The log is held from the newest message on.
     HoldTooLittle,
-    /// The log is let go of before what takes its place is durable.
-    HoldBeforeDurable,
     /// Compaction keeps the first message of a key.
     CompactKeepsFirst,
     /// A lookup by index believes an older generation that a newer one contradicts.

@@ -236,6 +236,13 @@ impl Consumer {
         self.assigned.iter_mut().find(is_it)
     }
 
+    /// Lets go of the log until the next poll, so that nothing is held for a consumer that pauses.
+    pub fn rest(&mut self) {
+        for assigned in &mut self.assigned {
+            assigned.cursor.rest();
+        }
+    }
+
     /// Where each partition is read next: topic, partition, offset.
     #[must_use]
     pub fn positions(&self) -> Vec<(Arc<str>, u32, u64)> {

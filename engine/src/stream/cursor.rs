@@ -82,6 +82,7 @@ impl Cursor {
     /// Lets go of the log, so that nothing is held for a reader that waits.
     pub(super) fn rest(&mut self) {
         self.log = None;
+        self.current = None;
     }
 
     /// Reads messages below `visible` into `out` while there is room.
@@ -116,7 +117,7 @@ impl Cursor {
                 return Ok(Stopped::Full);
             }
             if !self.step(shared, topic, visible)? {
-                self.rest();
+                self.log = None;
                 return Ok(Stopped::Empty);
             }
         }

@@ -329,6 +329,11 @@ impl GroupConsumer {
         self.consumer.seek(topic, partition, from)
     }
 
+    /// Lets go of the log until the next poll, so that nothing is held for a member that pauses.
+    pub fn rest(&mut self) {
+        self.consumer.rest();
+    }
+
     fn fenced(&self, current: u64) -> StreamError {
         StreamError::MemberFenced {
             group: self.group.clone(),

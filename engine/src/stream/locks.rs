@@ -123,6 +123,13 @@ impl Locks {
         }
     }
 
+    /// Waits for news, and no longer than `timeout`.
+    pub(super) fn pause(&self, timeout: Duration) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _registered = Registered(&self.waiting);
+        self.news.wait(self.news.value(), timeout);
+    }
+
     /// Calls `poll` until it answers, for as long as `timeout` after the last news; `left` says how
     /// much of the time is left.
     pub(super) fn wait<T, E>(

@@ -220,6 +220,12 @@ impl Extent {
         }
     }
 
+    /// The sequence that a producer's next message should have.
+    pub(super) fn next_sequence(&self, producer: u64) -> u32 {
+        let known = self.sent.iter().find(|it| it.producer == producer);
+        known.map_or(0, |sent| sent.sequence.wrapping_add(sent.count))
+    }
+
     /// What a batch of a producer is.
     pub(super) fn sequence(&self, stamp: Stamp, count: u32) -> Sequence {
         if injected(Bug::ForgetSequences) {
@@ -232,13 +238,6 @@ impl Extent {
         };
         if stamp.epoch < sent.epoch {
             return Sequence::Fenced(sent.epoch);
-        }
-        if stamp.epoch > sent.epoch {
-            return if stamp.sequence == 0 {
-                Sequence::Next
-            } else {
-                Sequence::Gap(0)
-            };
         }
         let next = sent.sequence.wrapping_add(sent.count);
         if stamp.sequence == next {
@@ -475,8 +474,9 @@ mod tests {
         assert_eq!(extent.sequence(stamp(1, 4), 1), Sequence::Gap(3));
         assert_eq!(extent.sequence(stamp(1, 0), 2), Sequence::Gap(3));
         assert_eq!(extent.sequence(stamp(0, 3), 1), Sequence::Fenced(1));
-        assert_eq!(extent.sequence(stamp(2, 0), 1), Sequence::Next);
-        assert_eq!(extent.sequence(stamp(2, 1), 1), Sequence::Gap(0));
+        // Numbers go on from epoch to epoch: what was sent before a crash is known after it.
+        assert_eq!(extent.sequence(stamp(2, 0), 3), Sequence::Stored(0, Lsn(5)));
+        assert_eq!(extent.sequence(stamp(2, 3), 1), Sequence::Next);
     }
 
     #[test]

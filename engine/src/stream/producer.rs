@@ -10,8 +10,8 @@
 //! An idempotent producer numbers its messages, per partition from 0 on. A batch that is sent again,
 //! because nobody knows whether it arrived, has the same number, and is stored once; the answer is the
 //! same. Whoever opens a producer under the same name has the next epoch, and fences the former off.
+//! The numbers go on, so that also after a crash a batch of which nobody knows can be sent again.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -58,8 +58,6 @@ struct Identity {
     name: String,
     id: u64,
     epoch: u16,
-    /// The next sequence of each partition.
-    next: HashMap<u32, u32>,
 }
 
 impl Streams {
@@ -109,7 +107,6 @@ impl Streams {
             name: name.to_owned(),
             id,
             epoch,
-            next: HashMap::new(),
         });
         Ok(producer)
     }
@@ -199,6 +196,14 @@ impl Producer {
         &self.topic.name
     }
 
+    /// Whether the rules allow this producer to publish now.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        let principal = self.streams.principal.as_ref();
+        let rules = &self.streams.shared.rules;
+        rules.check(principal, &self.topic.name, Action::Publish, &self.decided).is_ok()
+    }
+
     /// Publishes one message to the partition of its key, or else to each in turn.
     ///
     /// # Errors
@@ -235,18 +240,19 @@ impl Producer {
         partition: u32,
         messages: &[NewMessage<'_>],
     ) -> Result<Published, StreamError> {
-        let sequence = match &self.identity {
-            Some(identity) => identity.next.get(&partition).copied().unwrap_or(0),
-            None => 0,
-        };
-        let published = self.send(partition, sequence, messages)?;
-        if let Some(identity) = &mut self.identity {
-            let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-            identity
-                .next
-                .insert(partition, sequence.wrapping_add(count));
-        }
-        Ok(published)
+        let sequence = self.next_sequence(partition)?;
+        self.send(partition, sequence, messages)
+    }
+
+    /// The sequence that the next message to a partition has: how many messages this producer's name
+    /// has stored there. 0 of a producer that is not idempotent.
+    ///
+    /// # Errors
+    /// [`StreamError::UnknownPartition`].
+    pub fn next_sequence(&self, partition: u32) -> Result<u32, StreamError> {
+        let partition = partition_at(&self.topic, partition)?;
+        let identity = self.identity.as_ref();
+        Ok(identity.map_or(0, |it| partition.extent.lock().next_sequence(it.id)))
     }
 
     /// As [`publish_to`](Self::publish_to), with a sequence of the caller's: of the first message,
@@ -261,17 +267,11 @@ impl Producer {
         sequence: u32,
         messages: &[NewMessage<'_>],
     ) -> Result<Published, StreamError> {
-        let published = self.send(partition, sequence, messages)?;
-        if let Some(identity) = &mut self.identity {
-            let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-            identity
-                .next
-                .insert(partition, sequence.wrapping_add(count));
-        }
-        Ok(published)
+        self.send(partition, sequence, messages)
     }
 
-    fn send(
+    /// Stores messages, and waits for nobody.
+    pub(super) fn accept(
         &self,
         index: u32,
         sequence: u32,
@@ -304,17 +304,31 @@ impl Producer {
             Ok((offset, lsn, false))
         });
         let (offset, lsn, is_duplicate) = published?;
-        // One that is stored already is not durable for that.
-        if !(is_duplicate && injected(Bug::AcknowledgeDuplicateEarly)) {
-            shared.engine.promise(Lsn(lsn.0 + 1))?;
-        }
-        shared.sync.announce();
         Ok(Published {
             partition: index,
             offset,
             lsn,
             is_duplicate,
         })
+    }
+
+    fn send(
+        &self,
+        index: u32,
+        sequence: u32,
+        messages: &[NewMessage<'_>],
+    ) -> Result<Published, StreamError> {
+        let shared = &self.streams.shared;
+        let published = self.accept(index, sequence, messages)?;
+        let Published {
+            lsn, is_duplicate, ..
+        } = published;
+        // One that is stored already is not durable for that.
+        if !(is_duplicate && injected(Bug::AcknowledgeDuplicateEarly)) {
+            shared.engine.promise(Lsn(lsn.0 + 1))?;
+        }
+        shared.sync.announce();
+        Ok(published)
     }
 
     /// Where a batch is stored already, if it is.

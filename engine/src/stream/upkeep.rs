@@ -384,9 +384,7 @@ impl Shared {
         } else {
             self.oldest(next)
         };
-        if !injected(Bug::HoldBeforeDurable) {
-            self.engine.durable()?;
-        }
+        self.engine.durable()?;
         let written = self
             .engine
             .watermarks()

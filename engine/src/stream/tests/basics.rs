@@ -238,8 +238,36 @@ fn a_batch_that_is_sent_again_is_stored_once() {
     assert_eq!(all(&streams, "t", 0).len(), 3);
 }
 
+/// A batch that is stored and not durable is durable once its duplicate is acknowledged.
+pub(super) fn duplicate_is_durable() -> Result<(), String> {
+    let sim = Sim::default();
+    let streams = with_topic(&sim, Mode::Strict, 1);
+    let mut producer = streams.idempotent_producer("t", "p").unwrap();
+    let message = NewMessage::new(b"once");
+    // It reaches the log, and nobody waits for the disk: its sender was interrupted.
+    producer.accept(0, 0, &[message]).unwrap();
+    let again = producer.publish_again(0, 0, &[message]).unwrap();
+    assert!(again.is_duplicate);
+    let found = all(&open(&sim.crash(0), Mode::Strict), "t", 0);
+    if found.len() == 1 {
+        Ok(())
+    } else {
+        Err(format!("{found:?}"))
+    }
+}
+
+#[test]
+fn a_duplicate_is_acknowledged_once_it_is_durable() {
+    duplicate_is_durable().unwrap();
+}
+
 #[test]
 fn a_producer_whose_name_another_one_takes_is_fenced_off() {
+    fencing();
+}
+
+/// See the test that calls it.
+pub(super) fn fencing() {
     let sim = Sim::default();
     let streams = with_topic(&sim, Mode::Strict, 1);
     let mut one = streams.idempotent_producer("t", "p").unwrap();
@@ -493,6 +521,11 @@ fn streams_need_a_log_and_their_view() {
 
 #[test]
 fn rules_are_asked_on_each_call_and_their_changes_are_seen_at_once() {
+    rules();
+}
+
+/// See the test that calls it.
+pub(super) fn rules() {
     let sim = Sim::default();
     let operator = with_topic(&sim, Mode::Strict, 1);
     fill(&operator, 0, 3);

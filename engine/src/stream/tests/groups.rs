@@ -131,6 +131,11 @@ fn a_member_without_a_heartbeat_is_taken_for_dead_and_fenced_off() {
 
 #[test]
 fn a_member_that_joins_again_fences_its_former_self_off() {
+    fencing();
+}
+
+/// See the test that calls it.
+pub(super) fn fencing() {
     let streams = with_topic(&Sim::default(), Mode::Strict, 1);
     fill(&streams, 1, 3);
     let mut former = join(&streams, "a");
