@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup gate test test-github timeline injected injected-all check deny explain report update-baseline bench \
-	bench-engine backends torture matrix tsan fuzz peers peers-engine verify doctor speed scale determinism selftest parser-speed \
+	bench-engine backends torture matrix tsan fuzz peers peers-engine peers-streams verify doctor speed scale determinism selftest parser-speed \
 	report-speed pictures
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
@@ -100,6 +100,10 @@ peers: setup ## compare the engine's log with other crates': commits with equal 
 
 peers-engine: setup ## compare the engine with other maps and embedded stores: make peers-engine ARGS=maps
 	cd benches/peers && cargo run --release --bin engine -- $(ARGS)
+
+peers-streams: setup ## compare the engine's streams with Redis Streams and NATS JetStream on loopback
+	@.ci/setup streams
+	cd benches/peers && cargo run --release --bin streams
 
 verify: setup $(ICGATE) ## how far each benchmark moves in disturbed environments
 	$(ICGATE) verify --rounds 5 $(ARGS)

@@ -3,12 +3,13 @@
 //!
 //! Wall time is shown, never checked. `FIGURES_MIB` sets the size of the log that recovery
 //! is measured on (1024 by default), `FIGURES_DIR` the folder of the files, and `FIGURES_ONLY` picks one
-//! of append, strict, recovery, replay, snapshot, memtable and search.
+//! of append, strict, recovery, replay, snapshot, memtable, streams and search.
 
 mod keyspace;
 mod limits;
 mod memtable;
 mod search;
+mod streams;
 
 use std::error::Error;
 use std::hint::black_box;
@@ -49,6 +50,9 @@ fn main() -> Done {
     }
     if wanted("memtable") {
         memtable::print(dir)?;
+    }
+    if wanted("streams") {
+        streams::print(dir)?;
     }
     if wanted("search") {
         search::print()?;

@@ -255,7 +255,10 @@ fn filled(partitions: u32, batch: usize) -> Streams {
     for number in 0..MESSAGES / batch {
         for partition in 0..partitions {
             let published = producer.publish_to(partition, &messages);
-            assert_eq!(published.expect("memory fails nobody").offset, (number * batch) as u64);
+            assert_eq!(
+                published.expect("memory fails nobody").offset,
+                (number * batch) as u64
+            );
         }
     }
     streams
@@ -378,7 +381,9 @@ pub fn groups_check(output: Groups) {
 pub fn rebalance(mut input: Groups) -> Groups {
     for number in 0..15 {
         let name = format!("m{number}");
-        let joined = input.streams.join("g", &name, &["t"], GroupOptions::default());
+        let joined = input
+            .streams
+            .join("g", &name, &["t"], GroupOptions::default());
         input.members.extend(joined);
     }
     input
@@ -404,7 +409,9 @@ pub fn transaction(mut input: Groups) -> Groups {
         let Ok(polled) = input.member.poll(Limits::messages(1)) else {
             break;
         };
-        let body = polled.first().and_then(|polled| polled.messages[0].body_bytes());
+        let body = polled
+            .first()
+            .and_then(|polled| polled.messages[0].body_bytes());
         let body = body.unwrap_or_default();
         let member = &input.member;
         let done = input.streams.transaction(|tx| {
@@ -421,7 +428,12 @@ pub fn transaction(mut input: Groups) -> Groups {
 /// All of it must be there.
 pub fn transaction_check(output: Groups) {
     let topic = output.streams.topic("out").expect("it is there");
-    assert!(topic.partitions.iter().all(|it| it.latest == TRANSACTIONS as u64));
+    assert!(
+        topic
+            .partitions
+            .iter()
+            .all(|it| it.latest == TRANSACTIONS as u64)
+    );
     groups_check(output);
 }
 

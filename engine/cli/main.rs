@@ -6,6 +6,7 @@
 //! directory at all.
 
 mod lines;
+mod streams;
 mod search;
 
 use std::error::Error;
@@ -15,9 +16,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use engine::engine::{CommitError, Keyspace, Recovery};
+use engine::stream::StreamsView;
 use engine::vfs::Disk;
 use engine::wal::{Options as LogOptions, SegmentReport, inspect, repair};
 use engine::{Engine, Options};
+
+use streams::{Consuming, Publishing, TopicCommand};
 
 type Failure = Box<dyn Error>;
 
@@ -94,6 +98,18 @@ enum Command {
     },
     /// Save a snapshot, and let go of the log below the older of two
     Checkpoint { dir: PathBuf },
+    /// Create, change, list and delete topics
+    #[command(subcommand)]
+    Topic(TopicCommand),
+    /// Publish messages to a topic, durably
+    Publish(Publishing),
+    /// Print the messages of a topic: partition, offset, key and body, a message a line
+    Consume(Consuming),
+    /// Print all consumer groups
+    Groups { dir: PathBuf },
+    /// Print how far a group has come: topic, partition, committed offset, lag; exit code 1 where there
+    /// is no such group
+    Lag { dir: PathBuf, group: String },
     /// Print all keyspaces of keys and values as JSON lines
     Dump { dir: PathBuf },
     /// Put what `dump` printed, from standard input
@@ -211,12 +227,18 @@ fn run(command: Command, out: &mut impl Write) -> Result<bool, Failure> {
             // With all that the directory knows, or not at all.
             let options = Options {
                 background: false,
+                views: vec![StreamsView::new().as_view()],
                 ..Options::default()
             };
             let (engine, _) = Engine::open(dir, options)?;
             writeln!(out, "saved the state below record {}", engine.checkpoint()?)?;
             engine.close()?;
         }
+        Command::Topic(command) => streams::topic(command, out)?,
+        Command::Publish(publishing) => streams::publish(&publishing, out)?,
+        Command::Consume(consuming) => streams::consume(&consuming, out)?,
+        Command::Groups { dir } => streams::groups(&dir, out)?,
+        Command::Lag { dir, group } => return streams::lag(&dir, &group, out),
         Command::Dump { dir } => {
             let (engine, _) = Engine::open(must_exist(&dir)?, looking())?;
             lines::dump(&engine, out)?;

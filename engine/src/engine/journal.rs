@@ -58,8 +58,12 @@ impl Engine {
             .sequence(|it| it.holders.get(holder).copied())
     }
 
-    /// Returns once the records below `end` survive the end of the process. In memory, nothing does.
-    pub(crate) fn wait_written(&self, end: Lsn) -> Result<(), CommitError> {
+    /// Returns once the records below `end` survive the end of the process.
+    ///
+    /// # Errors
+    /// [`CommitError::NotDurable`] where they will not, [`CommitError::Closed`] where the engine is
+    /// closed, or in memory only.
+    pub fn wait_written(&self, end: Lsn) -> Result<(), CommitError> {
         match self.inner.shared.log() {
             Some(log) => Ok(log.wait_written(end)?),
             None => Err(CommitError::Closed),

@@ -94,6 +94,10 @@ impl Cursor {
         room: &mut Room,
         out: &mut Vec<Message>,
     ) -> Result<Stopped, StreamError> {
+        // What was let go of between two polls is not given from a record that was begun before.
+        if self.current.is_some() && self.partition.extent.lock().start > self.offset {
+            self.current = None;
+        }
         loop {
             if let Some(messages) = &mut self.current {
                 while let Some(size) = messages.next_size() {

@@ -201,7 +201,9 @@ impl Producer {
     pub fn is_allowed(&self) -> bool {
         let principal = self.streams.principal.as_ref();
         let rules = &self.streams.shared.rules;
-        rules.check(principal, &self.topic.name, Action::Publish, &self.decided).is_ok()
+        rules
+            .check(principal, &self.topic.name, Action::Publish, &self.decided)
+            .is_ok()
     }
 
     /// Publishes one message to the partition of its key, or else to each in turn.

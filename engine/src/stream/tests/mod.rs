@@ -3,8 +3,11 @@
 mod basics;
 mod bugs;
 mod crash;
+mod format;
 mod groups;
+mod model;
 mod replay;
+mod saved;
 mod transactions;
 mod upkeep;
 mod world;
