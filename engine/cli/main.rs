@@ -6,8 +6,8 @@
 //! directory at all.
 
 mod lines;
-mod streams;
 mod search;
+mod streams;
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write};
@@ -21,7 +21,7 @@ use engine::vfs::Disk;
 use engine::wal::{Options as LogOptions, SegmentReport, inspect, repair};
 use engine::{Engine, Options};
 
-use streams::{Consuming, Publishing, TopicCommand};
+use streams::StreamCommand;
 
 type Failure = Box<dyn Error>;
 
@@ -98,18 +98,8 @@ enum Command {
     },
     /// Save a snapshot, and let go of the log below the older of two
     Checkpoint { dir: PathBuf },
-    /// Create, change, list and delete topics
-    #[command(subcommand)]
-    Topic(TopicCommand),
-    /// Publish messages to a topic, durably
-    Publish(Publishing),
-    /// Print the messages of a topic: partition, offset, key and body, a message a line
-    Consume(Consuming),
-    /// Print all consumer groups
-    Groups { dir: PathBuf },
-    /// Print how far a group has come: topic, partition, committed offset, lag; exit code 1 where there
-    /// is no such group
-    Lag { dir: PathBuf, group: String },
+    #[command(flatten)]
+    Streams(StreamCommand),
     /// Print all keyspaces of keys and values as JSON lines
     Dump { dir: PathBuf },
     /// Put what `dump` printed, from standard input
@@ -234,11 +224,7 @@ fn run(command: Command, out: &mut impl Write) -> Result<bool, Failure> {
             writeln!(out, "saved the state below record {}", engine.checkpoint()?)?;
             engine.close()?;
         }
-        Command::Topic(command) => streams::topic(command, out)?,
-        Command::Publish(publishing) => streams::publish(&publishing, out)?,
-        Command::Consume(consuming) => streams::consume(&consuming, out)?,
-        Command::Groups { dir } => streams::groups(&dir, out)?,
-        Command::Lag { dir, group } => return streams::lag(&dir, &group, out),
+        Command::Streams(command) => return streams::run(&command, out),
         Command::Dump { dir } => {
             let (engine, _) = Engine::open(must_exist(&dir)?, looking())?;
             lines::dump(&engine, out)?;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use engine::Engine;
 use engine::stream::{
-    From, GroupConsumer, GroupOptions, Limits, NewMessage, Pace, Polled, Producer,
-    Replay, ReplayOptions, Retention, Settings, Step, Streams, StreamsView,
+    From, GroupConsumer, GroupOptions, Limits, NewMessage, Pace, Polled, Producer, Replay,
+    ReplayOptions, Retention, Settings, Step, Streams, StreamsView,
 };
 use engine::wal::Lsn;
 
@@ -17,6 +17,35 @@ use crate::{Failure, looking, must_exist};
 
 /// How many lines are published as one batch.
 const BATCH: usize = 100;
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StreamCommand {
+    /// Create, change, list and delete topics
+    #[command(subcommand)]
+    Topic(TopicCommand),
+    /// Publish messages to a topic, durably
+    Publish(Publishing),
+    /// Print the messages of a topic: partition, offset, key and body, a message a line
+    Consume(Consuming),
+    /// Print all consumer groups
+    Groups { dir: PathBuf },
+    /// Print how far a group has come: topic, partition, committed offset, lag; exit code 1 where there
+    /// is no such group
+    Lag { dir: PathBuf, group: String },
+}
+
+/// Whether what was asked for is there.
+pub(crate) fn run(command: &StreamCommand, out: &mut impl Write) -> Result<bool, Failure> {
+    match command {
+        StreamCommand::Topic(command) => topic(command, out)?,
+        StreamCommand::Publish(publishing) => publish(publishing, out)?,
+        StreamCommand::Consume(consuming) => consume(consuming, out)?,
+        StreamCommand::Groups { dir } => groups(dir, out)?,
+        StreamCommand::Lag { dir, group } => return lag(dir, group, out),
+    }
+    Ok(true)
+}
 
 /// What is done with topics.
 #[derive(Debug, Subcommand)]
@@ -130,7 +159,10 @@ pub(crate) struct Consuming {
 }
 
 fn from(text: &str) -> Result<From, String> {
-    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("`{text}`: {error}"));
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|error| format!("`{text}`: {error}"))
+    };
     Ok(match text {
         "earliest" => From::Earliest,
         "latest" => From::Latest,
@@ -156,16 +188,23 @@ fn existing(dir: &Path) -> Result<Streams, Failure> {
 }
 
 /// Does what is asked for with topics.
-pub(crate) fn topic(command: TopicCommand, out: &mut impl Write) -> Result<(), Failure> {
+fn topic(command: &TopicCommand, out: &mut impl Write) -> Result<(), Failure> {
     let streams = match command {
         TopicCommand::List { dir } => {
-            let streams = existing(&dir)?;
+            let streams = existing(dir)?;
             for name in streams.topics() {
                 let topic = streams.topic(&name)?;
                 let partitions = topic.partitions.len();
-                let messages: u64 = topic.partitions.iter().map(|it| it.latest - it.earliest).sum();
+                let messages: u64 = topic
+                    .partitions
+                    .iter()
+                    .map(|it| it.latest - it.earliest)
+                    .sum();
                 let bytes: u64 = topic.partitions.iter().map(|it| it.bytes).sum();
-                writeln!(out, "{name}: {partitions} partitions, {messages} messages, {bytes} bytes")?;
+                writeln!(
+                    out,
+                    "{name}: {partitions} partitions, {messages} messages, {bytes} bytes"
+                )?;
             }
             return Ok(());
         }
@@ -175,18 +214,18 @@ pub(crate) fn topic(command: TopicCommand, out: &mut impl Write) -> Result<(), F
             partitions,
             kept,
         } => {
-            let streams = open(&dir)?;
-            streams.create_topic(&topic, partitions, kept.settings())?;
+            let streams = open(dir)?;
+            streams.create_topic(topic, *partitions, kept.settings())?;
             streams
         }
         TopicCommand::Change { dir, topic, kept } => {
-            let streams = existing(&dir)?;
-            streams.change_topic(&topic, kept.settings())?;
+            let streams = existing(dir)?;
+            streams.change_topic(topic, kept.settings())?;
             streams
         }
         TopicCommand::Delete { dir, topic } => {
-            let streams = existing(&dir)?;
-            streams.delete_topic(&topic)?;
+            let streams = existing(dir)?;
+            streams.delete_topic(topic)?;
             streams
         }
         TopicCommand::Trim {
@@ -195,12 +234,12 @@ pub(crate) fn topic(command: TopicCommand, out: &mut impl Write) -> Result<(), F
             partition,
             offset,
         } => {
-            let streams = existing(&dir)?;
-            streams.trim(&topic, partition, offset)?;
+            let streams = existing(dir)?;
+            streams.trim(topic, *partition, *offset)?;
             streams
         }
         TopicCommand::Maintain { dir } => {
-            let streams = existing(&dir)?;
+            let streams = existing(dir)?;
             let done = streams.maintain()?;
             writeln!(
                 out,
@@ -214,7 +253,7 @@ pub(crate) fn topic(command: TopicCommand, out: &mut impl Write) -> Result<(), F
 }
 
 /// Publishes one message, or each line of standard input.
-pub(crate) fn publish(publishing: &Publishing, out: &mut impl Write) -> Result<(), Failure> {
+fn publish(publishing: &Publishing, out: &mut impl Write) -> Result<(), Failure> {
     let streams = existing(&publishing.dir)?;
     let mut producer = streams.producer(&publishing.topic)?;
     if let Some(body) = &publishing.body {
@@ -241,7 +280,9 @@ fn send(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let headers = publishing.headers.iter();
-    let headers: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
     let message = |body| {
         let message = NewMessage::new(body).headers(&headers);
         match &publishing.key {
@@ -256,31 +297,32 @@ fn send(
     };
     let published = producer.publish_to(partition, &messages)?;
     let last = published.offset + messages.len() as u64 - 1;
-    writeln!(out, "partition {partition}: offsets {} to {last}", published.offset)?;
+    writeln!(
+        out,
+        "partition {partition}: offsets {} to {last}",
+        published.offset
+    )?;
     Ok(())
 }
 
 /// Prints messages: partition, offset, key and body, a message a line.
-pub(crate) fn consume(consuming: &Consuming, out: &mut impl Write) -> Result<(), Failure> {
+fn consume(consuming: &Consuming, out: &mut impl Write) -> Result<(), Failure> {
     let streams = existing(&consuming.dir)?;
-    match &consuming.group {
-        Some(group) => {
-            let options = GroupOptions {
-                begin: consuming.from,
-                ..GroupOptions::default()
-            };
-            let member = streams.join(group, "engine", &[&consuming.topic], options)?;
-            as_member(member, consuming.limit, out)?;
-        }
-        None => {
-            let options = ReplayOptions {
-                from: consuming.from,
-                pace: consuming.per_second.map_or(Pace::Full, Pace::PerSecond),
-                follow: false,
-            };
-            let replay = streams.replay(&consuming.topic, consuming.partition, options)?;
-            as_reader(replay, consuming.limit, out)?;
-        }
+    if let Some(group) = &consuming.group {
+        let options = GroupOptions {
+            begin: consuming.from,
+            ..GroupOptions::default()
+        };
+        let member = streams.join(group, "engine", &[&consuming.topic], options)?;
+        as_member(member, consuming.limit, out)?;
+    } else {
+        let options = ReplayOptions {
+            from: consuming.from,
+            pace: consuming.per_second.map_or(Pace::Full, Pace::PerSecond),
+            follow: false,
+        };
+        let replay = streams.replay(&consuming.topic, consuming.partition, options)?;
+        as_reader(replay, consuming.limit, out)?;
     }
     Ok(streams.engine().close()?)
 }
@@ -337,7 +379,7 @@ fn print(
 }
 
 /// Prints all groups.
-pub(crate) fn groups(dir: &Path, out: &mut impl Write) -> Result<(), Failure> {
+fn groups(dir: &Path, out: &mut impl Write) -> Result<(), Failure> {
     let streams = existing(dir)?;
     for group in streams.groups() {
         let progress = streams.progress(&group);
@@ -348,11 +390,15 @@ pub(crate) fn groups(dir: &Path, out: &mut impl Write) -> Result<(), Failure> {
 }
 
 /// Prints how far a group has come.
-pub(crate) fn lag(dir: &Path, group: &str, out: &mut impl Write) -> Result<bool, Failure> {
+fn lag(dir: &Path, group: &str, out: &mut impl Write) -> Result<bool, Failure> {
     let streams = existing(dir)?;
     let is_known = streams.groups().iter().any(|known| known == group);
     for it in streams.progress(group) {
-        writeln!(out, "{}\t{}\t{}\t{}", it.topic, it.partition, it.committed, it.lag)?;
+        writeln!(
+            out,
+            "{}\t{}\t{}\t{}",
+            it.topic, it.partition, it.committed, it.lag
+        )?;
     }
     Ok(is_known)
 }

@@ -67,17 +67,27 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{} bills below record {}", done.published.len(), done.end);
     }
     for progress in streams.progress("billing") {
-        println!("{}/{}: lag {}", progress.topic, progress.partition, progress.lag);
+        println!(
+            "{}/{}: lag {}",
+            progress.topic, progress.partition, progress.lag
+        );
     }
 
     // Once rules are on, nobody but the operator may do what no rule allows.
-    streams.set_rule("readers", &Rule::allow("report-*", "bills", &[Action::Consume]))?;
+    streams.set_rule(
+        "readers",
+        &Rule::allow("report-*", "bills", &[Action::Consume]),
+    )?;
     streams.enforce_rules(true)?;
     let reports = streams.act_as("report-daily");
     println!("may publish: {}", reports.producer("bills").is_ok());
     let mut replay = reports.replay("bills", None, ReplayOptions::default())?;
     while let Step::Message(replayed) = replay.step()? {
-        println!("bill {}: {:?}", replayed.message.offset, replayed.message.body());
+        println!(
+            "bill {}: {:?}",
+            replayed.message.offset,
+            replayed.message.body()
+        );
     }
     streams.enforce_rules(false)?;
 

@@ -364,23 +364,64 @@ fn what_is_published_is_consumed_by_groups_and_others() {
         dir,
         &[
             &["topic", "create", "db", "teas", "--partitions", "2"],
-            &["publish", "db", "teas", "sencha", "--key", "green", "--header", "origin=uji"],
+            &[
+                "publish",
+                "db",
+                "teas",
+                "sencha",
+                "--key",
+                "green",
+                "--header",
+                "origin=uji",
+            ],
             &["checkpoint", "db"],
         ],
     );
-    let lines = call_with(dir, &["publish", "db", "teas", "--partition", "0"], "assam\nkeemun\n");
-    assert_eq!((lines.code, lines.out.lines().count()), (0, 1), "{}", lines.err);
+    let lines = call_with(
+        dir,
+        &["publish", "db", "teas", "--partition", "0"],
+        "assam\nkeemun\n",
+    );
+    assert_eq!(
+        (lines.code, lines.out.lines().count()),
+        (0, 1),
+        "{}",
+        lines.err
+    );
     let listed = calls(dir, &[&["topic", "list", "db"]]);
-    assert!(listed.starts_with("teas: 2 partitions, 3 messages"), "{listed}");
-    let mut all: Vec<_> = calls(dir, &[&["consume", "db", "teas"]]).lines().map(str::to_owned).collect();
+    assert!(
+        listed.starts_with("teas: 2 partitions, 3 messages"),
+        "{listed}"
+    );
+    let mut all: Vec<_> = calls(dir, &[&["consume", "db", "teas"]])
+        .lines()
+        .map(str::to_owned)
+        .collect();
     all.sort();
     assert_eq!(all.len(), 3);
-    assert!(all.iter().any(|line| line.ends_with("\tgreen\tsencha")), "{all:?}");
-    let from = calls(dir, &[&["consume", "db", "teas", "--partition", "0", "--from", "latest"]]);
+    assert!(
+        all.iter().any(|line| line.ends_with("\tgreen\tsencha")),
+        "{all:?}"
+    );
+    let from = calls(
+        dir,
+        &[&[
+            "consume",
+            "db",
+            "teas",
+            "--partition",
+            "0",
+            "--from",
+            "latest",
+        ]],
+    );
     assert_eq!(from, "");
     let in_group = ["consume", "db", "teas", "--group", "cups", "--limit", "2"];
     assert_eq!(calls(dir, &[&in_group]).lines().count(), 2);
-    assert_eq!(calls(dir, &[&["groups", "db"]]), "cups: 2 partitions, lag 1\n");
+    assert_eq!(
+        calls(dir, &[&["groups", "db"]]),
+        "cups: 2 partitions, lag 1\n"
+    );
     assert_eq!(calls(dir, &[&in_group]).lines().count(), 1);
     let lag = calls(dir, &[&["lag", "db", "cups"]]);
     assert!(lag.lines().all(|line| line.ends_with("\t0")), "{lag}");
@@ -394,8 +435,15 @@ fn what_is_published_is_consumed_by_groups_and_others() {
     assert!(listed.starts_with("teas: 2 partitions, "), "{listed}");
     let unknown = call(dir, &["publish", "db", "pots", "x"]);
     assert_eq!(unknown.code, 2);
-    assert!(unknown.err.contains("there is no topic `pots`"), "{}", unknown.err);
-    let beyond = call(dir, &["consume", "db", "teas", "--partition", "0", "--from", "99"]);
+    assert!(
+        unknown.err.contains("there is no topic `pots`"),
+        "{}",
+        unknown.err
+    );
+    let beyond = call(
+        dir,
+        &["consume", "db", "teas", "--partition", "0", "--from", "99"],
+    );
     assert!(beyond.err.contains("out of range"), "{}", beyond.err);
     calls(dir, &[&["topic", "delete", "db", "teas"]]);
     assert_eq!(calls(dir, &[&["topic", "list", "db"]]), "");

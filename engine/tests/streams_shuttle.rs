@@ -186,10 +186,15 @@ fn upkeep_and_checkpoints_beside_a_producer_lose_nothing() {
         streams.create_topic("t", 1, settings).unwrap();
         let worker = streams.clone();
         let upkeep = thread::spawn(move || {
-            worker.maintain().unwrap();
-            worker.engine().checkpoint().unwrap();
-            worker.maintain().unwrap();
-            worker.engine().checkpoint().unwrap();
+            for _ in 0..2 {
+                worker.maintain().unwrap();
+            }
+        });
+        let engine = streams.engine().clone();
+        let checkpoints = thread::spawn(move || {
+            for _ in 0..2 {
+                engine.checkpoint().unwrap();
+            }
         });
         let mut producer = streams.producer("t").unwrap();
         let body = [7; 1500];
@@ -197,6 +202,7 @@ fn upkeep_and_checkpoints_beside_a_producer_lose_nothing() {
             producer.publish_to(0, &[NewMessage::new(&body)]).unwrap();
         }
         upkeep.join().unwrap();
+        checkpoints.join().unwrap();
         let again = open(&Scheduled(vfs.0.crash(0)), mode);
         let status = again.topic("t").unwrap().partitions[0];
         let mut consumer = again.consumer();

@@ -69,6 +69,7 @@ mod cursor;
 mod error;
 mod group;
 mod locks;
+mod membership;
 mod message;
 mod partition;
 mod points;

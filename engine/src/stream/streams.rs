@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::error::StreamError;
-use super::group::Groups;
 use super::locks::Locks;
+use super::membership::Groups;
 use super::partition::Partition;
 use super::record::{self, TopicRecord};
 use super::rules::{Action, Decided, Rule, Rules};
@@ -196,6 +196,18 @@ impl Streams {
             .check(self.principal.as_ref(), topic, action, &decided)
     }
 
+    /// An error unless this handle is the operator's.
+    pub(super) fn check_operator(&self) -> Result<(), StreamError> {
+        match &self.principal {
+            None => Ok(()),
+            Some(principal) => Err(StreamError::Denied {
+                principal: principal.to_string(),
+                action: Action::Admin,
+                topic: "*".into(),
+            }),
+        }
+    }
+
     /// Makes the topic `name`, with partitions from 0 on.
     ///
     /// # Errors
@@ -376,13 +388,7 @@ impl Streams {
         &self,
         change: impl FnOnce(&Keyspace) -> Result<(), CommitError>,
     ) -> Result<(), StreamError> {
-        if let Some(principal) = &self.principal {
-            return Err(StreamError::Denied {
-                principal: principal.to_string(),
-                action: Action::Admin,
-                topic: "*".into(),
-            });
-        }
+        self.check_operator()?;
         self.shared.sync.topics(|| {
             change(&self.shared.rule_space)?;
             self.load_rules()

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::StreamError;
-use super::group::{ATTEMPTS, GroupConsumer};
+use super::group::GroupConsumer;
+use super::membership::ATTEMPTS;
 use super::message::NewMessage;
 use super::partition::Partition;
 use super::producer::{Published, encode};

@@ -9,8 +9,10 @@
 //! The holder moves only once everything that it relies on is durable: otherwise a checkpoint could let
 //! go of messages of which the copies, or the trim, are lost in a crash.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 use super::cursor::{Cursor, Room, Stopped};
 use super::error::StreamError;
@@ -60,7 +62,7 @@ impl Streams {
     /// [`StreamError::Denied`]; [`StreamError::Commit`] or [`StreamError::Read`] where the log failed.
     /// What was done until then stays.
     pub fn maintain(&self) -> Result<Upkeep, StreamError> {
-        self.check("*", Action::Admin)?;
+        self.check_operator()?;
         let shared = &self.shared;
         shared.sync.upkeep(|| {
             let mut done = Upkeep::default();
@@ -279,7 +281,7 @@ impl Shared {
         };
         // All messages before `until` can be read from here on.
         self.engine.durable()?;
-        let mut last: HashMap<Vec<u8>, u64> = HashMap::new();
+        let mut last: HashMap<Vec<u8>, u64, FixedState> = HashMap::default();
         self.visit(topic, partition, start, until, |message| {
             if let Some(key) = message.key() {
                 if injected(Bug::CompactKeepsFirst) {

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::world::{buffered, open};
 use crate::stream::{
-    From, GroupOptions, Limits, NewMessage, OutOfRange, Settings, StreamError, Streams,
+    From, GroupConsumer, GroupOptions, Limits, NewMessage, OutOfRange, Settings, StreamError,
+    Streams,
 };
 use crate::vfs::Sim;
 use crate::wal::Mode;
@@ -62,6 +63,40 @@ impl Model {
         self.log(partition).0.push(body);
     }
 
+    /// Polls, and checks what there is.
+    fn poll(&mut self, member: &mut GroupConsumer, count: usize) {
+        let polled = member.poll(Limits::messages(count)).unwrap();
+        let mut seen = 0;
+        for polled in &polled {
+            for message in &polled.messages {
+                self.see(polled.partition, message.offset, message.body().unwrap());
+                seen += 1;
+            }
+        }
+        let left: u64 = member.lag().iter().map(|it| it.2).sum();
+        assert!(
+            seen == count || left == 0,
+            "{seen} of {count}, and {left} are left"
+        );
+    }
+
+    /// Reads from an offset on, where that is kept.
+    fn seek(&mut self, streams: &Streams, partition: u32, offset: u64) {
+        let mut consumer = streams.consumer().on_out_of_range(OutOfRange::Fail);
+        let sought = consumer.assign("t", partition, From::Offset(offset));
+        let (log, start) = self.log(partition);
+        if !(*start..=log.len() as u64).contains(&offset) {
+            assert!(matches!(sought, Err(StreamError::OutOfRange { .. })));
+            return;
+        }
+        sought.unwrap();
+        let polled = consumer.poll(Limits::messages(1)).unwrap();
+        let found = polled
+            .first()
+            .map(|polled| polled.messages[0].body().unwrap().to_vec());
+        assert_eq!(found.as_ref(), log.get(usize::try_from(offset).unwrap()));
+    }
+
     /// Checks a message that was polled, and moves on.
     fn see(&mut self, partition: u32, offset: u64, body: &[u8]) {
         let start = self.log(partition).1;
@@ -73,7 +108,7 @@ impl Model {
     }
 }
 
-fn join(streams: &Streams) -> crate::stream::GroupConsumer {
+fn join(streams: &Streams) -> GroupConsumer {
     streams
         .join("g", "m", &["t"], GroupOptions::default())
         .unwrap()
@@ -97,9 +132,9 @@ fn run(mode: Mode, calls: &[Call]) {
                 let mut producer = streams.producer("t").unwrap();
                 let published = producer.publish_to(*partition, &messages).unwrap();
                 assert_eq!(published.offset, first);
-                bodies
-                    .into_iter()
-                    .for_each(|body| model.publish(*partition, body));
+                for body in bodies {
+                    model.publish(*partition, body);
+                }
             }
             Call::Transact(one, other, fails) => {
                 let (first, second) = (body(0), body(1));
@@ -118,19 +153,7 @@ fn run(mode: Mode, calls: &[Call]) {
                 }
             }
             Call::Poll(count) => {
-                let polled = member.poll(Limits::messages(*count)).unwrap();
-                let mut seen = 0;
-                for polled in &polled {
-                    for message in &polled.messages {
-                        model.see(polled.partition, message.offset, message.body().unwrap());
-                        seen += 1;
-                    }
-                }
-                let left: u64 = member.lag().iter().map(|it| it.2).sum();
-                assert!(
-                    seen == *count || left == 0,
-                    "{seen} of {count}, and {left} are left"
-                );
+                model.poll(&mut member, *count);
             }
             Call::Commit => {
                 // The first poll is when a member learns what it reads.
@@ -161,20 +184,7 @@ fn run(mode: Mode, calls: &[Call]) {
                 }
             }
             Call::Seek(partition, offset) => {
-                let mut consumer = streams.consumer().on_out_of_range(OutOfRange::Fail);
-                let sought = consumer.assign("t", *partition, From::Offset(*offset));
-                let (log, start) = model.log(*partition);
-                let (log, start) = (log.clone(), *start);
-                if (start..=log.len() as u64).contains(offset) {
-                    sought.unwrap();
-                    let polled = consumer.poll(Limits::messages(1)).unwrap();
-                    let found = polled
-                        .first()
-                        .map(|polled| polled.messages[0].body().unwrap().to_vec());
-                    assert_eq!(found.as_ref(), log.get(usize::try_from(*offset).unwrap()));
-                } else {
-                    assert!(matches!(sought, Err(StreamError::OutOfRange { .. })));
-                }
+                model.seek(&streams, *partition, *offset);
             }
             Call::Maintain => drop(streams.maintain().unwrap()),
             Call::Checkpoint => drop(streams.engine().checkpoint().unwrap()),
