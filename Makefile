@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup gate test test-github timeline injected injected-all check deny explain report update-baseline bench \
-	bench-engine backends torture matrix tsan fuzz peers peers-engine peers-streams verify doctor speed scale determinism selftest parser-speed \
+	bench-engine backends torture matrix tsan fuzz peers peers-engine peers-streams verify doctor speed scale determinism unrelated selftest parser-speed \
 	report-speed pictures
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
@@ -122,6 +122,9 @@ scale: setup $(ICGATE) ## time and memory of `icgate compare` over 10,000 benchm
 
 determinism: setup $(ICGATE) ## check for equal counts of all metrics in other worlds: chroot, user, control group, path, jobs (RUNS=50)
 	@RUNS=$(RUNS) .ci/determinism $(ICGATE)
+
+unrelated: setup $(ICGATE) ## edits that no benchmark executes: over 1,000 rows, and no false alarm (half an hour)
+	@.ci/unrelated $(ICGATE) $(ARGS)
 
 selftest: setup $(ICGATE) ## test the gate on this machine, and write the README's table
 	$(ICGATE) selftest --injections ci/injections --write README.md

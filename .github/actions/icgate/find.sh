@@ -37,6 +37,28 @@ numbers_of() { # numbers_of COMMIT: what that commit's own run has measured
   fi
 }
 
+# Code of the pull request runs after the verdict, too, where a red one is proven, and could put other
+# numbers in the place of those that were judged. Whatever is younger than the last job is not read: the
+# numbers were there before it began.
+remove_younger_numbers() {
+  [[ ${ICGATE_RUN:-} =~ ^[0-9]+$ ]] && [ -n "${GH_TOKEN:-}" ] && command -v gh >/dev/null || return 0
+  local run=repos/$GITHUB_REPOSITORY/actions/runs/$ICGATE_RUN folder name
+  if ! LAST=$(gh api "$run/jobs?per_page=100" --jq '[.jobs[].started_at | strings] | max // ""'); then
+    echo "GitHub does not say when the run's jobs began"
+    return 0
+  fi
+  export LAST
+  [ -n "$LAST" ] || return 0
+  for folder in "$ICGATE_INPUT"/*/; do
+    name=$(basename "$folder")
+    if gh api "$run/artifacts?per_page=100" --jq '.artifacts[] | select(.created_at > $ENV.LAST) | .name' |
+      grep --fixed-strings --line-regexp --quiet -- "$name"; then
+      echo "icgate: the numbers of an artifact were replaced after they were judged, and are not read" >&2
+      rm -rf "$folder"
+    fi
+  done
+}
+
 case $ICGATE_COMMAND in
   judge)
     # One name for the same sources.
@@ -59,6 +81,7 @@ case $ICGATE_COMMAND in
     # The numbers name the commit that was measured; GitHub says whose child it is. icgate takes the run
     # of base only if it is of the commit by which it judges.
     shopt -s nullglob
+    remove_younger_numbers
     for run in "$ICGATE_INPUT"/*/run.json; do
       if [ ! -f "$run" ] || [ -L "$run" ]; then continue; fi
       commit=$(head --bytes=100000 "$run" | tr --delete '\n' |

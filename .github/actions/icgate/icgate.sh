@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source=common.sh
 . "$GITHUB_ACTION_PATH/common.sh"
 
-case $ICGATE_COMMAND in build | measure | verdict | publish) ;; *) fail "there is no command of that name" ;; esac
+case $ICGATE_COMMAND in build | measure | verdict | prove | publish) ;; *) fail "there is no command of that name" ;; esac
 case $ICGATE_FAIL_ON in any | error) ;; *) fail "fail-on is any or error" ;; esac
 
 # The executable that `judge` left, and no other: an artifact can be replaced, what a job says of itself
@@ -24,6 +24,7 @@ absolute() { realpath --canonicalize-missing "$1"; }
 output=$(absolute "$ICGATE_OUTPUT")
 executables=$(absolute "$ICGATE_EXECUTABLES")
 input=${ICGATE_INPUT:+$(absolute "$ICGATE_INPUT")}
+proof=${ICGATE_PROOF:+$(absolute "$ICGATE_PROOF")}
 # Words, split as a shell would without obeying anything in them.
 arguments=()
 if [ -n "$ICGATE_ARGUMENTS" ]; then
@@ -35,7 +36,7 @@ located=(--workspace "$ICGATE_WORKSPACE")
 cd "$ICGATE_SOURCE"
 compared=()
 case $ICGATE_COMMAND in
-  build | measure | verdict)
+  build | measure | verdict | prove)
     base=$(base_of . "$ICGATE_BASE")
     [ -z "$base" ] || compared=(--base "$base")
     ;;
@@ -57,7 +58,13 @@ case $ICGATE_COMMAND in
     "$icgate" merge --measured "$ICGATE_MEASURED" --fail-on "$ICGATE_FAIL_ON" "${located[@]}" \
       "${compared[@]}" --format github --output "$output" "$input" 2>&1 || code=$?
     ;;
+  prove)
+    # Builds what the checkout holds, as `build` does.
+    [ -z "$ICGATE_BASELINES" ] || arguments+=(--baselines "$ICGATE_BASELINES")
+    "$icgate" prove "${arguments[@]}" "${compared[@]}" --output "$output" "$input" || code=$?
+    ;;
   publish)
+    [ -z "$proof" ] || located+=(--proof "$proof")
     [ -z "$ICGATE_PLATFORM" ] || located+=(--platform "$ICGATE_PLATFORM")
     [ -z "$ICGATE_BASE_RUN" ] || located+=(--base-run "$ICGATE_BASE_RUN")
     "$icgate" publish "$input" "${located[@]}" --comment "$ICGATE_COMMENT" \

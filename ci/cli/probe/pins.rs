@@ -7,6 +7,7 @@
 //! | `sched_getaffinity` | one processor |
 //! | `sysconf` for processors and memory | one processor, 4 GiB, all of it free |
 //! | for a control group (`/proc/self/cgroup`, `/sys/fs/cgroup`) | there is none |
+//! | `clock_gettime`, `gettimeofday`, where policy has `clock = "counter"` | a microsecond more each time |
 //!
 //! Without this a hash map counts differently in each run, and `available_parallelism` differently
 //! in a container, on a desktop and on GitHub, though executable and environment are equal. One
@@ -167,4 +168,42 @@ pub unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: c_uint)
         }
         result as c_int
     }
+}
+
+/// How often the clock was read, where policy makes it a counter.
+#[cfg(icgate_clock)]
+static READINGS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// The next moment: a microsecond after the one before, from a day in 2001 on.
+#[cfg(icgate_clock)]
+fn next_moment() -> (c_long, c_long) {
+    const BEGIN: u64 = 1_000_000_000;
+    let read = READINGS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    ((BEGIN + read / 1_000_000) as c_long, (read % 1_000_000) as c_long)
+}
+
+/// Any clock: a counter of its readings.
+#[cfg(icgate_clock)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn clock_gettime(_clock: c_int, time: *mut c_long) -> c_int {
+    let (seconds, micros) = next_moment();
+    // SAFETY: the caller's time has seconds and nanoseconds.
+    unsafe {
+        time.write_volatile(seconds);
+        time.add(1).write_volatile(micros * 1_000);
+    }
+    0
+}
+
+/// The same in microseconds.
+#[cfg(icgate_clock)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gettimeofday(time: *mut c_long, _zone: *mut c_int) -> c_int {
+    let (seconds, micros) = next_moment();
+    // SAFETY: the caller's time has seconds and microseconds.
+    unsafe {
+        time.write_volatile(seconds);
+        time.add(1).write_volatile(micros);
+    }
+    0
 }

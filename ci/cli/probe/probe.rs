@@ -64,7 +64,11 @@ fn told() -> String {
     let random = RandomState::new().hash_one(0_u8);
     // SAFETY: it takes any number, and these are those of processors and of memory's pages.
     let (configured, pages) = unsafe { (sysconf(83), sysconf(85)) };
-    format!("processors {processors}, random {random:016x}, configured {configured}, memory {pages} pages")
+    // A clock that is a counter is a microsecond further whenever it is read; no other is, three times.
+    let readings: Vec<_> = (0..4).map(|_| std::time::Instant::now()).collect();
+    let is_counter = readings.windows(2).all(|it| (it[1] - it[0]).as_nanos() == 1_000);
+    let clock = if is_counter { ", clock a counter" } else { "" };
+    format!("processors {processors}, random {random:016x}, configured {configured}, memory {pages} pages{clock}")
 }
 
 fn main() {

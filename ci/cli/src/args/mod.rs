@@ -34,7 +34,7 @@ fn exit_codes() -> String {
     text.push_str("\nIf several apply, the most severe one counts: 3, then 4, 1 and 5.\n\n");
     text.push_str("Start with `icgate init`. Every day: `icgate check`, then `icgate explain ID`. To accept\n");
     text.push_str(
-        "what was measured: `icgate update`. build, measure, merge and publish are CI's.",
+        "what was measured: `icgate update`. build, measure, merge, prove and publish are CI's.",
     );
     text
 }
@@ -258,6 +258,11 @@ Each file of the folder injects a cost into the project's code:
         #[command(flatten)]
         explaining: Explaining,
     },
+    /// Prove the causes of a red run: build head without pieces of the change, and measure
+    #[command(after_help = "Example:\n  icgate check || icgate prove\n\n\
+        It writes proof.json beside the run; `icgate publish --proof` shows what it proves. It builds what \
+        is checked out, so CI runs it in a job without a token, after the verdict.")]
+    Prove(Proving),
     /// Find the commit that moved benchmarks
     #[command(
         after_help = "Example:\n  icgate bisect wal/append/b64 wal/range/n10 v1.0..HEAD\n\n\
@@ -354,4 +359,21 @@ pub(crate) struct Explaining {
     /// What to print
     #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
     pub(crate) format: TextOrJson,
+}
+
+/// What to prove, and for how long.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Proving {
+    #[command(flatten)]
+    pub(crate) project: Project,
+    #[command(flatten)]
+    pub(crate) against: Against,
+    /// The run.json of every shard, or the folder with the shards' folders [default: the last run]
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<Utf8PathBuf>,
+    /// For how many seconds something may still be built [default: the policy's `[proof] minutes`]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) budget: Option<u64>,
+    #[command(flatten)]
+    pub(crate) output: OutputDirectory,
 }

@@ -20,6 +20,9 @@ pub(crate) struct Publishing {
     /// A run of base that base's own job has kept: it is believed before the one that came with the numbers
     #[arg(long, value_name = "RUN")]
     pub(crate) base_run: Option<Utf8PathBuf>,
+    /// What `icgate prove` has left in this folder: a label on causes, and believed for nothing else
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) proof: Option<Utf8PathBuf>,
     /// Keep one issue about counts of this checkout that moved by themselves, and no comment
     #[arg(long)]
     pub(crate) drift: bool,

@@ -18,6 +18,7 @@ use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use cargo_metadata::{Artifact, CompilerMessage, Message, Metadata, MetadataCommand, TargetKind};
+use icgate_core::model::crates::Crate;
 use object::Object as _;
 
 use crate::args::{Measuring, OutputDirectory, Project as Selection};
@@ -37,7 +38,7 @@ const CARGO_PREFIX: &str = "/cargo";
 /// Sets these builds apart from all others, since cargo does not know of the wrapper: an executable
 /// that was built without it, or with an older one, must not be taken for fresh. To be counted up
 /// when the wrapper changes.
-const BUILD_MARK: &str = "--cfg=icgate_build_4";
+const BUILD_MARK: &str = "--cfg=icgate_build_5";
 
 /// What every build is told beyond the project's own profile.
 const PROFILE: [&str; 4] = [
@@ -74,6 +75,8 @@ pub(crate) struct Build {
     pub(crate) linkage: Linkage,
     /// Where build scripts have put libraries: cargo lets benches load shared ones from there.
     pub(crate) libraries: Vec<PathBuf>,
+    /// What all of it was compiled from, in order.
+    pub(crate) crates: Vec<Crate>,
 }
 
 /// How a call of cargo ended.
@@ -252,6 +255,11 @@ impl Project {
         else {
             return Ok(None);
         };
+        let files = artifacts.iter().flat_map(|it| &it.filenames);
+        let noted = files.filter_map(|it| rustc_wrapper::noted_crate(it.as_std_path()));
+        let mut crates: Vec<Crate> = noted.collect();
+        crates.sort();
+        crates.dedup();
         let executables = bench_executables(targets, artifacts);
         let (executables, shared) = keep_harness_benches(executables)?;
         // The linker takes a shared library into a static executable, which then crashes.
@@ -260,6 +268,7 @@ impl Project {
             executables,
             linkage,
             libraries,
+            crates,
         }))
     }
 

@@ -25,6 +25,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use icgate_core::model::crates::Crate;
+
 use super::layout::LinkCommand;
 use crate::environment::PINS_PLACEHOLDER;
 use crate::io::output;
@@ -38,6 +40,8 @@ const ROOT: &str = "ICGATE_WORKSPACE_ROOT";
 const PINS: &str = "ICGATE_PINS";
 /// Where it is noted how executables are linked, for linking them once more.
 const LINKS: &str = "ICGATE_LINKS";
+/// How the file ends in which it is noted what a crate is compiled from.
+const CRATE_NOTE: &str = ".icgate";
 /// The wrapper that the user has set, which is called in its turn.
 const INNER: &str = "ICGATE_INNER_WRAPPER";
 
@@ -81,6 +85,7 @@ pub(crate) fn main() -> ExitCode {
         }
     }
     note(&command);
+    note_crate(&command);
     let error = command.exec();
     output::complain(format_args!(
         "icgate: cannot start {}: {error}",
@@ -99,6 +104,62 @@ fn note(command: &Command) {
     {
         let _ = std::fs::write(file, text);
     }
+}
+
+/// Notes what is compiled and how, beside the result: whoever keeps that keeps the note. What cannot be
+/// noted is not known, and nothing is told by it.
+fn note_crate(command: &Command) {
+    let arguments: Option<Vec<String>> = command
+        .get_args()
+        .map(|it| it.to_str().map(str::to_owned))
+        .collect();
+    let (Some(arguments), Ok(name)) = (arguments, std::env::var("CARGO_PKG_NAME")) else {
+        return;
+    };
+    let value = |option: &str| {
+        let at = arguments.iter().position(|it| it == option)?;
+        arguments.get(at + 1)
+    };
+    let extra = arguments
+        .iter()
+        .find_map(|it| it.strip_prefix("extra-filename="))
+        .unwrap_or("");
+    let (Some(directory), Some(crate_name)) = (value("--out-dir"), value("--crate-name")) else {
+        return;
+    };
+    // Cargo lets the compiler run in the workspace for its packages alone.
+    let is_own = std::env::var_os(ROOT).is_some_and(|root| {
+        let (here, root) = (
+            std::env::current_dir().ok(),
+            Path::new(&root).canonicalize().ok(),
+        );
+        here.is_some() && here == root
+    });
+    let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
+    let version = if is_own { "" } else { &version };
+    let arguments: Vec<String> = arguments
+        .iter()
+        .filter(|it| !it.starts_with(PINS_PLACEHOLDER))
+        .cloned()
+        .collect();
+    if let Some(found) = Crate::of_arguments(&name, version, &arguments)
+        && let Ok(text) = serde_json::to_string(&found)
+    {
+        let file = Path::new(directory).join(format!("{crate_name}{extra}{CRATE_NOTE}"));
+        let _ = std::fs::write(file, text);
+    }
+}
+
+/// What was noted of the crate that a file of cargo's was compiled from.
+pub(crate) fn noted_crate(artifact: &Path) -> Option<Crate> {
+    let stem = artifact.file_stem()?.to_str()?;
+    let is_library = artifact.extension().is_some();
+    let stem = stem
+        .strip_prefix("lib")
+        .filter(|_| is_library)
+        .unwrap_or(stem);
+    let note = artifact.with_file_name(format!("{stem}{CRATE_NOTE}"));
+    serde_json::from_str(&std::fs::read_to_string(note).ok()?).ok()
 }
 
 /// A word of the compiler's command, with the object file of the pins in its placeholder's place.
@@ -244,6 +305,25 @@ mod tests {
         assert_eq!(with_pins(placeholder.clone(), None), placeholder);
         let other = OsString::from("-Clink-arg=-lm");
         assert_eq!(with_pins(other.clone(), Some(object)), other);
+    }
+
+    #[test]
+    fn note_of_a_crate_is_found_by_its_library_and_its_executable() {
+        let directory = tempfile::tempdir().unwrap();
+        let noted = Crate {
+            name: "memchr".to_owned(),
+            version: "2.8.0".to_owned(),
+            features: Vec::new(),
+            flags: vec!["-C opt-level=3".to_owned()],
+        };
+        let text = serde_json::to_string(&noted).unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("memchr-1a2b.icgate"), &text).unwrap();
+        std::fs::write(path("library-1a2b.icgate"), &text).unwrap();
+        for file in ["libmemchr-1a2b.rlib", "memchr-1a2b", "library-1a2b"] {
+            assert_eq!(noted_crate(&path(file)).as_ref(), Some(&noted), "{file}");
+        }
+        assert_eq!(noted_crate(&path("libother-1a2b.rlib")), None);
     }
 
     #[test]

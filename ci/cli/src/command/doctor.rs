@@ -14,6 +14,7 @@ use crate::environment::{
 use crate::error::{CliError, fix};
 use crate::harness;
 use crate::io::{output, store};
+use crate::measure::machine_reads;
 use crate::process;
 
 /// A thing that measuring needs: what was found, or what to do.
@@ -110,10 +111,32 @@ pub(crate) fn doctor(selection: &Selection) -> Result<u8, CliError> {
             output::say(format_args!("  {name:<16} {value}"));
         }
     }
+    if let Ok(project) = &project {
+        say_machine_reads(&project.output());
+    }
     if lacking.is_empty() {
         Ok(0)
     } else {
         Err(CliError::Doctor(lacking.join(", ")))
+    }
+}
+
+/// What benchmarks read of the machine, as far as any was traced.
+fn say_machine_reads(directory: &Path) {
+    let Some(reads) = machine_reads::known(directory) else {
+        output::say("\nwhat benchmarks read of the machine is not known yet: icgate verify");
+        return;
+    };
+    let reading = reads.values().filter(|it| !it.is_empty()).count();
+    let of = reads.len();
+    output::say(format_args!(
+        "\n{reading} of {of} benchmarks that were traced read something of the machine"
+    ));
+    for (id, asked) in reads.iter().filter(|(_, it)| !it.is_empty()) {
+        output::say(format_args!(
+            "  {id}  reads {} of the machine",
+            asked.join(", ")
+        ));
     }
 }
 

@@ -137,6 +137,7 @@ fn run(command: &Command) -> Result<u8, CliError> {
             against,
             explaining,
         } => explain::explain(project, against, explaining),
+        Command::Prove(proving) => prove::prove_run(proving),
         Command::Bisect { project, asked } => bisect::bisect(project, asked),
         Command::Doctor { project } => doctor::doctor(project),
         Command::Migrate { project } => migrate::migrate(project),

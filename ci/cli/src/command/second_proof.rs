@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! red, and the diff cannot reach it            ─┐
-//! red, and the diff touches nothing of any red ─┴─→ base, measured here ─→ as dear?  stale on base: pass
+//! red, and the diff touches nothing of any red ─┤
+//! red by a setting, and code is changed as well ─┴─→ base, measured here ─→ as dear?  stale on base: pass
 //!                                                                         └ cheaper?  regressed, proven
 //! ```
 //!
@@ -12,6 +13,7 @@
 
 use std::collections::BTreeSet;
 
+use icgate_core::attribute::Origin;
 use icgate_core::attribute::reach::Reach;
 use icgate_core::judge::{BaselineState, Verdict};
 use icgate_core::model::bench_id::BenchId;
@@ -28,7 +30,13 @@ pub(super) fn needed(report: &Report) -> BTreeSet<BenchId> {
     // A line that the diff changes and that explains the cost will do as well.
     let has_line = |row: &Row| row.culprits.iter().any(|it| it.in_diff);
     let is_touched = red().any(|it| it.reach == Some(Reach::Touched) || has_line(it));
+    // A setting was changed, and code that is executed: what reached the compiler tells which of them it is.
+    let is_setting = |row: &Row| {
+        let origin = row.culprits.first().map(|it| it.origin);
+        matches!(origin, Some(Origin::Build | Origin::Dependency))
+    };
     let is_doubtful = |row: &&Row| match row.reach {
+        Some(Reach::Touched) if is_setting(row) => true,
         Some(Reach::Unreachable) => true,
         Some(Reach::Reachable) => !is_touched,
         Some(Reach::Touched) | None => false,
@@ -94,6 +102,15 @@ mod tests {
         // What touches one of them may well have moved the others.
         assert_eq!(asked(&[Some(Reachable), Some(Touched)]), [""; 0]);
         assert_eq!(asked(&[None, None]), [""; 0]);
+    }
+
+    #[test]
+    fn base_is_asked_where_setting_and_code_were_both_changed() {
+        let mut report = with_reach(&[Some(Reach::Touched), Some(Reach::Touched)]);
+        assert_eq!(needed(&report).len(), 0);
+        report.rows[0].culprits = regressed(1).rows[0].culprits.clone();
+        report.rows[0].culprits[0].origin = Origin::Build;
+        assert_eq!(needed(&report).len(), 1);
     }
 
     #[test]

@@ -12,7 +12,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use icgate_core::model::policy::Switches;
+use icgate_core::model::policy::{Clock, Switches};
 
 use super::toolchain::Toolchain;
 use crate::error::EnvironmentError;
@@ -60,7 +60,11 @@ pub(crate) fn build_pins(
     {
         return Ok(None);
     }
-    let made_of = format!("{SOURCE}\0{}\0{}", toolchain.rustc, toolchain.target);
+    let mut made_of = format!("{SOURCE}\0{}\0{}", toolchain.rustc, toolchain.target);
+    let is_counter = switches.clock == Clock::Counter;
+    if is_counter {
+        made_of.push_str("\0clock");
+    }
     let digest = blake3::hash(made_of.as_bytes()).to_hex()[..16].to_owned();
     let failed = |what: String| EnvironmentError::ProbeBuild { what };
     let directory = cache.join(format!("pins-{digest}"));
@@ -81,6 +85,10 @@ pub(crate) fn build_pins(
             "-Ccodegen-units=1",
             "-Cpanic=abort",
         ]);
+        command.args(["--check-cfg", "cfg(icgate_clock)"]);
+        if is_counter {
+            command.args(["--cfg", "icgate_clock"]);
+        }
         command.arg(format!("--target={}", toolchain.target));
         command.arg("-o").arg(&unfinished).arg(&source);
         let output = process::output(&mut command).map_err(|error| failed(error.to_string()))?;

@@ -22,6 +22,9 @@ pub(crate) const RUN_FILE: &str = "run.json";
 /// The file beside it: base's own code, measured in the same measurement environment.
 pub(crate) const BASE_FILE: &str = "base.json";
 
+/// The file of what was proven of it.
+pub(crate) const PROOF_FILE: &str = "proof.json";
+
 /// Writes `run.json`.
 pub(crate) fn write_run(directory: &Path, run: &Run) -> Result<(), StoreError> {
     store::write(&directory.join(RUN_FILE), &run.to_json()).map(drop)
@@ -33,12 +36,18 @@ pub(crate) fn write_base(directory: &Path, base: Option<&Run>) -> Result<(), Sto
     let path = directory.join(BASE_FILE);
     match base {
         Some(base) => store::write(&path, &base.to_json()).map(drop),
-        None => match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(StoreError::Write { path, source })
-            }
-            _ => Ok(()),
-        },
+        None => remove(&path),
+    }
+}
+
+/// Removes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(StoreError::Write {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -53,16 +62,17 @@ pub(crate) fn write_report(directory: &Path, report: &Report) -> Result<(), Stor
 
 /// Removes what an earlier run has left: should this one fail, nobody may take that for its own.
 pub(crate) fn remove_earlier(directory: &Path) -> Result<(), StoreError> {
-    for file in [RUN_FILE, BASE_FILE, "report.json", "report.md", PAGE] {
-        let path = directory.join(file);
-        match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StoreError::Write { path, source });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+    let files = [
+        RUN_FILE,
+        BASE_FILE,
+        PROOF_FILE,
+        "report.json",
+        "report.md",
+        PAGE,
+    ];
+    files
+        .iter()
+        .try_for_each(|file| remove(&directory.join(file)))
 }
 
 /// Writes the report and its page, and prints it.

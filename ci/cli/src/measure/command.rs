@@ -19,6 +19,8 @@ pub(crate) struct Disturbance {
     argument: usize,
     /// Bytes by which code is further on in the executable.
     pub(super) code: u64,
+    /// Whether it runs on one processor alone, ever another, and in a control group namespace of its own.
+    pub(super) machine: Option<usize>,
 }
 
 impl Disturbance {
@@ -28,13 +30,17 @@ impl Disturbance {
         path: 0,
         argument: 0,
         code: 0,
+        machine: None,
     };
-    /// A larger environment, a longer path and a fuller heap, of sizes that no alignment divides.
+    /// A larger environment, a longer path and a fuller heap, of sizes that no alignment divides; and
+    /// another processor and control group. (What is drawn at random is another each time by itself, unless
+    /// it is pinned.)
     pub(crate) const USUAL: Self = Self {
         env_vars: 3_001,
         path: 29,
         argument: 1_777,
         code: 0,
+        machine: Some(1),
     };
 
     /// Another measurement environment for each round: first the ordinary one, then the usual disturbance, then
@@ -50,6 +56,7 @@ impl Disturbance {
                 path: 2 + round * 13 % 61,
                 argument: 1 + round * 599 % 4_001,
                 code: 0,
+                machine: Some(round),
             },
         }
     }

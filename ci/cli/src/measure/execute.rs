@@ -25,6 +25,7 @@ use crate::error::{CliError, MeasureError};
 use crate::measure::command::{Disturbance, ExecOptions, command};
 use crate::measure::heap_tools;
 use crate::measure::inline_stacks::{Executable, ExecutableStacks};
+use crate::measure::other_machine;
 use crate::measure::progress::Progress;
 use crate::measure::record::Planned;
 use crate::{paths, process};
@@ -53,9 +54,13 @@ pub(crate) fn execute(
     let next = AtomicUsize::new(0);
     let results = Mutex::new((Vec::new(), Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..how.jobs.get().min(commands.len()) {
-            scope.spawn(|| {
-                let mut resolver = Resolver::new(&executables);
+        for worker in 0..how.jobs.get().min(commands.len()) {
+            let (next, results, executables, outputs) = (&next, &results, &executables, &outputs);
+            scope.spawn(move || {
+                if let Some(round) = disturbance.machine {
+                    other_machine::enter(round + worker);
+                }
+                let mut resolver = Resolver::new(executables);
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(planned) = commands.get(number) else {

@@ -13,8 +13,9 @@ mod command;
 mod execute;
 mod heap_tools;
 mod inline_stacks;
-mod machine_reads;
+pub(crate) mod machine_reads;
 mod moved_code;
+mod other_machine;
 mod part;
 mod progress;
 mod recall;
@@ -30,6 +31,7 @@ use std::path::Path;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use icgate_core::model::baseline::{Accepted, Baselines};
 use icgate_core::model::bench_id::BenchId;
+use icgate_core::model::crates::Crate;
 use icgate_core::model::run::{Failed, Part, RUN_FORMAT, Run};
 use icgate_core::model::shard::Shard;
 
@@ -80,6 +82,8 @@ pub(crate) struct Session<'a> {
     /// Whether Valgrind's output is kept for a replay.
     keep: bool,
     executables: Vec<BenchExecutable>,
+    /// What they were compiled from.
+    crates: Vec<Crate>,
     /// The commit that was built, if the tree was one.
     commit: Option<String>,
     /// Where measurements are kept, unless nothing is to be.
@@ -93,6 +97,7 @@ struct Prepared {
     directory: EnvironmentDirectory,
     probed: Probe,
     executables: Vec<BenchExecutable>,
+    crates: Vec<Crate>,
     /// What the build was told.
     build: String,
     /// Whether these are all benches of the project.
@@ -161,6 +166,7 @@ impl<'a> Session<'a> {
             build: project.build_description(probed.linkage),
             probed,
             executables: built.executables,
+            crates: built.crates,
             whole: project.is_whole(),
             commit,
             warnings,
@@ -190,6 +196,7 @@ impl<'a> Session<'a> {
             probed,
             executables: stored.executables(project.root(), &directory)?,
             directory,
+            crates: stored.crates().to_vec(),
             build: stored.build().to_owned(),
             whole: stored.is_whole(),
             commit,
@@ -212,6 +219,7 @@ impl<'a> Session<'a> {
             directory,
             probed,
             executables,
+            crates,
             build,
             whole,
             commit,
@@ -257,6 +265,7 @@ impl<'a> Session<'a> {
             jobs,
             keep: false,
             executables,
+            crates,
             commit,
             cache: project.cache(measuring).map(Cache::new),
             warnings,
@@ -360,6 +369,13 @@ impl<'a> Session<'a> {
                 reads.insert(planned.id.clone(), asked);
             }
         }
+        // For `doctor`, which measures nothing. It is a hint: that it cannot be kept fails nothing.
+        let traced = self
+            .plan
+            .iter()
+            .filter(|it| select(&it.id))
+            .map(|it| &it.id);
+        let _ = machine_reads::keep(&self.project.output(), traced, &reads);
         Ok(reads)
     }
 
@@ -418,6 +434,7 @@ impl<'a> Session<'a> {
         let commit = clean_commit(self.project).filter(|it| Some(it) == self.commit.as_ref());
         let run = Run {
             format: RUN_FORMAT,
+            crates: self.crates.clone(),
             commit,
             complete: commands.len() == self.plan.len() && self.completes(&failures),
             part: self.part.clone(),

@@ -15,6 +15,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use camino::Utf8PathBuf;
+use icgate_core::model::crates::{CRATES_MAX, Crate};
 use serde::{Deserialize, Serialize};
 
 use crate::cargo::{BenchExecutable, BenchTarget, Project};
@@ -66,6 +67,9 @@ struct Manifest {
     libc: Option<CLibrary>,
     /// What the build was told.
     build: String,
+    /// What they were compiled from.
+    #[serde(default)]
+    crates: Vec<Crate>,
     benches: Vec<StoredBench>,
 }
 
@@ -150,6 +154,7 @@ pub(crate) fn build(
         pinned: pins.is_some(),
         libc: toolchain.static_libc.clone(),
         build: project.build_description(built.linkage),
+        crates: built.crates,
         benches,
     };
     let text =
@@ -206,6 +211,11 @@ impl StoredExecutables {
     /// What the build was told.
     pub(crate) fn build(&self) -> &str {
         &self.manifest.build
+    }
+
+    /// What they were compiled from.
+    pub(crate) fn crates(&self) -> &[Crate] {
+        &self.manifest.crates
     }
 
     /// The compiler that built them, as the builder says.
@@ -312,7 +322,14 @@ impl Manifest {
         }
         let libc = self.libc.iter().flat_map(CLibrary::texts);
         let texts = [&*self.rustc, &*self.target, &*self.build].into_iter();
-        let texts = texts.chain(self.commit.as_deref()).chain(libc);
+        let words = self.crates.iter().flat_map(|it| {
+            let own = [&it.name, &it.version].into_iter();
+            own.chain(&it.features).chain(&it.flags).map(String::as_str)
+        });
+        if self.crates.len() > CRATES_MAX || !self.crates.is_sorted() {
+            return Err("its crates are too many, or out of order".to_owned());
+        }
+        let texts = texts.chain(self.commit.as_deref()).chain(libc).chain(words);
         for text in texts {
             if text.len() > TEXT_MAX || text.contains(char::is_control) {
                 return Err("a text is too long, or holds control characters".to_owned());
@@ -364,7 +381,7 @@ mod tests {
     fn manifest() -> serde_json::Value {
         serde_json::json!({
             "format": 1, "commit": null, "whole": true, "rustc": "1", "target": "x86_64-unknown-linux-gnu",
-            "linkage": "static", "pinned": true, "libc": null, "build": "b",
+            "linkage": "static", "pinned": true, "libc": null, "build": "b", "crates": [],
             "benches": [{"suite": "a", "package": "p", "directory": "crates/p", "file": "a-0123"}],
         })
     }
@@ -388,6 +405,14 @@ mod tests {
             ("/rustc", serde_json::json!(long)),
             ("/build", serde_json::json!("a\u{1b}[31m")),
             ("/commit", serde_json::json!("a\nb")),
+            (
+                "/crates",
+                serde_json::json!([{"name": "a\nb", "version": "", "features": [], "flags": []}]),
+            ),
+            (
+                "/crates",
+                serde_json::json!([{"name": "a", "version": "", "features": [], "flags": [long]}]),
+            ),
             ("/benches/0/suite", serde_json::json!("../../tmp/x")),
             ("/benches/0/suite", serde_json::json!("")),
             ("/benches/0/file", serde_json::json!("../probe")),

@@ -12,6 +12,7 @@ use globset::escape;
 use icgate_core::model::baseline::Baselines;
 use icgate_core::model::bench_id::BenchId;
 use icgate_core::model::metric::Metrics;
+use icgate_core::model::run::Run;
 
 use crate::args::{Measuring, Project as Selection};
 use crate::cargo::Project;
@@ -75,6 +76,12 @@ impl<'a> Trials<'a> {
 
     /// Builds and measures what the worktree holds now.
     pub(crate) fn measure(&self) -> Result<BTreeMap<BenchId, Metrics>, CliError> {
+        let benchmarks = self.run()?.benchmarks.into_iter();
+        Ok(benchmarks.map(|it| (it.id, it.metrics)).collect())
+    }
+
+    /// The same with all that was measured, and where.
+    pub(crate) fn run(&self) -> Result<Run, CliError> {
         let project = base_run::in_worktree(
             self.project,
             &self.selection,
@@ -86,7 +93,6 @@ impl<'a> Trials<'a> {
         if let Some(failure) = measured.failures.into_iter().next() {
             return Err(failure.error.into());
         }
-        let benchmarks = measured.run.benchmarks.into_iter();
-        Ok(benchmarks.map(|it| (it.id, it.metrics)).collect())
+        Ok(measured.run)
     }
 }

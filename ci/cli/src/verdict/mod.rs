@@ -11,6 +11,8 @@ use icgate_core::compare::coverage::{self, CoverageError};
 use icgate_core::judge::judge;
 use icgate_core::model::baseline::Baselines;
 use icgate_core::model::policy::Policy;
+#[cfg(feature = "github")]
+use icgate_core::model::proof::Proofs;
 use icgate_core::model::run::{Measurement, Run};
 use icgate_core::render::html;
 use icgate_core::report::detail::{self, details};
@@ -233,12 +235,16 @@ impl JudgeContext {
             comparison = comparison.with_base_run(run, base);
         }
         let judgements = judge(&comparison, &self.policy);
+        let compiled = self.base_run.as_ref().map(|base| {
+            // A setting that changed no call of the compiler is at fault for nothing.
+            self.changed.compiled_from(&base.crates, &run.crates)
+        });
         let mut report = report(
             run,
             &comparison,
             &judgements,
             &self.policy,
-            &self.changed,
+            compiled.as_ref().unwrap_or(&self.changed),
             &self.found,
         );
         report.prefix.clone_from(&self.prefix);
@@ -255,6 +261,12 @@ impl JudgeContext {
             report.warn(warning.clone());
         }
         report
+    }
+
+    /// Puts what was proven elsewhere beside the causes of a report.
+    #[cfg(feature = "github")]
+    pub(crate) fn attach_proofs(&self, report: &mut Report, proofs: &Proofs) {
+        report.attach_proofs(proofs, &self.changed);
     }
 
     /// The report as a page, with what base's own run adds to it, if there is one.

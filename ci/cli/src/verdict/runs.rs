@@ -10,10 +10,14 @@ use std::path::{Path, PathBuf};
 use camino::Utf8PathBuf;
 use icgate_core::compare::base_run::base_run;
 use icgate_core::compare::merge::{MergeError, merge};
+#[cfg(feature = "github")]
+use icgate_core::model::proof::Proofs;
 use icgate_core::model::run::{CiRun, Run};
 use icgate_core::publish::artifact::{self, BYTES_MAX};
 
 use crate::error::{CliError, StoreError, fix};
+#[cfg(feature = "github")]
+use crate::io::output::PROOF_FILE;
 use crate::io::output::{BASE_FILE, RUN_FILE};
 use crate::io::store;
 
@@ -90,6 +94,28 @@ pub(crate) fn read_runs(given: &[Utf8PathBuf], ci: Option<CiRun>) -> Result<Load
             })
         }
     }
+}
+
+/// What lies in a folder as the proof of a run; nothing if there is none. Whoever wrote it may be anybody:
+/// it is a plain file, capped before it is read.
+#[cfg(feature = "github")]
+pub(crate) fn read_proofs(directory: &Path) -> Result<Option<Proofs>, String> {
+    let is_file = |path: &PathBuf| is_plain(path, std::fs::FileType::is_file);
+    // An artifact's own folder may be around it.
+    let folders = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let folders = folders.map(|it| it.path());
+    let folders = folders.filter(|it| is_plain(it, std::fs::FileType::is_dir));
+    let mut paths: Vec<PathBuf> = folders
+        .take(FILES_MAX)
+        .map(|it| it.join(PROOF_FILE))
+        .collect();
+    paths.sort();
+    let own = directory.join(PROOF_FILE);
+    let Some(path) = [own].into_iter().chain(paths).find(is_file) else {
+        return Ok(None);
+    };
+    let bytes = read_file(&path, BYTES_MAX).map_err(|_| "it cannot be read".to_owned())?;
+    artifact::read_proofs(&bytes).map(Some)
 }
 
 /// Base's own run beside runs of one's own.

@@ -8,6 +8,7 @@ use std::path::Path;
 use globset::Glob;
 use icgate_core::attribute::diff::ChangedLines;
 use icgate_core::model::injection::{Edit, Injection};
+use icgate_core::model::proof::Proofs;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -96,6 +97,19 @@ pub(crate) struct Finding {
     rows: Vec<Said>,
     /// What the headline says, for each cause that has to be named.
     headline: Vec<Said>,
+    /// What was proven of the first cause, where that was asked for.
+    proof: Option<Proven>,
+}
+
+/// What was proven of the first cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proven {
+    /// Without its piece, at least half of the change is gone.
+    Yes,
+    /// Without it, more than half stays.
+    No,
+    /// It lies in no piece that was tried.
+    Unknown,
 }
 
 /// What was said of one benchmark, or in the headline.
@@ -152,13 +166,14 @@ impl Case {
     }
 
     /// Injects it, and reads what icgate says. What cannot be injected or read is a finding too.
-    pub(crate) fn judge(&self, checkout: &Checkout) -> Finding {
-        let found = checkout.drifted(&self.drift, || self.checked(checkout));
+    pub(crate) fn judge(&self, checkout: &Checkout, is_proven: bool) -> Finding {
+        let found = checkout.drifted(&self.drift, || self.checked(checkout, is_proven));
         found.unwrap_or_else(|error| Finding {
             name: self.name.clone(),
             wrong: vec![error.to_string()],
             rows: Vec::new(),
             headline: self.causes().map(|_| Said::nothing()).collect(),
+            proof: None,
         })
     }
 
@@ -166,14 +181,14 @@ impl Case {
         self.expect.cause.iter().chain(&self.expect.causes)
     }
 
-    fn checked(&self, checkout: &Checkout) -> Result<Finding, Failure> {
+    fn checked(&self, checkout: &Checkout, is_proven: bool) -> Result<Finding, Failure> {
         let suites: std::collections::BTreeSet<_> = self
             .expect
             .measured
             .iter()
             .filter_map(|pattern| pattern.split('/').next())
             .collect();
-        let (report, injected, said) = checkout.with(&self.edits, || {
+        let (report, injected, said, proof) = checkout.with(&self.edits, || {
             let mut arguments: Vec<String> = ["check", "--format", "json", "--base", "HEAD"]
                 .map(String::from)
                 .into();
@@ -193,9 +208,16 @@ impl Case {
                 texts.insert(edit.file.clone(), checkout.read(&edit.file)?);
             }
             let lines = ChangedLines::from_unified_diff(&checkout.diff()?);
-            Ok((report, Injected { lines, texts }, text(&answer.stderr)))
+            let is_red = report["outcome"] == "regressed";
+            let proof = match is_proven && is_red {
+                true => Some(proven(&report, &checkout.proofs()?, &lines)),
+                false => None,
+            };
+            let injected = Injected { lines, texts };
+            Ok((report, injected, text(&answer.stderr), proof))
         })?;
         let mut finding = self.read(&report, &injected)?;
+        finding.proof = proof;
         if let Some(expected) = self.expect.measured_again {
             let judged = report["rows"].as_array().map_or(0, Vec::len);
             let measured = judged - recalled(&said).min(judged);
@@ -213,6 +235,7 @@ impl Case {
             wrong: Vec::new(),
             rows: Vec::new(),
             headline: Vec::new(),
+            proof: None,
         };
         let mut expected = Vec::new();
         for pattern in &self.expect.benchmarks {
@@ -271,6 +294,31 @@ impl Case {
         }
         Ok(finding)
     }
+}
+
+/// What the proofs of a run say of its first cause.
+fn proven(report: &Value, proofs: &Proofs, changed: &ChangedLines) -> Proven {
+    let cause = &report["causes"][0];
+    let at = |file: &str, line: u32| changed.hunk(file, line).map(|hunk| (file.to_owned(), hunk));
+    let line = cause["line"].as_u64().and_then(|it| u32::try_from(it).ok());
+    let Some(cause) = line.and_then(|line| at(&word(&cause["file"]), line)) else {
+        return Proven::Unknown;
+    };
+    let mut found = Proven::Unknown;
+    for proof in &proofs.proofs {
+        let change = i128::from(proof.head) - i128::from(proof.base);
+        let of_cause = proof.tried.iter().find(|it| {
+            let mut places = it.places.iter();
+            places.any(|place| at(&place.file, place.line).as_ref() == Some(&cause))
+        });
+        let Some(tried) = of_cause else { continue };
+        let adds = i128::from(proof.head) - i128::from(tried.without);
+        if adds.signum() != change.signum() || adds.abs() * 2 < change.abs() {
+            return Proven::No;
+        }
+        found = Proven::Yes;
+    }
+    found
 }
 
 /// How many benchmarks were not measured again, by what icgate prints.
@@ -381,6 +429,11 @@ impl Finding {
         !self.headline.is_empty() || !self.rows.is_empty()
     }
 
+    /// What was proven of its first cause.
+    pub(crate) const fn proof(&self) -> Option<Proven> {
+        self.proof
+    }
+
     /// Whether its headline has to name it.
     pub(crate) const fn has_headline(&self) -> bool {
         !self.headline.is_empty()
@@ -419,6 +472,12 @@ impl fmt::Display for Finding {
                 count(|it| it.kind_right),
                 count(|it| it.reach_right),
             )?;
+        }
+        match self.proof {
+            Some(Proven::Yes) => write!(f, "   proven")?,
+            Some(Proven::No) => write!(f, "   proven not")?,
+            Some(Proven::Unknown) => write!(f, "   not tried")?,
+            None => {}
         }
         for wrong in &self.wrong {
             write!(f, "\n    {wrong}")?;

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use crate::Failure;
 use crate::case::Case;
 use icgate_core::model::injection::Edit;
+use icgate_core::model::proof::Proofs;
 
 pub(crate) struct Checkout {
     root: PathBuf,
@@ -154,8 +155,19 @@ impl Checkout {
         git(&self.root, &["diff", "--unified=0", "HEAD"])
     }
 
+    /// What can be proven of the run that was measured last.
+    pub(crate) fn proofs(&self) -> Result<Proofs, Failure> {
+        let arguments = ["prove", "--base", "HEAD", "--budget", "120"];
+        let answer = self.icgate(&arguments.map(str::to_owned))?;
+        let file = self.target.join("icgate/proof.json");
+        let written = fs::read_to_string(file).map_err(|_| text(&answer.stderr))?;
+        Ok(Proofs::from_json(&written)?)
+    }
+
     pub(crate) fn icgate(&self, arguments: &[String]) -> Result<Output, Failure> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_icgate"));
+        // A release build of the same sources reads profiles several times faster.
+        let own = std::env::var_os("ICGATE");
+        let mut command = Command::new(own.unwrap_or(env!("CARGO_BIN_EXE_icgate").into()));
         command.args(arguments).current_dir(&self.root);
         command.env("CARGO_TARGET_DIR", &self.target);
         for name in ["GITHUB_BASE_REF", "GITHUB_STEP_SUMMARY", "RUSTFLAGS"] {

@@ -9,8 +9,10 @@ mod drift;
 mod hostile;
 mod markup;
 mod merges;
+mod proof;
 mod scene;
 #[path = "../support/surroundings.rs"]
 mod surroundings;
 mod telling;
 mod update;
+mod younger;

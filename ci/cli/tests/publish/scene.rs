@@ -87,6 +87,7 @@ pub(crate) fn shards(a: u64, b: u64) -> [String; 2] {
     let shard = |number: u32, measured| {
         let run = Run {
             format: RUN_FORMAT,
+            crates: Vec::new(),
             commit: Some("c".repeat(40)),
             complete: false,
             part: Some(Part {

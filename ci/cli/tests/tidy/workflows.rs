@@ -80,10 +80,15 @@ fn gate_runs_again_when_the_target_changes() {
             text.contains("types: [opened, synchronize, reopened, edited]"),
             "{path}"
         );
-        // GitHub takes a job that is skipped for one that passed.
-        let conditions = text.lines().filter(|line| line.starts_with("    if: "));
+        // GitHub takes a job that is skipped for one that passed. Nobody requires a proof.
+        let (judging, proving) = text.split_once("\n  prove:\n").unwrap();
+        let conditions = judging.lines().filter(|line| line.starts_with("    if: "));
         let conditions: Vec<&str> = conditions.collect();
         assert_eq!(conditions, ["    if: ${{ always() }}"], "{path}");
+        assert!(proving.contains("needs.verdict.outputs.verdict == 'regressed'"));
+        // It comes after the verdict, and the verdict does not wait for it.
+        assert!(proving.contains("    needs: [judge, verdict]\n"), "{path}");
+        assert!(!judging.contains("prove]"), "{path}");
     }
 }
 

@@ -108,6 +108,12 @@ pub(super) fn one_account<'a>(causes: Vec<(&'a FunctionChange, i128)>) -> Vec<Ac
 }
 
 impl Culprit {
+    /// Whether it is the allocator, which somebody asks more often or for more.
+    #[must_use]
+    pub fn is_allocator(&self) -> bool {
+        self.name == ALLOCATOR
+    }
+
     /// Whether it is, or is an account with, the function of this name that runs for `caller`.
     #[must_use]
     pub fn names(&self, name: &str, caller: Option<&Interned>) -> bool {

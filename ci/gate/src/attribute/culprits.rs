@@ -229,7 +229,9 @@ fn setting<'c>(
 ) -> Option<&'c Setting> {
     let suite = head.id.suite();
     let reaching: Vec<&Setting> = changed.settings_of(suite).collect();
-    let build = reaching.iter().find(|it| it.origin == Origin::Build);
+    // One of a single package is looked at as a dependency is.
+    let is_build = |it: &&&Setting| it.origin == Origin::Build && it.package.is_none();
+    let build = reaching.iter().find(is_build);
     if let Some(setting) = build {
         return Some(setting);
     }
@@ -270,7 +272,7 @@ fn of_setting(setting: &Setting, change: i128) -> Culprit {
         caller: None,
         file: setting.file.clone(),
         line: setting.line,
-        in_diff: true,
+        in_diff: !setting.file.is_empty(),
         instructions: change,
         kind: Kind::PerCall,
         hunk: setting.line,

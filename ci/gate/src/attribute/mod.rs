@@ -8,6 +8,7 @@
 //! makes are known as well.
 
 mod account;
+pub mod built;
 mod culprits;
 pub mod diff;
 mod edges;

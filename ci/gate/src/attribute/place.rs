@@ -231,6 +231,10 @@ impl<'a> Evidence<'a> {
     fn touched(&self, step: &Step) -> Option<Place> {
         let touched = step.iter().filter_map(|lead| {
             let touch: Touch = self.changed.touch(&lead.file, lead.line)?;
+            // A line beside a comment that came or went is what it was.
+            self.changed
+                .touches_code(&lead.file, lead.line)
+                .then_some(())?;
             Some(((touch, Reverse(lead.weight), &lead.file, lead.line), lead))
         });
         let (_, lead) = touched.min_by(|a, b| a.0.cmp(&b.0))?;

@@ -40,7 +40,7 @@ pub struct Setting {
     pub line: Option<u32>,
     /// Which setting, and how it changed: `profile.bench.opt-level 3 → 1`.
     pub what: String,
-    /// Of a dependency: which package.
+    /// Of a dependency, or of a profile for one package: which.
     pub package: Option<String>,
 }
 
@@ -101,10 +101,20 @@ pub fn between(file: &str, base: &str, head: &str) -> Vec<Setting> {
                 file: file.into(),
                 line,
                 what: what.clone(),
-                package,
+                package: package.or_else(|| profiled_package(key)),
             });
     }
     settings.into_values().collect()
+}
+
+/// The one package that a profile's key is for: of `profile.bench.package.memchr.opt-level`, memchr.
+fn profiled_package(key: &[String]) -> Option<String> {
+    match key {
+        [profile, _, table, package, _, ..] if profile == "profile" && table == "package" => {
+            (package != "*").then(|| package.clone())
+        }
+        _ => None,
+    }
 }
 
 /// A feature that came or went moves nothing by itself: what enables it is a setting of its own.

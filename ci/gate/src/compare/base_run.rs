@@ -84,6 +84,7 @@ mod tests {
     fn whole(count: u64) -> Run {
         Run {
             format: RUN_FORMAT,
+            crates: Vec::new(),
             commit: Some("1a2b3c4".to_owned()),
             complete: true,
             part: None,

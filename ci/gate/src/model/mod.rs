@@ -23,6 +23,7 @@ pub mod metric;
 
 pub mod call_graph;
 
+pub mod crates;
 pub mod environment;
 pub mod shard;
 
@@ -31,5 +32,7 @@ pub mod run;
 pub mod baseline;
 
 pub mod policy;
+
+pub mod proof;
 
 pub mod migrate;

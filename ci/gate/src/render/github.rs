@@ -105,6 +105,7 @@ pub(crate) fn message(row: &Row) -> String {
     for line in messages::meaning(row)
         .into_iter()
         .chain(causes)
+        .chain(messages::proof(row, str::to_owned))
         .chain(reach)
     {
         if !message.is_empty() {

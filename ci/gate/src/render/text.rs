@@ -146,6 +146,9 @@ fn push_row(text: &mut String, row: &Row, (words, ids): (usize, usize), colour: 
             }
         }
     }
+    if let Some(proof) = messages::proof(row, str::to_owned) {
+        let _ = writeln!(text, "{indent}{proof}");
+    }
     if let Some(reach) = messages::reach_note(row) {
         let _ = writeln!(text, "{indent}{reach}");
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Row;
+use super::proven::CauseProof;
 use crate::attribute::{Culprit, Origin};
 use crate::judge::Outcome;
 use crate::model::interned::Interned;
@@ -34,11 +35,17 @@ pub struct MainCause {
     pub benchmarks: usize,
     /// How many benchmarks regressed.
     pub of: usize,
+    /// What was proven of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<CauseProof>,
+    /// What makes it one cause.
+    #[serde(skip)]
+    key: Key,
 }
 
 /// What makes two culprits one cause: the place in the diff, whatever function it made dearer; where the
 /// diff explains neither, function and line.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Hunk(Origin, Interned, u32),
     Function(Interned, Option<Interned>, Interned, Option<u32>),
@@ -83,8 +90,32 @@ pub(super) fn all(rows: &[Row]) -> Vec<MainCause> {
         instructions,
         benchmarks,
         of,
+        proof: None,
+        key: Key::of(culprit),
     };
     causes.into_iter().map(cause).collect()
+}
+
+/// Says of each cause what was proven of the rows that begin with it.
+pub(super) fn mark_proven(rows: &[Row], causes: &mut [MainCause]) {
+    for cause in causes {
+        let begins = |row: &&Row| {
+            row.culprits
+                .first()
+                .is_some_and(|it| Key::of(it) == cause.key)
+        };
+        let rows = rows
+            .iter()
+            .filter(|it| it.outcome == Outcome::Regressed)
+            .filter(begins);
+        cause.proof = of_all(rows);
+    }
+}
+
+/// What was proven of one cause in several rows. Where one contradicts, that is said.
+fn of_all<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<CauseProof> {
+    let tried = rows.filter_map(|row| row.proof.as_ref().map(|it| it.cause));
+    tried.filter(|it| *it != CauseProof::Untested).max()
 }
 
 /// The first of the causes, if it is that of at least half of the regressed rows.
@@ -100,6 +131,14 @@ pub struct CauseGroup<'a> {
     pub culprit: &'a Culprit,
     /// At least two, in the report's order: the worst first.
     pub rows: Vec<&'a Row>,
+}
+
+impl CauseGroup<'_> {
+    /// What was proven of the cause.
+    #[must_use]
+    pub fn proof(&self) -> Option<CauseProof> {
+        of_all(self.rows.iter().copied())
+    }
 }
 
 /// The groups of rows whose first culprits are one cause, in the order of their first rows.

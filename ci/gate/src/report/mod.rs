@@ -8,6 +8,7 @@ mod cause_metric;
 pub mod detail;
 pub mod explain;
 pub mod history;
+pub mod proven;
 pub mod source_link;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::model::metric::{Metric, Metrics};
 use crate::model::policy::{Commands, Limit, PartsPerMillion, Policy, share_of};
 use crate::model::run::{Failed, Run};
 use crate::report::history::{History, Trend};
+use crate::report::proven::RowProof;
 use crate::report::source_link::SourceTree;
 
 pub use cause::{CauseGroup, MainCause};
@@ -137,6 +139,9 @@ pub struct Row {
     /// What kind of thing moved it, if anything did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// What was proven of it by building head without pieces of the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<RowProof>,
     /// How its accepted count moved, as far as git was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trend: Option<Trend>,
@@ -297,6 +302,8 @@ impl Report {
                 *point = point.escaped();
             }
             let text = |text: &mut Interned| *text = escaped(text).into();
+            let parts = row.proof.iter_mut().flat_map(|it| &mut it.parts);
+            parts.for_each(|part| text(&mut part.file));
             for culprit in &mut row.culprits {
                 text(&mut culprit.name);
                 text(&mut culprit.file);
@@ -435,6 +442,7 @@ fn row(judgement: &Judgement<'_>, policy: &Policy, changed: &ChangedLines) -> Ro
         ),
         culprits,
         reach,
+        proof: None,
         trend: None,
     }
 }

@@ -103,7 +103,7 @@ pub(crate) fn sample_parts() -> (Report, Run, Baselines) {
     let policy = Policy::default();
     let comparison = compare(&base, &committed, &run);
     let judgements = judge(&comparison, &policy);
-    let diff = "+++ b/engine/src/frame.rs\n@@ -40,0 +41,3 @@\n+\n+\n+\n";
+    let diff = "+++ b/engine/src/frame.rs\n@@ -40,0 +41,3 @@\n+a();\n+b();\n+c();\n";
     let changed = ChangedLines::from_unified_diff(diff);
     let report = report(&run, &comparison, &judgements, &policy, &changed, "1a2b3c4");
     (report, run, base)
@@ -138,6 +138,7 @@ fn what_was_not_measured_is_never_a_pass() {
     let none = Baselines::default();
     let run = Run {
         format: RUN_FORMAT,
+        crates: Vec::new(),
         commit: None,
         complete: false,
         part: None,

@@ -16,6 +16,7 @@ mod drift;
 use std::path::{Path, PathBuf};
 
 use icgate_core::model::exit_code::ExitCode;
+use icgate_core::model::proof::Proofs;
 use icgate_core::model::run::Run;
 use icgate_core::publish::body::{self, RunLink, When};
 use icgate_core::publish::check_run::{self, Place};
@@ -25,7 +26,7 @@ use icgate_core::publish::pull_request::{Phase, Pull, Triggering};
 use icgate_core::report::Report;
 
 use super::failures::print_error;
-use crate::verdict::runs::{LoadedRun, Unjudged, read_runs};
+use crate::verdict::runs::{LoadedRun, Unjudged, read_proofs, read_runs};
 use announce::announce;
 
 use crate::args::{CommentWhen, Format, Publishing};
@@ -211,7 +212,12 @@ impl Publication<'_> {
                     }
                 }
                 warnings.extend(bench.attach_claimed_base_run(base, &base_commit, &run));
-                Finding::Judged(Box::new(bench.report(&run, &warnings)))
+                let proofs = self.proofs(&mut warnings);
+                let mut report = bench.report(&run, &warnings);
+                if let Some(proofs) = proofs {
+                    bench.attach_proofs(&mut report, &proofs);
+                }
+                Finding::Judged(Box::new(report))
             }
             Err(CliError::Github(error)) => {
                 failures.push(error);
@@ -220,6 +226,15 @@ impl Publication<'_> {
             }
             Err(error) => unjudged(&error),
         }
+    }
+
+    /// What the run's own job has proven, if it left anything that can be read.
+    fn proofs(&self, warnings: &mut Vec<String>) -> Option<Proofs> {
+        let directory = self.arguments.proof.as_ref()?;
+        read_proofs(directory.as_std_path()).unwrap_or_else(|error| {
+            warnings.push(format!("what came as a proof is left aside: {error}"));
+            None
+        })
     }
 
     fn judge_by_checkout(

@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::attribute::built::effective;
 use crate::attribute::function_spans::{Extent, FunctionSpans};
 use crate::attribute::reach::BuildInputs;
 use crate::attribute::settings::Setting;
+use crate::model::crates::Crate;
 
 /// The changed source files of head, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,6 +163,15 @@ impl ChangedLines {
         self.settings = settings;
     }
 
+    /// The same with those settings alone that had an effect, by what base and head were compiled from.
+    #[must_use]
+    pub fn compiled_from(&self, base: &[Crate], head: &[Crate]) -> Self {
+        Self {
+            settings: effective(&self.settings, base, head),
+            ..self.clone()
+        }
+    }
+
     /// The settings that were changed.
     #[must_use]
     pub fn settings(&self) -> &[Setting] {
@@ -171,7 +182,10 @@ impl ChangedLines {
     pub(super) fn settings_of(&self, suite: &str) -> impl Iterator<Item = &Setting> {
         let reaches = move |it: &&Setting| {
             let inputs = self.whole.as_ref().map(|(_, inputs)| inputs);
-            inputs.is_none_or(|inputs| inputs.reaches(suite, &inputs.in_repository(&it.file)))
+            // What no file says is of all of them.
+            it.file.is_empty()
+                || inputs
+                    .is_none_or(|inputs| inputs.reaches(suite, &inputs.in_repository(&it.file)))
         };
         self.settings.iter().filter(reaches)
     }

@@ -50,6 +50,8 @@ pub struct Proof {
     pub head: u64,
     /// The groups that make a difference, the largest first.
     pub effects: Vec<Effect>,
+    /// Groups that were taken out, alone or together, and made no difference.
+    pub cleared: Vec<usize>,
     /// Groups of which nothing is known: they do not build without each other, or time ran out.
     pub untested: Vec<usize>,
     /// How often something was built and measured.
@@ -103,6 +105,7 @@ pub fn prove(
             base,
             head,
             effects: Vec::new(),
+            cleared: Vec::new(),
             untested: Vec::new(),
             trials: 0,
         },
@@ -129,6 +132,7 @@ pub fn prove(
     proof
         .effects
         .sort_by_key(|it| (std::cmp::Reverse(it.adds.abs()), it.group));
+    proof.cleared.sort_unstable();
     proof.untested.sort_unstable();
     proof
 }
@@ -160,7 +164,9 @@ impl<T: FnMut(&BTreeSet<usize>) -> Trial> Search<T> {
             (self.trial)(&left)
         };
         match (without, groups) {
-            (Trial::Count(count), _) if count == self.proof.head => {}
+            (Trial::Count(count), _) if count == self.proof.head => {
+                self.proof.cleared.extend(groups);
+            }
             (Trial::Count(without), [group]) => self.proof.effects.push(Effect {
                 group: *group,
                 without,
@@ -219,6 +225,7 @@ mod tests {
         let proof = proof(&adds, 0, &[3]);
         assert_eq!(proof.proven(), Some(11));
         assert_eq!(proof.effects.len(), 1);
+        assert_eq!(proof.cleared.len(), 15, "{:?}", proof.cleared);
         assert!(proof.trials <= 10, "{}", proof.trials);
     }
 

@@ -332,6 +332,14 @@ fn join(pieces: Vec<Piece>) -> Result<Run, MergeError> {
     if !missing.is_empty() {
         return Err(MergeError::MissingBenchmarks { ids: missing });
     }
+    // Shards of one commit and one CI run are of one build. Where they are not, it is not known.
+    if pieces
+        .as_slice()
+        .iter()
+        .any(|it| it.run.crates != run.crates)
+    {
+        run.crates.clear();
+    }
     run.benchmarks
         .extend(pieces.flat_map(|piece| piece.run.benchmarks));
     run.benchmarks.sort_by(|a, b| a.id.cmp(&b.id));

@@ -14,6 +14,7 @@ fn measurement(id: &BenchId, instructions: u64) -> Measurement {
 fn whole(suite: &[(BenchId, u64)]) -> Run {
     Run {
         format: RUN_FORMAT,
+        crates: Vec::new(),
         commit: Some("1a2b3c4".to_owned()),
         complete: true,
         part: None,

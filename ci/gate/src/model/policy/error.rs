@@ -7,7 +7,7 @@ use super::POLICY_FORMAT;
 
 const KEYS: &str = "the keys are: format, default.{limit, min_change, improvement}, \
     rule.{benchmarks, metric, limit, min_change}, drift.{limit, min_change}, \
-    measuring.{pins, heap_tools}, commands.{check, update, explain}";
+    measuring.{pins, heap_tools, clock}, proof.minutes, commands.{check, update, explain}";
 
 /// The remedy for another format.
 const fn for_format(format: u32) -> &'static str {

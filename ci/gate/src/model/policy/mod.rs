@@ -22,7 +22,11 @@
 //!
 //! [measuring]             # how benchmarks are built; not judged
 //! pins = true             # the machine's answers are the same everywhere
+//! clock = "system"        # or "counter": a microsecond more each time that it is read
 //! heap_tools = false      # link dynamically, and keep what the harness's DHAT and memcheck find
+//!
+//! [proof]                 # proving the causes of a red run, after its verdict
+//! minutes = 5             # how long that may build and measure; 0: not at all
 //!
 //! [commands]              # what reports tell people to type; defaults to icgate's own commands
 //! check = "make gate"
@@ -81,7 +85,22 @@ pub struct Policy {
     rules: Vec<Rule>,
     drift: Option<Limit>,
     measuring: Switches,
+    proof: Proving,
     commands: Commands,
+}
+
+/// How causes of a red run are proven, after its verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Proving {
+    /// For how many minutes something may be built and measured for it; 0 switches it off.
+    pub minutes: u8,
+}
+
+impl Default for Proving {
+    fn default() -> Self {
+        Self { minutes: 5 }
+    }
 }
 
 /// How benchmarks are built. The tree's own, since it is what is built; a fingerprint says which.
@@ -93,6 +112,18 @@ pub struct Switches {
     /// Whether what DHAT and memcheck find is kept, where the harness runs them. They cannot replace
     /// the allocator of an executable that is linked statically, so that takes the dynamic one.
     pub heap_tools: bool,
+    /// What a program is told that asks for the time.
+    pub clock: Clock,
+}
+
+/// What a program is told that asks for the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// The time.
+    System,
+    /// How often it was asked, so that a program that waits for a moment executes the same each time.
+    Counter,
 }
 
 impl Default for Switches {
@@ -100,6 +131,7 @@ impl Default for Switches {
         Self {
             pins: true,
             heap_tools: false,
+            clock: Clock::System,
         }
     }
 }
@@ -172,6 +204,8 @@ struct WirePolicy {
     #[serde(default)]
     measuring: Switches,
     #[serde(default)]
+    proof: Proving,
+    #[serde(default)]
     commands: Commands,
 }
 
@@ -208,6 +242,7 @@ impl Default for Policy {
             rules: Vec::new(),
             drift: None,
             measuring: Switches::default(),
+            proof: Proving::default(),
             commands: Commands::default(),
         }
     }
@@ -339,6 +374,7 @@ impl Policy {
             rules,
             drift: drift.transpose()?,
             measuring: wire.measuring,
+            proof: wire.proof,
             commands: wire.commands,
         })
     }
@@ -377,6 +413,12 @@ impl Policy {
     #[must_use]
     pub const fn measuring(&self) -> Switches {
         self.measuring
+    }
+
+    /// How causes are proven.
+    #[must_use]
+    pub const fn proof(&self) -> Proving {
+        self.proof
     }
 
     /// What reports tell people to type.

@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::model::bench_id::BenchId;
 use crate::model::call_graph::CallGraph;
+use crate::model::crates::{CRATES_MAX, Crate};
 use crate::model::environment::Environment;
 use crate::model::functions::LineCost;
 use crate::model::functions::{FunctionTable, exact};
@@ -60,6 +61,9 @@ pub struct Run {
     pub part: Option<Part>,
     /// Where it was measured.
     pub environment: Environment,
+    /// What its executables were compiled from, and how; empty where that is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crates: Vec<Crate>,
     /// What could not be measured, in id order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<Failed>,
@@ -211,6 +215,7 @@ impl Run {
             complete: true,
             part: None,
             environment,
+            crates: Vec::new(),
             failed: Vec::new(),
             benchmarks,
         }
@@ -275,6 +280,7 @@ impl Run {
     pub fn to_json(&self) -> String {
         let head = Self {
             benchmarks: Vec::new(),
+            crates: self.crates.clone(),
             failed: self.failed.clone(),
             commit: self.commit.clone(),
             part: self.part.clone(),
@@ -304,6 +310,12 @@ impl Run {
             return Err(RunError::Part {
                 name: name.to_owned(),
                 what: "its measurement environment's `target` is no target triple",
+            });
+        }
+        if self.crates.len() > CRATES_MAX || !self.crates.is_sorted() {
+            return Err(RunError::Part {
+                name: name.to_owned(),
+                what: "its `crates` are more than are ever linked, or out of order",
             });
         }
         for pair in self.benchmarks.windows(2) {

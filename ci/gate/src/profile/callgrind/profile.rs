@@ -247,6 +247,27 @@ impl Profile {
             })
     }
 
+    /// How often a call was made in the measured region: as often as the instruction that makes it was
+    /// executed there. Callgrind's own number has the calls of the set-up as well, and of an instruction that
+    /// calls several functions only that tells them apart; so the smaller of the two counts.
+    #[must_use]
+    pub fn executed_calls(&self, call: &Call) -> u64 {
+        let costs = self.costs.get(call.caller.index()).map_or(&[][..], |it| it);
+        let Some(address) = call.address else {
+            return call.count;
+        };
+        // Of a symbol, costs come in the order of addresses.
+        let from = costs.partition_point(|it| it.address < Some(address));
+        let here = costs[from..]
+            .iter()
+            .take_while(|it| it.address == Some(address));
+        match here.map(|it| it.instructions).sum() {
+            // What makes it lies outside: the harness calls the measured function.
+            0 => call.count,
+            executed => call.count.min(executed),
+        }
+    }
+
     /// What caches missed, by place.
     pub fn misses(&self) -> impl Iterator<Item = Miss> {
         (0..)

@@ -68,12 +68,13 @@ const LEVELS_MAX: usize = 8;
 /// addresses: then it is not known.
 pub(super) fn count<S: InlineStacks>(
     profile: &Profile,
+    first: Option<&[u64]>,
     homes: &[Home],
     resolver: &mut Resolver<'_, S>,
     own: &[usize],
     rows: &mut Rows,
 ) -> Metrics {
-    let Some(asked) = Asked::of(profile, homes) else {
+    let Some(asked) = first.map(|first| Asked::of(profile, first, homes)) else {
         return Metrics::new();
     };
     let mut metrics: Metrics = [Metric::Allocations, Metric::Reallocations, Metric::Frees]
@@ -108,10 +109,9 @@ impl<'p> Asked<'p> {
     /// Of two families of functions the one that was asked more often counts: where Rust's lead to
     /// the C library's, that has the requests of C code as well, and where they lead elsewhere, it
     /// has only those.
-    fn of(profile: &'p Profile, homes: &[Home]) -> Option<Self> {
+    fn of(profile: &'p Profile, first: &[u64], homes: &[Home]) -> Self {
         let families = [&C_FUNCTIONS[..], &RUST_FUNCTIONS[..]];
         let mut entries = families.map(|_| BTreeMap::new());
-        let first = first_instructions(profile)?;
         for (id, symbol) in profile.symbols() {
             let names = [&*homes[id.index()].name, symbol.function.as_str()];
             for (family, entries) in families.iter().zip(&mut entries) {
@@ -148,12 +148,12 @@ impl<'p> Asked<'p> {
                 *count += cost.instructions;
             }
         }
-        Some(Self {
+        Self {
             entries,
             calls,
             executed,
             passes_on,
-        })
+        }
     }
 
     /// Shares `count` calls of `symbol` out among those who called it, through what passes on.
@@ -179,7 +179,7 @@ impl<'p> Asked<'p> {
 
 /// How often each function's first instruction was executed, by the function's index. `None` without
 /// addresses.
-fn first_instructions(profile: &Profile) -> Option<Vec<u64>> {
+pub(super) fn first_instructions(profile: &Profile) -> Option<Vec<u64>> {
     // Of a symbol, costs come in the order of addresses.
     let mut first: Vec<Option<(NonZeroU64, u64)>> = vec![None; profile.symbols().count()];
     for cost in profile.costs() {

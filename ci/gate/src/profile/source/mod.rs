@@ -22,8 +22,9 @@
 //! Who calls whom is kept in the words of the source as well ([`CallGraph`]): a function that was
 //! inlined is called from the line of the next workspace frame around it, as if it had been called.
 //!
-//! Numbers of calls are callgrind's, with its flaw: where costs are collected only inside the
-//! benchmark, the same call executed outside (in a setup, say) is counted as well.
+//! Numbers of calls are executions in the measured region: of the function's first instruction, and of the
+//! one that calls. Callgrind's own have the calls of a set-up as well; they count where a profile has no
+//! addresses.
 
 mod heap;
 mod path;
@@ -165,20 +166,36 @@ pub fn source_functions(
             *rows.rows[at].metrics.entry(metric).or_default() += miss.count;
         }
     }
-    let heap = heap::count(profile, &homes, &mut resolver, &own, &mut rows);
+    let first = heap::first_instructions(profile);
+    let heap = heap::count(
+        profile,
+        first.as_deref(),
+        &homes,
+        &mut resolver,
+        &own,
+        &mut rows,
+    );
     for row in &own {
         rows.rows[*row].calls.get_or_insert(0);
     }
+    let mut counts: Vec<u64> = vec![0; own.len()];
     for call in profile.calls() {
         let place = resolver.place(call.caller, call.address, call.file, call.line);
         let caller = rows.at(&place, own[call.caller.index()]);
         // Callgrind counts calls also while it collects no costs, and any call costs something:
         // one that cost nothing was not the benchmark's.
-        let counted = (call.instructions > 0).then_some(call.count);
+        let counted = (call.instructions > 0).then(|| profile.executed_calls(call));
+        counts[call.callee.index()] += counted.unwrap_or(0);
         let row = &mut rows.rows[own[call.callee.index()]];
-        row.calls = row.calls.into_iter().chain(counted).reduce(|a, b| a + b);
         row.called(caller, place.line(), counted, call.instructions);
         rows.inlined(&place, own[call.caller.index()], call.instructions);
+    }
+    for (symbol, count) in counts.into_iter().enumerate() {
+        // A function is entered by its first instruction, and by nothing else.
+        let entered = first.as_ref().map(|it| it[symbol]).filter(|it| *it > 0);
+        let count = entered.map_or(count, |entered| count.min(entered));
+        let row = &mut rows.rows[own[symbol]];
+        row.calls = row.calls.map(|calls| calls + count);
     }
     let calls = rows.graph();
     SourceProfile {

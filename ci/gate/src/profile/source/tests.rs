@@ -112,7 +112,7 @@ fn a_library_function_is_named_with_the_workspace_caller_it_mostly_ran_for() {
         "{HEAD}fl=???\nfn=encode\n0x10 0 1\ncfn=memcpy\ncalls=1 0\n0x10 0 90\n\
          cfn=grow\ncalls=2 0\n0x11 0 210\nfn=grow\n0x20 0 10\ncfn=realloc\ncalls=3 0\n0x20 0 200\n\
          fn=realloc\n0x30 0 5\ncfn=memcpy\ncalls=4 0\n0x30 0 200\n\
-         fn=main\n0x40 0 2\ncfn=memcpy\ncalls=5 0\n0x40 0 80\n\
+         fn=main\n0x40 0 6\ncfn=memcpy\ncalls=5 0\n0x40 0 80\n\
          fn=memcpy\n0x50 0 370\n"
     );
     let stacks = Stacks::default()
@@ -130,8 +130,8 @@ fn a_library_function_is_named_with_the_workspace_caller_it_mostly_ran_for() {
     let expected = [
         "memcpy [] 370 10× ← encode b.rs:9=210",
         "grow [rust/library/vec.rs] 10 2× ← encode b.rs:9=210",
+        "main [m.rs] 6 0× m.rs:4=6",
         "realloc [] 5 3× ← encode b.rs:9=210",
-        "main [m.rs] 2 0× m.rs:4=2",
         "encode [b.rs] 1 0× b.rs:8=1",
     ];
     assert_eq!(rows(&source(&text, &stacks)), expected);
@@ -147,8 +147,8 @@ fn cycles_among_library_functions_end() {
     let stacks = Stacks::default().with(0x3, &["w|/workspace/w.rs|3"]);
     let expected = [
         "lonely [a] 1 0×",
-        "p [a] 1 2× ← w w.rs:3=5",
-        "q [a] 1 2× ← w w.rs:3=5",
+        "p [a] 1 1× ← w w.rs:3=5",
+        "q [a] 1 1× ← w w.rs:3=5",
         "w [w.rs] 1 0× w.rs:3=1",
     ];
     assert_eq!(rows(&source(&text, &stacks)), expected);
@@ -216,18 +216,38 @@ fn a_standard_function_with_a_line_of_the_workspace_is_no_function_of_it() {
 fn calls_that_cost_nothing_were_outside_and_inlined_functions_have_none() {
     let text = format!(
         "{HEAD}fl=x\nfn=setup\n0x9 0 1\ncfn=f\ncalls=50 0\n0x9 0\n\
-         fn=g\n0x8 0 1\ncfn=f\ncalls=3 0\n0x8 0 9\ncfn=f'2\ncalls=4 0\n0x8 0 3\n\
-         fn=f\n0x1 0 6\n0x2 0 1\nfn=f'2\n0x1 0 2\n"
+         fn=g\n0x8 0 7\ncfn=f\ncalls=3 0\n0x8 0 9\ncfn=f'2\ncalls=4 0\n0x8 0 3\n\
+         fn=f\n0x1 0 6\n0x2 0 1\nfn=f'2\n0x1 0 4\n"
     );
     let stacks = Stacks::default()
         .with(0x1, &["f|/workspace/b.rs|1"])
         .with(0x2, &["inlined|/workspace/b.rs|0", "f|/workspace/b.rs|1"]);
     let profile = source(&text, &stacks);
-    assert_eq!(rows(&profile)[0], "f [b.rs] 8 7× b.rs:1=8");
+    assert_eq!(rows(&profile)[0], "f [b.rs] 10 7× b.rs:1=10");
     assert!(rows(&profile).contains(&"inlined [b.rs] 1".to_owned()));
     assert_eq!(
         (profile.symbols[0].name.as_str(), profile.symbols[0].calls),
         ("f", 7)
+    );
+}
+
+#[test]
+fn calls_of_a_set_up_are_not_counted() {
+    // Callgrind says 50 and 40 calls. The measured region has entered `f` three times and `h` once, and
+    // called `f` twice in one place.
+    let text = format!(
+        "{HEAD}fl=x\nfn=g\n0x8 0 2\ncfn=f\ncalls=50 0x20\n0x8 0 60\n0x9 0 9\ncfn=h\ncalls=40 0x30\n0x9 0 4\n\
+         fn=f\n0x20 0 3\n0x21 0 57\nfn=h\n0x30 0 1\n0x31 0 3\n"
+    );
+    let stacks = Stacks::default()
+        .with(0x8, &["g|/workspace/g.rs|8"])
+        .with(0x9, &["g|/workspace/g.rs|9"]);
+    let profile = source(&text, &stacks);
+    let rows = rows(&profile);
+    assert!(rows[0].starts_with("f [x] 60 2×"), "{rows:?}");
+    assert!(
+        rows.iter().any(|it| it.starts_with("h [x] 4 1×")),
+        "{rows:?}"
     );
 }
 

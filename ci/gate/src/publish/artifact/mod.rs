@@ -9,6 +9,7 @@
 use thiserror::Error;
 
 use crate::model::metric::COUNT_MAX;
+use crate::model::proof::Proofs;
 use crate::model::run::{Run, RunError};
 
 /// The most bytes of one file.
@@ -21,6 +22,9 @@ const DEPTH_MAX: usize = 10;
 const BENCHMARKS_MAX: usize = 20_000;
 /// The most digits of [`COUNT_MAX`].
 const DIGITS_MAX: usize = 16;
+
+/// The most bytes of a proof.
+pub const PROOF_BYTES_MAX: u64 = 1 << 20;
 
 /// Why a file is not believed to be a run.
 #[derive(Debug, Error)]
@@ -62,6 +66,20 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Run, ArtifactError> {
         )));
     }
     Ok(run)
+}
+
+/// Reads a proof that somebody else's code wrote.
+///
+/// # Errors
+///
+/// In words, if it is larger, longer, deeper or anything else than a proof can be.
+pub fn read_proofs(bytes: &[u8]) -> Result<Proofs, String> {
+    if bytes.len() as u64 > PROOF_BYTES_MAX {
+        return Err(format!("it has more than {PROOF_BYTES_MAX} bytes"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
+    scan(text)?;
+    Proofs::from_json(text)
 }
 
 /// Refuses what no run has. Whether it is JSON at all, the reader says.

@@ -33,6 +33,7 @@ fn shard(counts: [u64; 3]) -> Run {
     let rows = IDS.iter().zip(counts);
     Run {
         format: RUN_FORMAT,
+        crates: Vec::new(),
         commit: Some("c".repeat(40)),
         complete: false,
         part: Some(Part {

@@ -42,6 +42,7 @@ fn run(name: &str, file: &str, why: &str) -> Run {
     };
     Run {
         format: RUN_FORMAT,
+        crates: Vec::new(),
         commit: None,
         complete: false,
         part: None,

@@ -101,6 +101,7 @@ fn cause(report: &Report, row: &Row) -> Markup {
         @if let Some(culprit) = culprit {
             div { (self::culprit(report, culprit)) }
         }
+        @if let Some(proof) = messages::proof(row, str::to_owned) { div { (proof) } }
     }
 }
 

@@ -101,6 +101,7 @@ fn causes(report: &Report) -> Markup {
                 @for group in groups.iter().take(CAUSES_MAX) {
                     p class="main-cause" {
                         (benchmark::culprit(report, group.culprit))
+                        (messages::proof_label(group.proof()))
                         ", in " (messages::plural(group.rows.len(), "benchmark")) ":"
                     }
                     ul class="why" {

@@ -14,6 +14,7 @@ use super::*;
 use crate::model::environment::EnvironmentDifference;
 use crate::model::run::Failed;
 use crate::report::history::tests::sample as sample_history;
+use crate::report::proven::{CauseProof, ProvenPart, RowProof};
 use crate::report::tests::sample;
 
 /// The mark by which a hostile text is known again.
@@ -104,6 +105,17 @@ fn report_saying(text: &str) -> Report {
     }
     for row in &mut report.rows {
         row.reason = Some(text.to_owned());
+        row.proof = Some(RowProof {
+            cause: CauseProof::Disproven,
+            parts: vec![ProvenPart {
+                file: text.into(),
+                line: 1,
+                with: 1,
+                adds: 1,
+                left: 0,
+            }],
+            interaction: Some(1),
+        });
         for culprit in &mut row.culprits {
             culprit.name = text.into();
             culprit.file = text.into();

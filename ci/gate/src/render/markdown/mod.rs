@@ -175,14 +175,16 @@ fn group(report: &Report, group: &CauseGroup<'_>) -> Table {
     let CauseGroup { culprit, rows } = group;
     let function = messages::function(&culprit.name, culprit.caller.as_deref());
     let head = format!(
-        "**Cause:** {}{}, in {}:\n\n\
+        "**Cause:** {}{}{}, in {}:\n\n\
          {FACTS} by this cause | trend |\n{RULE}--:|---|\n",
         code(&function),
         at(report, culprit),
+        messages::proof_label(group.proof()),
         messages::plural(rows.len(), "benchmark"),
     );
     let row = |row: &&Row| {
         let notes = messages::meaning_in(row, code).into_iter();
+        let notes = notes.chain(messages::proof(row, code));
         let notes = notes.chain(messages::reach_note(row).map(str::to_owned));
         let notes = notes.fold(String::new(), |text, it| text + "<br>" + &it);
         let instructions = row.culprits.first().map_or(0, |it| it.instructions);
@@ -387,6 +389,7 @@ fn cause(report: &Report, row: &Row) -> String {
     let parts: Vec<_> = messages::meaning_in(row, code)
         .into_iter()
         .chain(culprits)
+        .chain(messages::proof(row, code))
         .chain(messages::reach_note(row).map(str::to_owned))
         .collect();
     parts.join("<br>")

@@ -1,5 +1,6 @@
 //! Sentences about causes: which function, how its cost moved, and where to look.
 
+use super::proofs::{allocated, proof_label};
 use crate::attribute::{Culprit, Divergence, FunctionChange, Inlining, Kind, Origin};
 use crate::model::metric::Metric;
 use crate::render::number::{grouped, signed};
@@ -93,7 +94,10 @@ pub(crate) fn culprit_in(row: &Row, culprit: &Culprit, name: impl Fn(&str) -> St
         match (&culprit.divergence, change) {
             (Some(edge), _) => diverges(edge, &name),
             (None, Some(change)) => kind_alone(change, &name),
-            (None, None) => "with what it calls".to_owned(),
+            (None, None) => {
+                let asked = allocated(row).filter(|_| culprit.is_allocator());
+                asked.unwrap_or_else(|| "with what it calls".to_owned())
+            }
         }
     )
 }
@@ -121,7 +125,7 @@ pub(crate) fn place(culprit: &Culprit) -> String {
     at(&culprit.file, culprit.line)
 }
 
-fn at(file: &str, line: Option<u32>) -> String {
+pub(super) fn at(file: &str, line: Option<u32>) -> String {
     match line {
         Some(line) => format!("{file}:{line}"),
         None => file.to_owned(),
@@ -144,6 +148,10 @@ pub(crate) fn main_cause(cause: &MainCause, name: impl Fn(&str) -> String) -> St
             grouped(of as u64)
         ),
     };
+    let proven = proof_label(cause.proof);
+    if cause.origin == Origin::Workload {
+        return format!("the benchmark itself was changed{place}, which explains {share}{proven}");
+    }
     let function = function(&cause.name, cause.caller.as_deref());
     if cause.origin == Origin::Unknown {
         return format!(
@@ -151,5 +159,8 @@ pub(crate) fn main_cause(cause: &MainCause, name: impl Fn(&str) -> String) -> St
             name(&function)
         );
     }
-    format!("{}{place}, the largest part of {share}", name(&function))
+    format!(
+        "{}{place}, the largest part of {share}{proven}",
+        name(&function)
+    )
 }

@@ -1,6 +1,7 @@
 //! Sentences that more than one renderer shows.
 
 mod causes;
+mod proofs;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ use crate::render::number::{grouped, percent};
 use crate::report::{Report, Row};
 
 pub(crate) use causes::{culprit, culprit_in, function, kind, main_cause, place};
+use proofs::is_workload;
+pub(crate) use proofs::{proof, proof_label};
 
 /// The most characters of an environment's field that are shown.
 const FIELD_CHARS_MAX: usize = 60;
@@ -70,6 +73,9 @@ pub(crate) fn action(report: &Report) -> &'static str {
     match report.outcome {
         Outcome::Pass => "Nothing to do.",
         Outcome::BaselineOutOfDate => "Update the baselines and commit them.",
+        Outcome::Regressed if is_workload(report) => {
+            "The benchmarks themselves were changed: record what they measure now, with a reason."
+        }
         Outcome::Regressed => "Reduce the cost, or accept it and give a reason.",
         Outcome::NotComparable => {
             "Run the gate where base can be built too, or record the baselines in this environment."
@@ -306,6 +312,9 @@ pub(crate) fn next_steps(report: &Report) -> Vec<(&'static str, String)> {
     let update = &report.commands.update;
     match report.outcome {
         Outcome::Pass | Outcome::NotMeasured => {}
+        Outcome::Regressed if is_workload(report) => {
+            steps.push(("record the changed workload, with a reason", update.clone()));
+        }
         Outcome::Regressed => steps.push(("accept the cost, with a reason", update.clone())),
         Outcome::BaselineOutOfDate => steps.push(("update the baselines", update.clone())),
         // What was recorded here already lacks a base that was measured here too.
