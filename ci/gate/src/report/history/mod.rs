@@ -244,6 +244,7 @@ impl Trend {
     }
 
     /// Those since the measurement environment changed last: only these compare.
+    #[must_use]
     pub fn comparable_counts(&self) -> impl DoubleEndedIterator<Item = u64> {
         let start = self.points.iter().rposition(|it| it.rebaselined);
         let points = &self.points[start.unwrap_or(0)..];
