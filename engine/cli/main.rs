@@ -1,11 +1,13 @@
 //! `engine`: looks into an engine's directory, and changes it, by hand.
 //!
-//! Exit codes: 0 it is done, 1 the key is not there or the log is damaged, 2 it could not be done.
+//! Exit codes: 0 it is done, 1 the key is not there, the log is damaged or two runs differ, 2 it could
+//! not be done.
 //! Whatever only looks takes no checkpoint, so it never changes what is saved; opening still repairs
 //! the torn end that a crash leaves, as every opening does. `inspect` and `repair` do not open the
 //! directory at all.
 
 mod lines;
+mod runs;
 mod search;
 mod streams;
 
@@ -104,6 +106,9 @@ enum Command {
     Dump { dir: PathBuf },
     /// Put what `dump` printed, from standard input
     Load { dir: PathBuf },
+    /// Runs of agents: list, show, replay, diff, export, import
+    #[command(subcommand)]
+    Runs(runs::Command),
 }
 
 fn main() -> ExitCode {
@@ -137,6 +142,7 @@ fn is_broken_pipe(failure: &(dyn Error + 'static)) -> bool {
 /// Whether what was asked for is there, or good.
 fn run(command: Command, out: &mut impl Write) -> Result<bool, Failure> {
     match command {
+        Command::Runs(command) => return runs::run(command, out),
         Command::Open { dir } => {
             let (engine, recovery) = Engine::open(dir, looking())?;
             describe(&recovery, out)?;

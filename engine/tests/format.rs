@@ -181,3 +181,37 @@ fn snapshots() {
     write_rows(&file, &meta, [row].into_iter()).unwrap();
     check("snapshot", &vfs.read(path).unwrap());
 }
+
+#[test]
+fn rows_of_runs_have_the_documented_bytes() {
+    use engine::engine::KeyspaceType;
+    use engine::run::{NewRun, NewSpan, Orphans, Runs};
+    use engine::vfs::Sim;
+
+    // The simulator's clock stands at zero.
+    let engine = Engine::in_memory_with(Sim::default());
+    let (runs, _) = Runs::open(&engine, Orphans::Mark).unwrap();
+    let run = runs.begin(&NewRun::named("tea").tag("t")).unwrap();
+    runs.append(run, "thought", b"go").unwrap();
+    runs.put(run, b"k", b"v").unwrap();
+    runs.set_cell(run, "c", b"on").unwrap();
+    let span = NewSpan::named("plan").attribute("n", 3);
+    runs.start_span(run, &span).unwrap();
+
+    let row = |space: &str, key: &[u8]| {
+        let space = engine.keyspace_of(space, KeyspaceType::Runs).unwrap();
+        space.get(key).unwrap().to_vec()
+    };
+    let number = 1_u64.to_be_bytes();
+    let of = |tail: &[u8]| [&number[..], tail].concat();
+    check("run-head", &row("runs", &[&[1][..], &number].concat()));
+    check("run-about", &row("runs", &[&[2][..], &number].concat()));
+    check("run-event", &row("runs.events", &of(&[0; 8])));
+    check("run-put", &row("runs.journal", &of(&4_u64.to_be_bytes())));
+    check("run-cell", &row("runs.cells", &of(b"c")));
+    check("run-span", &row("runs.spans", &of(&number)));
+    assert_eq!(row("runs.keys", &of(b"k")), b"v");
+    assert_eq!(row("runs", &[0]), 2_u64.to_le_bytes());
+    assert_eq!(row("runs", &[&[3][..], &number].concat()), b"");
+    assert_eq!(row("runs", &[&[4, 0, 1][..], b"t", &number].concat()), b"");
+}

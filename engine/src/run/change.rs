@@ -183,33 +183,6 @@ pub struct Event<'a> {
     pub body: &'a [u8],
 }
 
-/// Where a run's changes are told while they are made, within the same transaction: for indexes
-/// that are kept in step.
-pub trait Observer: Send + Sync + 'static {
-    /// `change` was made in the transaction `tx`. What is written there commits with it, or not at
-    /// all.
-    ///
-    /// # Errors
-    /// Whatever it answers with ends the change: an error of the transaction.
-    fn changed(
-        &self,
-        tx: &mut crate::engine::Transaction<'_>,
-        run: RunId,
-        step: u64,
-        change: &Change<'_>,
-    ) -> Result<(), crate::engine::CommitError>;
-
-    /// Everything of a run is being let go.
-    ///
-    /// # Errors
-    /// As for [`changed`](Self::changed).
-    fn forgotten(
-        &self,
-        tx: &mut crate::engine::Transaction<'_>,
-        run: RunId,
-    ) -> Result<(), crate::engine::CommitError>;
-}
-
 const BEGAN: u8 = 1;
 const RESUMED: u8 = 2;
 const ORPHANED: u8 = 3;

@@ -29,10 +29,17 @@
 //! writers, and keep their LSNs.
 
 mod attribute;
+mod cell;
 mod change;
 mod code;
 mod diff;
 mod error;
+mod event;
+#[cfg(feature = "json")]
+mod import;
+#[cfg(feature = "json")]
+mod json;
+mod lifecycle;
 mod orphan;
 mod print;
 mod purge;
@@ -41,25 +48,33 @@ mod replay;
 mod row;
 mod runs;
 mod spaces;
+mod span;
 mod state;
 mod text;
 mod tree;
 mod writer;
 
 pub use self::attribute::{ATTRIBUTES_MAX, Attribute, Attributes};
-pub use self::change::{Change, Event, Observer, Outcome, RunId, SpanId};
+pub use self::cell::Cell;
+pub use self::change::{Change, Event, Outcome, RunId, SpanId};
 pub use self::diff::{Content, Difference, Fact, Place, RunDiff, Side};
 pub use self::error::RunError;
+pub use self::event::{Events, StoredEvent};
+#[cfg(feature = "json")]
+pub use self::import::{ImportError, LINE_BYTES_MAX};
+#[cfg(feature = "json")]
+pub use self::json::{ExportError, line};
 pub use self::orphan::{Orphan, Orphans};
 pub use self::print::{Listed, Quoted};
-pub use self::read::{CellVersion, Events, RunInfo, StoredEvent};
+pub use self::read::{CellVersion, RunInfo};
 pub use self::replay::{Point, Replay, Step, Steps};
 pub use self::row::{Span, SpanEnd, Status};
 pub use self::runs::{NewRun, Runs};
+pub use self::span::NewSpan;
 pub use self::state::{Held, HeldCell, RunState};
 pub(crate) use self::text::{Part, Rows};
 pub use self::tree::{TreeSpan, tree};
-pub use self::writer::{Cell, NewSpan, RUN_KEY_BYTES_MAX, RunWriter, STEP_BYTES_MAX};
+pub use self::writer::{RUN_KEY_BYTES_MAX, RunWriter, STEP_BYTES_MAX};
 
 /// The longest name of a run, a cell, a span, a tag, an attribute or a type of events, in bytes.
 pub const NAME_BYTES_MAX: usize = 1024;

@@ -13,6 +13,7 @@
 use std::fmt;
 
 use super::attribute::Attributes;
+use super::change::Change;
 use super::diff::{Fact, Place, RunDiff};
 
 /// Bytes as text in quotes where they are text, and as escaped bytes otherwise.
@@ -125,5 +126,53 @@ impl fmt::Display for RunDiff {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Change<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Began { name } => write!(f, "began {name:?}"),
+            Self::Resumed => f.write_str("resumed after a crash"),
+            Self::Orphaned => f.write_str("orphaned by a crash"),
+            Self::Ended { outcome, note: "" } => write!(f, "ended, {outcome}"),
+            Self::Ended { outcome, note } => write!(f, "ended, {outcome}: {note:?}"),
+            Self::Tagged { tag, is_set: true } => write!(f, "tag {tag:?}"),
+            Self::Tagged { tag, is_set: false } => write!(f, "untag {tag:?}"),
+            Self::Noted { name, value } => match value {
+                Some(value) => write!(f, "metadata {name:?} = {value}"),
+                None => write!(f, "metadata {name:?} removed"),
+            },
+            Self::Event(event) => {
+                let (seq, kind) = (event.seq, event.kind.escape_debug());
+                let (body, attributes) = (Quoted(event.body), Listed(&event.attributes));
+                write!(f, "event {seq} {kind} {body}{attributes}")
+            }
+            Self::Put { key, value } => write!(f, "put {} = {}", Quoted(key), Quoted(value)),
+            Self::Deleted { key } => write!(f, "delete {}", Quoted(key)),
+            Self::Cell {
+                name,
+                version,
+                value,
+                ..
+            } => write!(f, "cell {name:?} = {} (version {version})", Quoted(value)),
+            Self::SpanStarted {
+                span,
+                parent,
+                name,
+                attributes,
+            } => {
+                write!(f, "span {span} {name:?} started")?;
+                if let Some(parent) = parent {
+                    write!(f, " in {parent}")?;
+                }
+                Listed(attributes).fmt(f)
+            }
+            Self::SpanEnded {
+                span,
+                outcome,
+                attributes,
+            } => write!(f, "span {span} ended, {outcome}{}", Listed(attributes)),
+        }
     }
 }

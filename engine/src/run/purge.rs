@@ -35,12 +35,6 @@ impl Runs {
 
     /// Takes all rows of a hidden run away.
     pub(super) fn purge(&self, run: RunId) -> Result<(), RunError> {
-        self.engine.retry(8, |tx| {
-            for observer in &*self.observers {
-                observer.forgotten(tx, run)?;
-            }
-            Ok(())
-        })?;
         for space in self.spaces.of_runs() {
             let keys = space.prefix(&spaces::prefix(run));
             let keys: Vec<_> = keys.map(|item| item.key().to_vec()).collect();

@@ -12,7 +12,7 @@
 
 use super::change::{self, Change, RunId};
 use super::error::RunError;
-use super::read::StoredEvent;
+use super::event::StoredEvent;
 use super::runs::{Runs, read_row};
 use super::spaces;
 use super::state::RunState;
@@ -130,7 +130,8 @@ pub struct Steps {
     events: Source,
     /// The number of the last one that came.
     last: u64,
-    steps: u64,
+    /// How many there are.
+    count: u64,
 }
 
 /// One of the two keyspaces that have steps.
@@ -160,7 +161,7 @@ impl Source {
 
 impl Steps {
     pub(super) fn new(runs: &Runs, view: &ReadView, run: RunId) -> Result<Self, RunError> {
-        let steps = runs.head_in(view, run)?.steps;
+        let count = runs.head_in(view, run)?.steps;
         let prefix = spaces::prefix(run);
         let journal = view.prefix(&runs.spaces.journal, &prefix);
         let events = view.prefix(&runs.spaces.events, &prefix);
@@ -169,7 +170,7 @@ impl Steps {
             journal: Source::new(journal, Step::of_journal),
             events: Source::new(events, Step::of_event),
             last: 0,
-            steps,
+            count,
         })
     }
 
@@ -180,7 +181,7 @@ impl Steps {
             (None, _) => self.events.next.take(),
             _ => self.journal.next.take(),
         };
-        let number = step.as_ref().map_or(self.steps + 1, |step| step.number);
+        let number = step.as_ref().map_or(self.count + 1, |step| step.number);
         if number != self.last + 1 {
             return Err(RunError::Row {
                 run,
@@ -233,7 +234,7 @@ impl Replay {
     /// How many steps the run has.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        self.steps.steps
+        self.steps.count
     }
 
     /// Everything as it was after the steps so far.

@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::attribute::{self, Attribute, Attributes};
-use super::change::{Observer, Outcome, RunId, SpanId};
+use super::change::{Outcome, RunId, SpanId};
 use super::error::{Malformed, RunError, check_name};
 use super::orphan::{Orphan, Orphans};
 use super::row::{About, Head, Status};
 use super::spaces::{self, Spaces};
-use super::writer::{NewSpan, RunWriter};
+use super::span::NewSpan;
+use super::writer::RunWriter;
 use crate::engine::{Committed, Engine, Transaction, Value};
 
 /// How often a change is tried while others change the same run. Of all that meet, one commits.
@@ -21,7 +22,6 @@ const ATTEMPTS: u32 = 10_000;
 pub struct Runs {
     pub(super) engine: Engine,
     pub(super) spaces: Arc<Spaces>,
-    pub(super) observers: Arc<[Arc<dyn Observer>]>,
 }
 
 impl fmt::Debug for Runs {
@@ -96,23 +96,9 @@ impl Runs {
     /// # Errors
     /// [`RunError`]. What was done until then is done.
     pub fn open(engine: &Engine, orphans: Orphans) -> Result<(Self, Vec<Orphan>), RunError> {
-        Self::open_observed(engine, orphans, Vec::new())
-    }
-
-    /// As [`open`](Self::open), with observers that are told of every change that goes through this
-    /// handle and its clones.
-    ///
-    /// # Errors
-    /// As for [`open`](Self::open).
-    pub fn open_observed(
-        engine: &Engine,
-        orphans: Orphans,
-        observers: Vec<Arc<dyn Observer>>,
-    ) -> Result<(Self, Vec<Orphan>), RunError> {
         let runs = Self {
             engine: engine.clone(),
             spaces: Arc::new(Spaces::open(engine)?),
-            observers: observers.into(),
         };
         let found = runs.settle(orphans)?;
         Ok((runs, found))
@@ -130,7 +116,6 @@ impl Runs {
         Ok(Some(Self {
             engine: engine.clone(),
             spaces: Arc::new(spaces),
-            observers: Arc::new([]),
         }))
     }
 
@@ -178,19 +163,19 @@ impl Runs {
         let run = RunId(next.unwrap_or(1));
         tx.put(catalog, spaces::NEXT, &(run.0 + 1).to_le_bytes())?;
         tx.put(catalog, &spaces::catalog(spaces::UNFINISHED, run), &[])?;
-        let now_us = tx.now_us();
+        // The first step gives it its times, which an import has of its own.
         let head = Head {
             status,
             steps: 0,
             events: 0,
             spans: 0,
-            began_us: now_us,
-            last_us: now_us,
+            began_us: 0,
+            last_us: 0,
         };
         let mut writer = RunWriter::new(self, tx, run, head);
         writer.set_about(&About::default())?;
         body(&mut writer)?;
-        writer.save()?;
+        writer.save_head()?;
         Ok(run)
     }
 
@@ -259,7 +244,7 @@ impl Runs {
     /// # Errors
     /// As for [`append`](Self::append).
     pub fn put(&self, run: RunId, key: &[u8], value: &[u8]) -> Result<(), RunError> {
-        Ok(self.write(run, |it| it.put(key, value))?.value)
+        self.write(run, |it| it.put(key, value)).map(drop)
     }
 
     /// Takes a key of the run away, and answers whether it was there.
@@ -310,7 +295,7 @@ impl Runs {
     pub fn end_span(&self, run: RunId, span: SpanId, outcome: Outcome) -> Result<(), RunError> {
         let attributes = Attributes::new();
         let ended = self.write(run, |it| it.end_span(span, outcome, &attributes));
-        Ok(ended?.value)
+        ended.map(drop)
     }
 
     /// Ends a run, open or orphaned. Spans that have not ended never will.
@@ -318,7 +303,7 @@ impl Runs {
     /// # Errors
     /// [`RunError::Ended`] where it ended before; as for [`append`](Self::append).
     pub fn end(&self, run: RunId, outcome: Outcome, note: &str) -> Result<(), RunError> {
-        Ok(self.write(run, |it| it.end(outcome, note))?.value)
+        self.write(run, |it| it.end(outcome, note)).map(drop)
     }
 
     /// Lets an orphaned run go on.
@@ -326,7 +311,11 @@ impl Runs {
     /// # Errors
     /// [`RunError::NotOrphaned`] where it is anything else; as for [`append`](Self::append).
     pub fn resume(&self, run: RunId) -> Result<(), RunError> {
-        Ok(self.write(run, |it| it.resume())?.value)
+        self.write(run, |it| {
+            it.resume()?;
+            Ok(())
+        })
+        .map(drop)
     }
 
     /// The head of a run that can be seen.

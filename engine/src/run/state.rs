@@ -8,7 +8,7 @@ use std::ops::Deref;
 use super::attribute::Attributes;
 use super::change::{Change, RunId, SpanId};
 use super::error::RunError;
-use super::read::StoredEvent;
+use super::event::StoredEvent;
 use super::replay::Step;
 use super::row::{self, Span, SpanEnd, Status};
 use super::spaces;

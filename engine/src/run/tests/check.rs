@@ -49,10 +49,10 @@ impl World {
                 let known: Vec<_> = (1..=known as u64).map(RunId).collect();
                 self.runs.engine().transaction(|tx| {
                     together(&self.runs, tx, &self.beside, &known, changes)?;
-                    match is_given_up {
-                        true => Err(CommitError::abort("given up")),
-                        false => Ok(()),
+                    if *is_given_up {
+                        return Err(CommitError::abort("given up"));
                     }
+                    Ok(())
                 })?;
                 Ok(())
             }

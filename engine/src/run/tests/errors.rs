@@ -27,6 +27,10 @@ fn refused(
     error
 }
 
+/// A change, alone or with what it needs.
+type Plain = fn(&mut RunWriter<'_, '_>) -> Result<(), RunError>;
+type Boxed<'a> = Box<dyn Fn(&mut RunWriter<'_, '_>) -> Result<(), RunError> + 'a>;
+
 const UNKNOWN: RunId = RunId(77);
 
 #[test]
@@ -75,8 +79,7 @@ fn ended_run_takes_no_change_and_ends_once() {
     runs.put(run, b"k", b"v").unwrap();
     runs.end(run, Outcome::Failed, "no more money").unwrap();
     let outcome = Outcome::Succeeded;
-    type Change = fn(&mut RunWriter<'_, '_>) -> Result<(), RunError>;
-    let changes: [Change; 9] = [
+    let changes: [Plain; 9] = [
         |it| it.append("a", b"").map(drop),
         |it| it.put(b"k", b"w"),
         |it| it.delete(b"k").map(drop),
@@ -239,8 +242,7 @@ fn cell_changes_only_from_what_was_expected() {
 fn names_and_lengths_are_checked_before_anything_is_put() {
     let (runs, run) = begun();
     let long = "n".repeat(NAME_BYTES_MAX + 1);
-    type Change<'a> = Box<dyn Fn(&mut RunWriter<'_, '_>) -> Result<(), RunError> + 'a>;
-    let changes: Vec<Change<'_>> = vec![
+    let changes: Vec<Boxed<'_>> = vec![
         Box::new(|it| it.append("", b"").map(drop)),
         Box::new(|it| it.append(&long, b"").map(drop)),
         Box::new(|it| it.append("big", &vec![0; STEP_BYTES_MAX / 2 + 1]).map(drop)),

@@ -5,6 +5,8 @@ mod check;
 mod crash;
 mod errors;
 mod injected_bugs;
+#[cfg(feature = "json")]
+mod lines;
 mod model;
 mod operation;
 mod orphans;

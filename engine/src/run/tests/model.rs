@@ -74,6 +74,7 @@ impl Run {
     }
 
     /// Does a change, or says why not.
+    #[expect(clippy::too_many_lines, reason = "one arm for each change")]
     fn change(&mut self, change: &Change, now_us: u64) -> Result<(), &'static str> {
         let state = self.state().clone();
         match state.status {
@@ -241,16 +242,16 @@ impl Model {
                 self.runs.push(run);
             }
             Operation::Together(changes, is_given_up) => {
-                let mut changed = self.clone();
+                let mut after = self.clone();
                 for (at, change) in changes {
-                    let run = changed.runs.get_mut(usize::from(*at));
+                    let run = after.runs.get_mut(usize::from(*at));
                     run.ok_or("unknown run")?.change(change, now_us)?;
                 }
                 if *is_given_up {
                     return Err("given up");
                 }
-                changed.count = changed.count.wrapping_add(1);
-                *self = changed;
+                after.count = after.count.wrapping_add(1);
+                *self = after;
             }
             Operation::Wait(_) => {}
         }

@@ -1,13 +1,10 @@
-//! Scans by sequence and by time, histories, listings, threads, observers.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+//! Scans by sequence and by time, histories, differences, threads.
 
 use proptest::prelude::*;
 
 use super::check::World;
-use crate::engine::{CommitError, Engine, Transaction};
-use crate::run::{Change, NewRun, Observer, Orphans, Outcome, Point, RunId, Runs};
+use crate::engine::Engine;
+use crate::run::{NewRun, Orphans, Outcome, Point, RunId, Runs};
 use crate::vfs::Vfs;
 
 /// A run with an event for each pause, in microseconds, before it.
@@ -156,54 +153,4 @@ fn differences_are_printed_as_a_diff() {
          +\"plan\" = \"go\" (version 1)\n@@ spans\n-1 \"search\", not ended {\"hits\": 3}\n"
     );
     assert_eq!(runs.diff(a, a).unwrap().to_string(), "");
-}
-
-/// Counts what it is told, in a key of the transaction, and refuses what it does not like.
-struct Counting(AtomicU64);
-
-impl Observer for Counting {
-    fn changed(
-        &self,
-        tx: &mut Transaction<'_>,
-        run: RunId,
-        step: u64,
-        change: &Change<'_>,
-    ) -> Result<(), CommitError> {
-        if matches!(change, Change::Put { key: b"bad", .. }) {
-            return Err(CommitError::abort("refused"));
-        }
-        self.0.fetch_add(1, Ordering::Relaxed);
-        let space = tx.keyspace("seen")?;
-        tx.put(
-            &space,
-            &[run.0.to_be_bytes(), step.to_be_bytes()].concat(),
-            b"",
-        )
-    }
-
-    fn forgotten(&self, tx: &mut Transaction<'_>, run: RunId) -> Result<(), CommitError> {
-        let space = tx.keyspace("seen")?;
-        let keys: Vec<_> = tx
-            .prefix(&space, &run.0.to_be_bytes())
-            .map(|it| it.key().to_vec())
-            .collect();
-        keys.iter().try_for_each(|key| tx.delete(&space, key))
-    }
-}
-
-#[test]
-fn observer_is_told_of_each_step_in_its_transaction() {
-    let engine = Engine::in_memory();
-    let observer = Arc::new(Counting(AtomicU64::new(0)));
-    let observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&observer) as Arc<dyn Observer>];
-    let (runs, _) = Runs::open_observed(&engine, Orphans::Mark, observers).unwrap();
-    let run = runs.begin(&NewRun::named("a").tag("t")).unwrap();
-    runs.append(run, "tick", b"").unwrap();
-    assert!(runs.put(run, b"bad", b"").is_err());
-    let seen = engine.keyspace("seen").unwrap();
-    assert_eq!(seen.len() as u64, runs.info(run).unwrap().steps);
-    assert_eq!(observer.0.load(Ordering::Relaxed), 3);
-    runs.end(run, Outcome::Succeeded, "").unwrap();
-    runs.remove(run).unwrap();
-    assert!(seen.is_empty());
 }
