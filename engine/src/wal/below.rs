@@ -261,3 +261,85 @@ fn replace<V: Vfs>(vfs: &V, dir: &Path, floor: &Floor, rest: &Found) -> Result<F
     write_copy(vfs, dir, rest.header.number, &copy)?;
     verify_bytes(&rest.path, load_file(vfs, &rest.path)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::super::lsn::Lsn;
+    use super::super::origin::Origin;
+    use super::super::verify::verify_noting;
+    use super::*;
+
+    const HEADER: Header = Header {
+        number: 8,
+        base_lsn: 100,
+        salt: 200,
+        prev_chain: 300,
+        created_us: 0,
+        log_id: 400,
+        epoch: 5,
+        segment_bytes: 4096,
+    };
+
+    /// A floor in a segment of that header, or at the end of the one before it.
+    fn floor(segment: u64) -> Floor {
+        let origin = Origin {
+            log_id: 400,
+            epoch: 5,
+            segment,
+            salt: 200,
+            chain: 300,
+            ..Origin::default()
+        };
+        let lsn = Lsn(100);
+        Floor { lsn, origin }
+    }
+
+    fn found(header: Header) -> Result<Found, OpenError> {
+        let bytes = Bytes::copy_from_slice(&header.encode());
+        verify_noting(Path::new("segment"), bytes, None)
+    }
+
+    #[test]
+    fn only_a_segment_that_goes_on_at_the_floor_stands_for_the_one_before_it() {
+        let files = [(8, PathBuf::from("segment"))];
+        let holder = |header| holder(&floor(7), &files, &[found(header)]);
+        assert_eq!(holder(HEADER), Some((0, true)));
+        for (what, other) in [
+            (
+                "log",
+                Header {
+                    log_id: 1,
+                    ..HEADER
+                },
+            ),
+            (
+                "beginning",
+                Header {
+                    base_lsn: 99,
+                    ..HEADER
+                },
+            ),
+            (
+                "chain",
+                Header {
+                    prev_chain: 1,
+                    ..HEADER
+                },
+            ),
+        ] {
+            assert_eq!(holder(other), None, "another {what}");
+        }
+    }
+
+    #[test]
+    fn a_segment_that_begins_after_the_floor_is_not_the_floors() {
+        let is_foreign = |base_lsn| {
+            let found = found(Header { base_lsn, ..HEADER });
+            rot(&floor(8), Path::new("segment"), &found).is_err()
+        };
+        assert!(!is_foreign(99) && !is_foreign(100));
+        assert!(is_foreign(101));
+    }
+}

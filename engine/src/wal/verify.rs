@@ -222,7 +222,11 @@ pub(super) fn verify_bytes(path: &Path, bytes: Bytes) -> Result<Found, OpenError
     verify_noting(path, bytes, None)
 }
 
-fn verify_noting(path: &Path, bytes: Bytes, note: Option<u64>) -> Result<Found, OpenError> {
+pub(super) fn verify_noting(
+    path: &Path,
+    bytes: Bytes,
+    note: Option<u64>,
+) -> Result<Found, OpenError> {
     let header = Header::decode(&bytes);
     let header = header.map_err(|bad| corruption(path, 0, CorruptionKind::Header(bad)))?;
     let (verified, points) = segment_scanner::verify(&bytes, &header, note);
