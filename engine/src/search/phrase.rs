@@ -6,7 +6,7 @@
 
 use super::error::SearchError;
 use super::index::Index;
-use super::postings::Postings;
+use super::postings::{Iter, Posting, Postings};
 use super::rank::{Budget, Matches};
 use crate::injected_bug::{Bug, injected};
 
@@ -40,8 +40,7 @@ pub(super) fn phrase(
     }
     if tokens.iter().all(|lists| lists.len() == 1) {
         let lists = order.iter().map(|at| (tokens[*at][0], offset(*at)));
-        let lists: Vec<_> = lists.collect();
-        return Ok(in_step(index, &lists));
+        return Ok(in_step(index, lists));
     }
     let mut begins = Vec::new();
     for list in &tokens[*first] {
@@ -69,50 +68,75 @@ pub(super) fn phrase(
         .collect())
 }
 
+/// A list that is gone through in step with others.
+struct Cursor<'a> {
+    rest: Iter<'a>,
+    now: Option<Posting<'a>>,
+    /// How far the token stands after the beginning of the phrase.
+    offset: u32,
+}
+
+impl<'a> Cursor<'a> {
+    fn new((list, offset): (&'a Postings, u32)) -> Self {
+        let mut rest = list.iter();
+        let now = rest.next();
+        Self { rest, now, offset }
+    }
+
+    /// Goes on to a document, or to the next one after it.
+    #[inline]
+    fn find(&mut self, document: u32) -> Option<u32> {
+        while let Some(now) = &self.now {
+            if now.document >= document {
+                return Some(now.document);
+            }
+            self.now = self.rest.next();
+        }
+        None
+    }
+}
+
+/// Keeps what is in both, which rise.
+fn keep_shared(kept: &mut Vec<u32>, other: &[u32]) {
+    let mut at = 0;
+    kept.retain(|place| {
+        while at < other.len() && other[at] < *place {
+            at += 1;
+        }
+        other.get(at) == Some(place)
+    });
+}
+
 /// The documents of a phrase of which each token is one term: the lists are gone through side by side,
-/// and places are read only of documents that have all of them.
-fn in_step(index: &Index, lists: &[(&Postings, u32)]) -> Matches {
-    let Some(((first, first_offset), others)) = lists.split_first() else {
+/// the rarest first, and places are read only of documents that have all of them.
+fn in_step<'a>(index: &Index, lists: impl Iterator<Item = (&'a Postings, u32)>) -> Matches {
+    let mut cursors: Vec<_> = lists.map(Cursor::new).collect();
+    let Some((first, others)) = cursors.split_first_mut() else {
         return Matches::new();
     };
-    let mut others: Vec<_> = others
-        .iter()
-        .map(|(list, offset)| (list.iter().peekable(), *offset))
-        .collect();
-    let (mut found, mut begins) = (Matches::new(), Vec::new());
-    'documents: for posting in first.iter() {
+    let (mut found, mut begins, mut more) = (Matches::new(), Vec::new(), Vec::new());
+    'documents: while let Some(posting) = first.now {
         let document = posting.document;
-        if index.lengths[document as usize] == 0 {
-            continue;
-        }
-        for (list, _) in &mut others {
-            while list.next_if(|it| it.document < document).is_some() {}
-            match list.peek() {
+        first.now = first.rest.next();
+        for other in &mut *others {
+            match other.find(document) {
                 None => return found,
-                Some(next) if next.document > document => continue 'documents,
+                Some(next) if next > document => continue 'documents,
                 Some(_) => {}
             }
         }
-        begins.clear();
-        begins.extend(
-            posting
-                .positions()
-                .filter_map(|it| it.checked_sub(*first_offset)),
-        );
-        for (list, offset) in &mut others {
-            let Some(next) = list.peek() else { continue };
-            let mut places = next
-                .positions()
-                .filter_map(|it| it.checked_sub(*offset))
-                .peekable();
-            begins.retain(|begin| {
-                while places.next_if(|place| place < begin).is_some() {}
-                places.peek() == Some(begin)
-            });
+        if index.lengths[document as usize] == 0 {
+            continue;
         }
-        let count = u32::try_from(begins.len()).unwrap_or(u32::MAX);
-        if count > 0 {
-            found.push((document, count));
+        posting.begins(first.offset, &mut begins);
+        for other in &*others {
+            if let Some(posting) = &other.now {
+                posting.begins(other.offset, &mut more);
+                keep_shared(&mut begins, &more);
+            }
+        }
+        if !begins.is_empty() {
+            found.push((document, u32::try_from(begins.len()).unwrap_or(u32::MAX)));
         }
     }
     found

@@ -188,6 +188,19 @@ impl<'a> Iterator for Iter<'a> {
 }
 
 impl<'a> Posting<'a> {
+    /// Puts the places at which something may begin that has the term at `offset`; rising.
+    #[inline]
+    pub(super) fn begins(&self, offset: u32, begins: &mut Vec<u32>) {
+        begins.clear();
+        let (mut rest, mut position) = (self.positions, 0);
+        while !rest.is_empty() {
+            position += take_u32(&mut rest);
+            if position >= offset {
+                begins.push(position - offset);
+            }
+        }
+    }
+
     /// Where the term is in the document; rising.
     #[inline]
     pub(super) fn positions(&self) -> impl Iterator<Item = u32> + Clone + use<'a> {

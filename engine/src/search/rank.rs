@@ -31,6 +31,10 @@ use crate::map::Item;
 const K1: f64 = 1.2;
 const B: f64 = 0.75;
 
+/// Above this share of all documents, matches are many: a place for every document is cheaper than
+/// sorting them.
+const FEW_SHARE: usize = 16;
+
 /// A document, and how often it has what was looked for.
 pub(super) type Matches = Vec<(u32, u32)>;
 
@@ -72,6 +76,27 @@ pub(super) fn best(
             wanted.push(matches);
         }
     }
+    let is_wanted = |number: u32| {
+        source.is_none_or(|source| index.documents[number as usize].source == source)
+            && is_wanted(index, query, kinds, number)
+    };
+    let is_narrowed = source.is_some()
+        || !query.key_prefix.is_empty()
+        || query.run.is_some()
+        || !index.hidden.is_empty();
+    let len: usize = wanted.iter().map(Vec::len).sum();
+    if query.is_any && len > index.documents.len() / FEW_SHARE {
+        let mut scored = scores_of_many(index, &wanted);
+        for matches in &excluded {
+            let mut matches = Walk::new(matches);
+            scored.retain(|(number, _)| matches.find(*number).is_none());
+        }
+        if is_narrowed {
+            scored.retain(|(number, _)| is_wanted(*number));
+        }
+        let total = scored.len();
+        return Ok((first(scored.into_iter(), query.limit), total));
+    }
     let mut candidates = if query.is_any {
         united(&wanted, index.documents.len())
     } else {
@@ -82,30 +107,28 @@ pub(super) fn best(
         let mut matches = Walk::new(matches);
         candidates.retain(|number| matches.find(*number).is_none());
     }
-    if let Some(source) = source {
-        candidates.retain(|number| index.documents[*number as usize].source == source);
-    }
-    if !query.key_prefix.is_empty() || query.run.is_some() || !index.hidden.is_empty() {
-        candidates.retain(|number| is_wanted(index, query, kinds, *number));
+    if is_narrowed {
+        candidates.retain(|number| is_wanted(*number));
     }
     let total = candidates.len();
     let scores = scores(index, &candidates, &wanted, total == before);
-    Ok((first(&candidates, &scores, query.limit), total))
+    let scored = candidates.into_iter().zip(scores);
+    Ok((first(scored, query.limit), total))
 }
 
 /// The best `limit` documents, of equal scores the newest. The worst of those that are kept is the bar
 /// for all that come.
-fn first(candidates: &[u32], scores: &[f64], limit: usize) -> Vec<(u32, f64)> {
+fn first(scored: impl Iterator<Item = (u32, f64)>, limit: usize) -> Vec<(u32, f64)> {
     let by_rank = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
     let (mut kept, mut bar) = (Vec::new(), 0.0);
     if limit == 0 {
         return kept;
     }
-    for (number, score) in candidates.iter().zip(scores) {
-        if *score < bar {
+    for (number, score) in scored {
+        if score < bar {
             continue;
         }
-        kept.push((*number, *score));
+        kept.push((number, score));
         if kept.len() > 2 * limit + 64 {
             let (_, worst, _) = kept.select_nth_unstable_by(limit - 1, by_rank);
             bar = worst.1;
@@ -127,34 +150,69 @@ fn is_wanted(index: &Index, query: &Query, kinds: &[Kind], number: u32) -> bool 
         && run.is_none_or(|run| !index.hidden.contains(&run))
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of documents and tokens are far below 2^53"
-)]
+/// What a clause adds to the score of a document.
+struct Weight<'a> {
+    lengths: &'a [u32],
+    idf: f64,
+    /// k₁ · (1 − b), and what a token of the document's length adds to it.
+    base: f64,
+    per_token: f64,
+}
+
+impl<'a> Weight<'a> {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of documents and tokens are far below 2^53"
+    )]
+    fn new(index: &'a Index, having: usize) -> Self {
+        let (documents, having) = (index.live as f64, having as f64);
+        let average = index.tokens as f64 / documents.max(1.0);
+        Self {
+            lengths: &index.lengths,
+            idf: (1.0 + (documents - having + 0.5) / (having + 0.5)).ln(),
+            base: K1 * (1.0 - B),
+            per_token: K1 * B / average,
+        }
+    }
+
+    #[inline]
+    fn of(&self, number: u32, count: u32) -> f64 {
+        let (count, length) = (f64::from(count), f64::from(self.lengths[number as usize]));
+        let norm = self.base + self.per_token * length;
+        self.idf * count * (K1 + 1.0) / (count + norm)
+    }
+}
+
+/// The documents that are in any of long lists, and their scores: a place for every document.
+fn scores_of_many(index: &Index, wanted: &[Matches]) -> Vec<(u32, f64)> {
+    let mut scores = vec![0.0; index.documents.len()];
+    for matches in wanted {
+        let weight = Weight::new(index, matches.len());
+        for (number, count) in matches {
+            scores[*number as usize] += weight.of(*number, *count);
+        }
+    }
+    let scored = (0..).zip(scores);
+    scored.filter(|(_, score)| *score > 0.0).collect()
+}
+
+/// The scores of candidates; `is_whole` says that none was taken away.
 fn scores(index: &Index, candidates: &[u32], wanted: &[Matches], is_whole: bool) -> Vec<f64> {
-    let documents = index.live as f64;
-    let average = index.tokens as f64 / documents.max(1.0);
     let mut scores = vec![0.0; candidates.len()];
     for matches in wanted {
-        let having = matches.len() as f64;
-        let idf = (1.0 + (documents - having + 0.5) / (having + 0.5)).ln();
-        let add = |score: &mut f64, number: u32, count: u32| {
-            let (count, length) = (f64::from(count), f64::from(index.lengths[number as usize]));
-            let norm = K1 * (1.0 - B) + K1 * B / average * length;
-            *score += idf * count * (K1 + 1.0) / (count + norm);
-        };
+        let weight = Weight::new(index, matches.len());
         // While none was taken away, all candidates have every clause, or every document that has one
         // is a candidate: lists of the same length are of the same documents.
         if is_whole && matches.len() == candidates.len() {
             for (score, (number, count)) in scores.iter_mut().zip(matches) {
-                add(score, *number, *count);
+                *score += weight.of(*number, *count);
             }
             continue;
         }
         let mut matches = Walk::new(matches);
         for (score, number) in scores.iter_mut().zip(candidates) {
             if let Some(count) = matches.find(*number) {
-                add(score, *number, count);
+                *score += weight.of(*number, count);
             }
         }
     }
@@ -226,7 +284,7 @@ fn united(lists: &[Matches], documents: usize) -> Vec<u32> {
 /// Matches in any order, summed by document and in order. Of many, an array of all documents is
 /// filled; few are sorted.
 fn sum(matches: impl Iterator<Item = (u32, u32)>, len: usize, documents: usize) -> Matches {
-    if len > documents / 16 {
+    if len > documents / FEW_SHARE {
         let mut counts = vec![0_u32; documents];
         for (number, count) in matches {
             let sum = &mut counts[number as usize];
