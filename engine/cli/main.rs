@@ -315,11 +315,14 @@ fn stats(dir: &Path, out: &mut impl Write) -> Result<(), Failure> {
     for (name, keyspace) in &stats.keyspaces {
         writeln!(
             out,
-            "keyspace {name}: {} keys ({})",
-            keyspace.keys, keyspace.kind
+            "keyspace {}: {} keys ({})",
+            name.escape_debug(),
+            keyspace.keys,
+            keyspace.kind
         )?;
     }
     for (name, lsn) in &stats.holders {
+        let name = name.escape_debug();
         writeln!(out, "holder {name}: from record {lsn} on")?;
     }
     writeln!(out, "log: records {} to {}", stats.first, stats.next)?;

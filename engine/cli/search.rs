@@ -51,7 +51,10 @@ pub(crate) fn search(
         let value = hit.value();
         let shown = &value[..value.len().min(SHOWN_BYTES)];
         let more = if shown.len() < value.len() { "…" } else { "" };
-        let (keyspace, key) = (hit.keyspace().name(), hit.key().escape_ascii());
+        let (keyspace, key) = (
+            hit.keyspace().name().escape_debug(),
+            hit.key().escape_ascii(),
+        );
         let value = shown.escape_ascii();
         writeln!(out, "{:.3}\t{keyspace}\t{key}\t{value}{more}", hit.score)?;
     }

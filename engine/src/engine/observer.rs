@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 
 use super::sequencer::Space;
 use super::{Engine, Keyspace};
-use crate::map::{Item, MapView};
+use crate::map::{Hashing, Item, MapView};
 
 /// What follows from the changes to keyspaces.
 pub(crate) trait Observer: Send + Sync {
@@ -133,6 +133,11 @@ impl Told {
 }
 
 impl Engine {
+    /// How keys are hashed, for what is made of them.
+    pub(crate) fn hashing(&self) -> Hashing {
+        self.inner.system.map.hashing()
+    }
+
     /// Tells `observer` of every commit to `keyspaces` from now on, for as long as somebody else holds
     /// it, and answers with the keyspaces as they are now.
     ///

@@ -17,6 +17,10 @@ use super::{Engine, Inner, Options, catalog};
 use crate::vfs::{Disk, Monitor, Vfs};
 use crate::wal::{Lsn, Mode};
 
+/// With more segments than this beyond what its bytes need, a log calls for a checkpoint. Each opening
+/// leaves one, however little is in it: a program that is started often would fill its directory.
+const SHORT_SEGMENTS_MAX: u64 = 64;
+
 impl Engine {
     /// Opens the engine in the directory `path`, creating it where there is none, and recovers what
     /// a crash left.
@@ -54,7 +58,14 @@ impl Engine {
             recovery,
         } = opened;
         let log: Arc<dyn Log> = Arc::new(door);
-        let replayed = recovery.log.bytes;
+        let bytes = recovery.log.bytes;
+        let segments = u64::try_from(recovery.log.segments).unwrap_or(u64::MAX);
+        let needed = bytes / u64::from(options.log.segment_bytes.max(1));
+        let replayed = if segments.saturating_sub(needed) > SHORT_SEGMENTS_MAX {
+            bytes.max(options.checkpoint_bytes.unwrap_or(0))
+        } else {
+            bytes
+        };
         let engine = Self::start(vfs, sequencer, Some(log), &options, replayed)?;
         Ok((engine, recovery))
     }

@@ -328,7 +328,9 @@ impl Shared {
         } = &self.schedule;
         let has_grown =
             max_bytes.is_some_and(|max| log.counters().bytes.wrapping_sub(bytes) >= max);
-        has_grown || interval_us.is_some_and(|interval| self.now_us() >= time + interval)
+        // A clock that went back says nothing of how much time has passed; the next one counts anew.
+        let passed = self.now_us().checked_sub(time);
+        has_grown || interval_us.is_some_and(|interval| passed.is_none_or(|it| it >= interval))
     }
 
     /// Does what should be done from time to time.

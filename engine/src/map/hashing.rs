@@ -37,7 +37,7 @@ impl Hashing {
 
     /// A key's hash: the lower half goes to the table, of the upper half six bits choose the shard.
     #[inline]
-    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         match &self.0 {
             None => FixedState::default().hash_one(key),
             Some(state) => secretly(state, key),

@@ -82,6 +82,9 @@ pub struct Map {
     sweep_at: AtomicUsize,
     /// No tombstone that was merged away is newer: what was deleted since cannot be seen in runs.
     forgotten: AtomicU64,
+    /// How many keys the last view has. Of ten thousand keyspaces few change between two views, and
+    /// nobody is to wait while the shards of all of them are counted.
+    viewed: AtomicUsize,
     /// Held by whoever merges.
     merging: Mutex<()>,
 }
@@ -111,6 +114,7 @@ impl Map {
             may_expire: AtomicBool::new(false),
             sweep_at: AtomicUsize::new(0),
             forgotten: AtomicU64::new(0),
+            viewed: AtomicUsize::new(0),
             merging: Mutex::new(()),
         }
     }
@@ -143,6 +147,7 @@ impl Map {
                 shard.put_sorted(hash, item);
             }
         }
+        map.viewed.store(items.len(), Ordering::Relaxed);
         if !items.is_empty() {
             let run = Run::sorted_items(items, newest);
             map.runs.write().push(Arc::new(run));
@@ -241,10 +246,11 @@ impl Map {
             if run.len() > 0 {
                 self.runs.write().push(Arc::new(run));
             }
+            self.viewed.store(self.len(), Ordering::Relaxed);
         }
         MapView {
             runs: self.runs.read().clone(),
-            len: self.len(),
+            len: self.viewed.load(Ordering::Relaxed),
         }
     }
 

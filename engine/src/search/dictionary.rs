@@ -10,14 +10,12 @@
 //! alone. So points go by hash, and order costs a share of a sort: the newest terms are sorted into
 //! runs, and of two runs of similar length one is made. A prefix is looked for in each.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::error::SearchError;
 use crate::injected_bug::{Bug, injected};
+use crate::map::Hashing;
 
 /// How many terms are unsorted.
 const UNSORTED_MAX: usize = 256;
@@ -28,6 +26,7 @@ const TEXT_BYTES_MAX: usize = u32::MAX as usize;
 /// Terms, which are byte strings, and their numbers: 0, 1, 2, …
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {
+    hashing: Hashing,
     text: Vec<u8>,
     /// Where the text of each term ends.
     ends: Vec<u32>,
@@ -35,10 +34,6 @@ pub(super) struct Dictionary {
     /// Sorted, each at least twice as long as the next.
     runs: Vec<Vec<u32>>,
     unsorted: Vec<u32>,
-}
-
-fn hash(term: &[u8]) -> u64 {
-    FixedState::default().hash_one(term)
 }
 
 /// The text of a term.
@@ -49,6 +44,15 @@ fn text_of<'a>(text: &'a [u8], ends: &[u32], number: u32) -> &'a [u8] {
 }
 
 impl Dictionary {
+    /// An empty one, in which terms are hashed as the engine hashes keys: both come from the same
+    /// hands.
+    pub(super) fn new(hashing: Hashing) -> Self {
+        Self {
+            hashing,
+            ..Self::default()
+        }
+    }
+
     /// How many terms there are.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
@@ -57,7 +61,7 @@ impl Dictionary {
     /// The number of a term that is there.
     pub(super) fn get(&self, term: &[u8]) -> Option<u32> {
         let is_term = |number: &u32| text_of(&self.text, &self.ends, *number) == term;
-        self.numbers.find(hash(term), is_term).copied()
+        self.numbers.find(self.hashing.hash(term), is_term).copied()
     }
 
     /// The text of a term.
@@ -71,11 +75,12 @@ impl Dictionary {
             text,
             ends,
             numbers,
+            hashing,
             ..
         } = self;
         let is_term = |number: &u32| text_of(text, ends, *number) == term;
-        let rehash = |number: &u32| hash(text_of(text, ends, *number));
-        let number = match numbers.entry(hash(term), is_term, rehash) {
+        let rehash = |number: &u32| hashing.hash(text_of(text, ends, *number));
+        let number = match numbers.entry(hashing.hash(term), is_term, rehash) {
             Entry::Occupied(number) => return Ok(*number.get()),
             Entry::Vacant(place) => {
                 let end = text.len() + term.len();

@@ -16,9 +16,7 @@
 //! 4. What it says follows from the documents alone. Nothing of it is logged.
 
 use std::collections::BTreeSet;
-use std::hash::BuildHasher;
 
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::dictionary::Dictionary;
@@ -27,7 +25,7 @@ use super::error::SearchError;
 use super::postings::Postings;
 use super::tokens::tokens;
 use crate::injected_bug::{Bug, injected};
-use crate::map::Item;
+use crate::map::{Hashing, Item};
 use crate::run::RunId;
 
 /// So many documents may be gone in any case before the lists are compacted.
@@ -36,6 +34,7 @@ const GONE_MIN: usize = if cfg!(test) { 8 } else { 1024 };
 /// All documents, and what is in them.
 #[derive(Debug, Default)]
 pub(super) struct Index {
+    hashing: Hashing,
     pub dictionary: Dictionary,
     /// By the number of the term.
     pub postings: Vec<Postings>,
@@ -75,11 +74,21 @@ pub(super) struct Document {
     pub item: Option<Item>,
 }
 
-fn hash(source: u32, key: &[u8]) -> u64 {
-    FixedState::default().hash_one((source, key))
+fn hash(hashing: &Hashing, source: u32, key: &[u8]) -> u64 {
+    // The same key of another keyspace lies elsewhere.
+    hashing.hash(key) ^ u64::from(source).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Index {
+    /// An empty one.
+    pub(super) fn new(hashing: Hashing) -> Self {
+        Self {
+            dictionary: Dictionary::new(hashing.clone()),
+            hashing,
+            ..Self::default()
+        }
+    }
+
     /// Takes in what a key has now, or that it went away. Changes come in the order of their
     /// versions.
     pub(super) fn apply(&mut self, source: u32, kind: Kind, item: Item) -> Result<(), SearchError> {
@@ -110,7 +119,10 @@ impl Index {
             let item = document.item.as_ref();
             document.source == source && item.is_some_and(|item| item.key() == key)
         };
-        let Ok(found) = self.by_key.find_entry(hash(source, key), is_it) else {
+        let Ok(found) = self
+            .by_key
+            .find_entry(hash(&self.hashing, source, key), is_it)
+        else {
             return;
         };
         let (number, _) = found.remove();
@@ -140,7 +152,7 @@ impl Index {
         if item.expires_us() != 0 {
             self.expiring.insert((item.expires_us(), number));
         }
-        let key_hash = hash(source, item.key());
+        let key_hash = hash(&self.hashing, source, item.key());
         self.documents.push(Document {
             source,
             tokens: length,
@@ -152,10 +164,14 @@ impl Index {
     }
 
     fn note(&mut self, key_hash: u64, number: u32) {
-        let documents = &self.documents;
+        let (documents, hashing) = (&self.documents, &self.hashing);
         self.by_key.insert_unique(key_hash, number, |number| {
             let Document { source, item, .. } = &documents[*number as usize];
-            hash(*source, item.as_ref().map(Item::key).unwrap_or_default())
+            hash(
+                hashing,
+                *source,
+                item.as_ref().map(Item::key).unwrap_or_default(),
+            )
         });
     }
 
@@ -237,7 +253,7 @@ impl Index {
 
     /// Lets go of documents that are gone, and of terms that nobody has. Nothing is tokenised again.
     fn compact(&mut self) -> Result<(), SearchError> {
-        let old = std::mem::take(self);
+        let old = std::mem::replace(self, Self::new(self.hashing.clone()));
         let mut numbers = Vec::with_capacity(old.documents.len());
         for (document, length) in old.documents.into_iter().zip(old.lengths) {
             let number = u32::try_from(self.documents.len()).unwrap_or(u32::MAX);
@@ -246,7 +262,7 @@ impl Index {
                 continue;
             };
             numbers.push(Some(number));
-            let key_hash = hash(document.source, item.key());
+            let key_hash = hash(&self.hashing, document.source, item.key());
             self.documents.push(document);
             self.lengths.push(length);
             self.note(key_hash, number);

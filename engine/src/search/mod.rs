@@ -181,7 +181,10 @@ impl Search {
         }
         let kinds: Vec<_> = searched.iter().map(Kind::of).collect();
         let ids = searched.iter().map(Keyspace::id);
-        let kept = Arc::new(Kept::new(ids.zip(kinds.iter().copied()).collect()));
+        let kept = Arc::new(Kept::new(
+            engine.hashing(),
+            ids.zip(kinds.iter().copied()).collect(),
+        ));
         // Nobody reads the index before it is built, and changes wait from the view on.
         let mut building = kept.index();
         let observer: Arc<dyn Observer> = Arc::clone(&kept) as _;

@@ -18,7 +18,7 @@ use super::error::SearchError;
 use super::index::Index;
 use crate::engine::{Observed, Observer};
 use crate::injected_bug::{Bug, injected};
-use crate::map::Item;
+use crate::map::{Hashing, Item};
 
 /// With more changes than this pending, a writer waits until they are in the index.
 pub const PENDING_MAX: usize = 1024;
@@ -42,7 +42,7 @@ struct Pending {
 }
 
 /// An index that says all that its keyspaces do, or why it no longer does.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sound {
     index: Index,
     failed: Option<SearchError>,
@@ -82,10 +82,12 @@ impl Sound {
 
 impl Kept {
     /// An empty one.
-    pub(super) fn new(keyspaces: Vec<(u32, Kind)>) -> Self {
+    pub(super) fn new(hashing: Hashing, keyspaces: Vec<(u32, Kind)>) -> Self {
+        let index = Index::new(hashing);
+        let failed = None;
         Self {
             keyspaces,
-            index: RwLock::default(),
+            index: RwLock::new(Sound { index, failed }),
             pending: Mutex::default(),
         }
     }

@@ -86,13 +86,13 @@ impl<'a> Cursor<'a> {
     /// Goes on to a document, or to the next one after it.
     #[inline]
     fn find(&mut self, document: u32) -> Option<u32> {
-        while let Some(now) = &self.now {
-            if now.document >= document {
-                return Some(now.document);
-            }
-            self.now = self.rest.next();
+        if let Some(now) = &self.now
+            && now.document >= document
+        {
+            return Some(now.document);
         }
-        None
+        self.now = self.rest.find(|it| it.document >= document);
+        Some(self.now.as_ref()?.document)
     }
 }
 

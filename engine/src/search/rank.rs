@@ -20,6 +20,8 @@
 //!
 //! Of equal scores the newest document is first.
 
+use std::cmp::Ordering;
+
 use super::document::{Field, Kind};
 use super::error::SearchError;
 use super::index::Index;
@@ -76,68 +78,70 @@ pub(super) fn best(
             wanted.push(matches);
         }
     }
-    let is_wanted = |number: u32| {
-        source.is_none_or(|source| index.documents[number as usize].source == source)
-            && is_wanted(index, query, kinds, number)
+    let is_narrowed =
+        !query.key_prefix.is_empty() || query.run.is_some() || !index.hidden.is_empty();
+    let mut excluded: Vec<_> = excluded.iter().map(Walk::new).collect();
+    let mut top = Top::new(query.limit);
+    // Called with documents that rise.
+    let each = |number: u32, score: f64| {
+        let document = || &index.documents[number as usize];
+        if excluded.iter_mut().all(|it| it.find(number).is_none())
+            && source.is_none_or(|source| document().source == source)
+            && (!is_narrowed || is_wanted(index, query, kinds, number))
+        {
+            top.offer(number, score);
+        }
     };
-    let is_narrowed = source.is_some()
-        || !query.key_prefix.is_empty()
-        || query.run.is_some()
-        || !index.hidden.is_empty();
-    let len: usize = wanted.iter().map(Vec::len).sum();
-    if query.is_any && len > index.documents.len() / FEW_SHARE {
-        let mut scored = scores_of_many(index, &wanted);
-        for matches in &excluded {
-            let mut matches = Walk::new(matches);
-            scored.retain(|(number, _)| matches.find(*number).is_none());
-        }
-        if is_narrowed {
-            scored.retain(|(number, _)| is_wanted(*number));
-        }
-        let total = scored.len();
-        return Ok((first(scored.into_iter(), query.limit), total));
-    }
-    let mut candidates = if query.is_any {
-        united(&wanted, index.documents.len())
+    if query.is_any {
+        score_any(index, &wanted, each);
     } else {
-        shared(&wanted)
-    };
-    let before = candidates.len();
-    for matches in &excluded {
-        let mut matches = Walk::new(matches);
-        candidates.retain(|number| matches.find(*number).is_none());
+        score_all(index, &wanted, each);
     }
-    if is_narrowed {
-        candidates.retain(|number| is_wanted(*number));
-    }
-    let total = candidates.len();
-    let scores = scores(index, &candidates, &wanted, total == before);
-    let scored = candidates.into_iter().zip(scores);
-    Ok((first(scored, query.limit), total))
+    Ok(top.finish())
 }
 
-/// The best `limit` documents, of equal scores the newest. The worst of those that are kept is the bar
+/// The best documents so far, of equal scores the newest. The worst of those that are kept is the bar
 /// for all that come.
-fn first(scored: impl Iterator<Item = (u32, f64)>, limit: usize) -> Vec<(u32, f64)> {
-    let by_rank = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
-    let (mut kept, mut bar) = (Vec::new(), 0.0);
-    if limit == 0 {
-        return kept;
-    }
-    for (number, score) in scored {
-        if score < bar {
-            continue;
+struct Top {
+    limit: usize,
+    kept: Vec<(u32, f64)>,
+    bar: f64,
+    offered: usize,
+}
+
+fn by_rank(a: &(u32, f64), b: &(u32, f64)) -> Ordering {
+    b.1.total_cmp(&a.1).then(b.0.cmp(&a.0))
+}
+
+impl Top {
+    fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            kept: Vec::new(),
+            bar: 0.0,
+            offered: 0,
         }
-        kept.push((number, score));
-        if kept.len() > 2 * limit + 64 {
-            let (_, worst, _) = kept.select_nth_unstable_by(limit - 1, by_rank);
-            bar = worst.1;
-            kept.truncate(limit);
+    }
+
+    #[inline]
+    fn offer(&mut self, number: u32, score: f64) {
+        self.offered += 1;
+        if score < self.bar || self.limit == 0 {
+            return;
+        }
+        self.kept.push((number, score));
+        if self.kept.len() > 2 * self.limit + 64 {
+            let (_, worst, _) = self.kept.select_nth_unstable_by(self.limit - 1, by_rank);
+            self.bar = worst.1;
+            self.kept.truncate(self.limit);
         }
     }
-    kept.sort_unstable_by(by_rank);
-    kept.truncate(limit);
-    kept
+
+    fn finish(mut self) -> (Vec<(u32, f64)>, usize) {
+        self.kept.sort_unstable_by(by_rank);
+        self.kept.truncate(self.limit);
+        (self.kept, self.offered)
+    }
 }
 
 /// Whether a document is where the query looks, and of a run that is seen.
@@ -183,40 +187,64 @@ impl<'a> Weight<'a> {
     }
 }
 
-/// The documents that are in any of long lists, and their scores: a place for every document.
-fn scores_of_many(index: &Index, wanted: &[Matches]) -> Vec<(u32, f64)> {
-    let mut scores = vec![0.0; index.documents.len()];
-    for matches in wanted {
-        let weight = Weight::new(index, matches.len());
-        for (number, count) in matches {
-            scores[*number as usize] += weight.of(*number, *count);
+/// Calls `each` with the documents that have all clauses, and their scores.
+fn score_all(index: &Index, wanted: &[Matches], mut each: impl FnMut(u32, f64)) {
+    let lens = wanted.iter().map(Vec::len).enumerate();
+    let Some((shortest, _)) = lens.min_by_key(|(_, len)| *len) else {
+        return;
+    };
+    let weights = wanted.iter().map(|it| Weight::new(index, it.len()));
+    let mut clauses: Vec<_> = wanted.iter().map(Walk::new).zip(weights).collect();
+    let mut counts = vec![0; wanted.len()];
+    'documents: for (number, count) in &wanted[shortest] {
+        counts[shortest] = *count;
+        for (at, (matches, _)) in clauses.iter_mut().enumerate() {
+            if at != shortest {
+                match matches.find(*number) {
+                    Some(count) => counts[at] = count,
+                    None => continue 'documents,
+                }
+            }
         }
+        let scores = clauses.iter().zip(&counts);
+        let score = scores.map(|((_, weight), count)| weight.of(*number, *count));
+        each(*number, score.sum());
     }
-    let scored = (0..).zip(scores);
-    scored.filter(|(_, score)| *score > 0.0).collect()
 }
 
-/// The scores of candidates; `is_whole` says that none was taken away.
-fn scores(index: &Index, candidates: &[u32], wanted: &[Matches], is_whole: bool) -> Vec<f64> {
-    let mut scores = vec![0.0; candidates.len()];
-    for matches in wanted {
-        let weight = Weight::new(index, matches.len());
-        // While none was taken away, all candidates have every clause, or every document that has one
-        // is a candidate: lists of the same length are of the same documents.
-        if is_whole && matches.len() == candidates.len() {
-            for (score, (number, count)) in scores.iter_mut().zip(matches) {
-                *score += weight.of(*number, *count);
-            }
-            continue;
-        }
-        let mut matches = Walk::new(matches);
-        for (score, number) in scores.iter_mut().zip(candidates) {
-            if let Some(count) = matches.find(*number) {
-                *score += weight.of(*number, count);
+/// Calls `each` with the documents that have any clause, and their scores.
+fn score_any(index: &Index, wanted: &[Matches], mut each: impl FnMut(u32, f64)) {
+    let weights = wanted.iter().map(|it| Weight::new(index, it.len()));
+    let weights: Vec<_> = weights.collect();
+    let clauses = || wanted.iter().zip(&weights);
+    let len: usize = wanted.iter().map(Vec::len).sum();
+    if len > index.documents.len() / FEW_SHARE {
+        let mut scores = vec![0.0; index.documents.len()];
+        for (matches, weight) in clauses() {
+            for (number, count) in matches {
+                scores[*number as usize] += weight.of(*number, *count);
             }
         }
+        for (number, score) in (0..).zip(scores) {
+            // A clause always adds something.
+            if score > 0.0 {
+                each(number, score);
+            }
+        }
+        return;
     }
-    scores
+    let mut scored = Vec::with_capacity(len);
+    for (at, (matches, weight)) in clauses().enumerate() {
+        let of = |(number, count): &(u32, u32)| (*number, at, weight.of(*number, *count));
+        scored.extend(matches.iter().map(of));
+    }
+    scored.sort_unstable_by_key(|(number, at, _)| (*number, *at));
+    for of_document in scored.chunk_by(|(one, ..), (other, ..)| one == other) {
+        each(
+            of_document[0].0,
+            of_document.iter().map(|(.., score)| *score).sum(),
+        );
+    }
 }
 
 /// Goes through matches in step with documents that rise.
@@ -248,37 +276,6 @@ impl<'a> Walk<'a> {
         let (found, count) = self.rest.first()?;
         (*found == number).then_some(*count)
     }
-}
-
-/// The documents that are in all lists.
-fn shared(lists: &[Matches]) -> Vec<u32> {
-    let Some(shortest) = lists.iter().min_by_key(|list| list.len()) else {
-        return Vec::new();
-    };
-    let mut found: Vec<_> = shortest.iter().map(|(number, _)| *number).collect();
-    for list in lists {
-        if !std::ptr::eq(list, shortest) {
-            let mut list = Walk::new(list);
-            found.retain(|number| list.find(*number).is_some());
-        }
-    }
-    found
-}
-
-/// The documents that are in any list.
-fn united(lists: &[Matches], documents: usize) -> Vec<u32> {
-    if let [list] = lists {
-        return list.iter().map(|(number, _)| *number).collect();
-    }
-    let all = || lists.iter().flatten().map(|(number, _)| *number);
-    sum(
-        all().map(|number| (number, 1)),
-        lists.iter().map(Vec::len).sum(),
-        documents,
-    )
-    .into_iter()
-    .map(|(number, _)| number)
-    .collect()
 }
 
 /// Matches in any order, summed by document and in order. Of many, an array of all documents is

@@ -14,6 +14,7 @@ use engine::wal::{self, Mode};
 use engine::{Engine, Options};
 
 mod durability;
+mod edges;
 mod keyspaces;
 mod transactions;
 mod views;
