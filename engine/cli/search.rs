@@ -1,4 +1,4 @@
-//! `engine search`: words in keys and values, the best first.
+//! `engine search`: words in keys and values, or in what runs have, the best first.
 
 use std::error::Error;
 use std::io::Write;
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use engine::Engine;
 use engine::engine::{Keyspace, KeyspaceType};
-use engine::search::{Query, Search};
+use engine::run::{RunId, Runs};
+use engine::search::{Field, Hit, Query, Search};
 
 use super::{looking, must_exist};
 
@@ -18,6 +19,12 @@ pub(crate) struct Arguments {
     /// Only this keyspace; may be given more than once
     #[arg(long)]
     keyspace: Vec<String>,
+    /// Runs, and not keyspaces of keys and values: names, events, cells, keys and spans
+    #[arg(long, conflicts_with = "keyspace")]
+    runs: bool,
+    /// Only this run
+    #[arg(long, conflicts_with = "keyspace")]
+    run: Option<u64>,
     /// Only keys that begin so
     #[arg(long, default_value = "")]
     prefix: String,
@@ -45,20 +52,56 @@ pub(crate) fn search(
         query = query.any();
     }
     let (engine, _) = Engine::open(must_exist(dir)?, looking())?;
-    let search = Search::over(&engine, &keyspaces(&engine, &arguments.keyspace)?)?;
+    let search = if arguments.runs || arguments.run.is_some() {
+        let Some(runs) = Runs::look(&engine)? else {
+            return Ok(false);
+        };
+        Search::over_runs(&runs)?
+    } else {
+        Search::over(&engine, &keyspaces(&engine, &arguments.keyspace)?)?
+    };
+    if let Some(run) = arguments.run {
+        query = query.run(RunId(run));
+    }
     let found = search.search(&query)?;
     for hit in &found.hits {
-        let value = hit.value();
-        let shown = &value[..value.len().min(SHOWN_BYTES)];
-        let more = if shown.len() < value.len() { "…" } else { "" };
-        let (keyspace, key) = (
-            hit.keyspace().name().escape_debug(),
-            hit.key().escape_ascii(),
-        );
-        let value = shown.escape_ascii();
-        writeln!(out, "{:.3}\t{keyspace}\t{key}\t{value}{more}", hit.score)?;
+        let keyspace = hit.keyspace().name().escape_debug();
+        let text = text(hit);
+        let end = text.floor_char_boundary(SHOWN_BYTES);
+        let more = if end < text.len() { "…" } else { "" };
+        let (place, shown) = (place(hit), &text[..end]);
+        writeln!(out, "{:.3}\t{keyspace}\t{place}\t{shown}{more}", hit.score)?;
     }
     Ok(found.total > 0)
+}
+
+/// The key of a hit; of a run's row, the run and what comes after it.
+fn place(hit: &Hit) -> String {
+    let Some(run) = hit.run() else {
+        return hit.key().escape_ascii().to_string();
+    };
+    match hit.keyspace().name() {
+        "runs" => format!("run {run}"),
+        "runs.events" | "runs.spans" => {
+            let number = hit
+                .key()
+                .last_chunk()
+                .map_or(0, |it| u64::from_be_bytes(*it));
+            format!("run {run}, {number}")
+        }
+        _ => {
+            let name = hit.key().get(8..).unwrap_or_default();
+            format!("run {run}, {}", name.escape_ascii())
+        }
+    }
+}
+
+/// The text of a hit, on one line.
+fn text(hit: &Hit) -> String {
+    let texts = hit.texts().into_iter();
+    let texts = texts.filter(|(field, _)| *field != Field::Key || hit.run().is_some());
+    let texts = texts.map(|(_, text)| text.escape_ascii().to_string());
+    texts.collect::<Vec<_>>().join(" ")
 }
 
 /// The keyspaces of these names, or all that hold keys and values.

@@ -448,3 +448,41 @@ fn what_is_published_is_consumed_by_groups_and_others() {
     calls(dir, &[&["topic", "delete", "db", "teas"]]);
     assert_eq!(calls(dir, &[&["topic", "list", "db"]]), "");
 }
+
+#[test]
+fn what_a_run_has_is_searched_and_printed_with_its_place() {
+    use engine::run::{NewRun, NewSpan, Orphans, Runs};
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let none = call(dir, &["put", "db", "call", "a pair"]);
+    assert_eq!(none.code, 0);
+    assert_eq!(call(dir, &["search", "db", "call", "--runs"]).code, 1);
+    let (engine, _) = engine::Engine::open(dir.join("db"), engine::Options::default()).unwrap();
+    let (runs, _) = Runs::open(&engine, Orphans::Mark).unwrap();
+    let run = runs.begin(&NewRun::named("call center")).unwrap();
+    runs.append(run, "tool.call", b"timed\nout").unwrap();
+    runs.set_cell(run, "state", b"call again").unwrap();
+    let span = NewSpan::named("call page").attribute("tries", 17_i64);
+    let span = runs.start_span(run, &span).unwrap();
+    engine.close().unwrap();
+    drop((engine, runs));
+    let found = |arguments: &[&str]| {
+        let done = call(dir, &[&["search", "db"], arguments].concat());
+        let line = |line: &str| line.split_once('\t').unwrap().1.to_owned();
+        let mut lines: Vec<_> = done.out.lines().map(line).collect();
+        lines.sort();
+        lines
+    };
+    let all = [
+        "runs\trun R\tcall center ".to_owned(),
+        "runs.cells\trun R, state\tstate call again".to_owned(),
+        "runs.events\trun R, 0\ttool.call timed\\nout".to_owned(),
+        format!("runs.spans\trun R, {span}\tcall page tries 17"),
+    ];
+    let all = all.map(|line| line.replace('R', &run.to_string()));
+    assert_eq!(found(&["call", "--runs"]), all);
+    assert_eq!(found(&["call", "--run", &run.to_string()]), all);
+    assert_eq!(found(&["call", "--run", "99"]), [""; 0]);
+    assert_eq!(found(&["attribute:17", "--runs"]), all[3..]);
+    assert_eq!(found(&["call"]), ["default\tcall\ta pair"]);
+}

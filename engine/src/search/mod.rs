@@ -133,6 +133,17 @@ impl Hit {
         self.run
     }
 
+    /// The texts of the document, in which words were looked for, and their fields.
+    #[must_use]
+    pub fn texts(&self) -> Vec<(Field, Vec<u8>)> {
+        let mut texts = Vec::new();
+        let kind = Kind::of(&self.keyspace);
+        kind.texts(self.key(), self.value(), |field, text| {
+            texts.push((field, text.to_vec()));
+        });
+        texts
+    }
+
     /// The keyspace of the document.
     #[must_use]
     pub fn keyspace(&self) -> &Keyspace {
