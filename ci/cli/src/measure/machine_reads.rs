@@ -111,7 +111,7 @@ mod tests {
         let first = keep(&[a.clone(), b.clone()], [(a.clone(), clock())].into());
         assert_eq!(first, [(a.clone(), clock()), (b.clone(), vec![])].into());
         // Traced again, it reads nothing any more.
-        let second = keep(&[a.clone()], Reads::new());
+        let second = keep(std::slice::from_ref(&a), Reads::new());
         assert_eq!(second, [(a, vec![]), (b, vec![])].into());
     }
 }
