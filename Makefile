@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup gate test test-github timeline injected injected-all check deny explain report update-baseline bench \
-	bench-engine backends torture matrix tsan fuzz peers peers-engine peers-streams verify doctor speed scale determinism unrelated selftest parser-speed \
+	bench-engine tiers backends torture matrix tsan fuzz peers peers-engine peers-streams verify doctor speed scale determinism unrelated selftest parser-speed \
 	report-speed pictures
 
 ICGATE := $(or $(CARGO_TARGET_DIR),target)/release/icgate
@@ -70,6 +70,9 @@ bench: setup ## wall-clock benchmarks of the same workloads (shown, never checke
 
 bench-engine: setup ## the engine's throughput next to the machine's limits (about a minute)
 	cargo bench --package benches --features wall-time --bench figures $(ARGS)
+
+tiers: setup ## the six tiers of a database for runs: latencies, conflicts, recovery, memory (about two minutes)
+	cargo bench --package benches --features wall-time --bench tiers $(ARGS)
 
 backends: setup ## compare the key-value stores: memory, engine, SQLite, Redis (about four minutes)
 	@.ci/setup stores

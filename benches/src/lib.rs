@@ -30,6 +30,7 @@ pub mod heap;
 pub mod keyspace;
 pub mod kv;
 pub mod memtable;
+pub mod runs;
 pub mod search;
 pub mod snapshot;
 pub mod streams;
@@ -49,6 +50,7 @@ pub fn catalogue() -> Vec<Workload> {
         keyspace::workloads(),
         kv::workloads(),
         memtable::workloads(),
+        runs::workloads(),
         search::workloads(),
         streams::workloads(),
     ];
