@@ -248,7 +248,7 @@ pub fn read_histories(mut input: Work) -> Work {
             .runs
             .cell_history(input.run, &name)
             .expect("the run is there");
-        input.found += history.filter(Result::is_ok).count();
+        input.found += history.flatten().count();
     }
     input
 }

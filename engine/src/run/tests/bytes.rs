@@ -18,6 +18,11 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The numbers from 1 to `last`, as rows have them.
+fn counted(last: u64) -> String {
+    hex(&(1..=last).flat_map(u64::to_le_bytes).collect::<Vec<_>>())
+}
+
 fn journal(change: &Change<'_>) -> Vec<u8> {
     let mut row = Vec::new();
     change::put(&mut row, 0x0102, change);
@@ -141,7 +146,7 @@ fn other_rows_have_the_documented_bytes() {
         began_us: 4,
         last_us: 5,
     };
-    let numbers: String = (1..=5).map(|it| format!("0{it}00000000000000")).collect();
+    let numbers = counted(5);
     assert_eq!(hex(&head.bytes()), format!("010203{numbers}"));
     assert_eq!(Head::read(&head.bytes()), Ok(head));
 
@@ -155,7 +160,7 @@ fn other_rows_have_the_documented_bytes() {
     assert_eq!(About::read(&about.bytes()), Ok(about));
 
     let cell = row::cell(1, 2, 3, b"v");
-    let numbers: String = (1..=3).map(|it| format!("0{it}00000000000000")).collect();
+    let numbers = counted(3);
     assert_eq!(hex(&cell), format!("01{numbers}76"));
     assert_eq!(row::read_cell(&cell), Ok([1, 2, 3]));
 
@@ -172,7 +177,7 @@ fn other_rows_have_the_documented_bytes() {
             step: 4,
         }),
     };
-    let numbers: String = (1..=4).map(|it| format!("0{it}00000000000000")).collect();
+    let numbers = counted(4);
     assert_eq!(
         hex(&span.bytes()),
         format!("01{numbers}0000000000000000010100730000")

@@ -132,7 +132,7 @@ pub(super) fn outcome(number: u8) -> Outcome {
 
 pub(super) fn new_run(tags: u8) -> NewRun {
     let run = NewRun::named(&format!("agent {tags}")).metadata("depth", i64::from(tags));
-    (0..tags).map(tag).fold(run, |run, it| run.tag(it))
+    (0..tags).map(tag).fold(run, NewRun::tag)
 }
 
 pub(super) fn new_span(parent: u8, id: u8) -> NewSpan {
