@@ -13,7 +13,9 @@ use super::{open, options};
 /// The segments in the directory.
 fn segments(sim: &Sim) -> usize {
     let names = sim.list(Path::new("db")).unwrap();
-    names.iter().filter(|name| name.ends_with(".wal")).count()
+    let names = names.iter().map(Path::new);
+    let names = names.filter(|name| name.extension().is_some_and(|it| it == "wal"));
+    names.count()
 }
 
 #[test]
@@ -136,7 +138,7 @@ fn a_transaction_without_end_is_refused_whole() {
     let space = engine.keyspace("default").unwrap();
     let refused = engine.transaction(|tx| {
         for number in 0..200_u8 {
-            tx.put(&space, &[number], &[7; 40_000])?;
+            tx.put(&space, &[number], &vec![7; 40_000])?;
         }
         Ok(())
     });
