@@ -184,7 +184,7 @@ pub fn build_check(output: Documents) {
 /// An index, and queries.
 pub struct Queries {
     documents: Documents,
-    queries: Vec<Query>,
+    asked: Vec<Query>,
     found: usize,
 }
 
@@ -197,7 +197,7 @@ pub fn queries_setup(texts: &[&str]) -> Queries {
     };
     Queries {
         documents: documents_setup(Texts::New, "ascii"),
-        queries: texts.iter().cycle().take(QUERIES).map(query).collect(),
+        asked: texts.iter().cycle().take(QUERIES).map(query).collect(),
         found: 0,
     }
 }
@@ -208,7 +208,7 @@ pub fn ask(mut input: Queries) -> Queries {
     let Some(search) = &input.documents.search else {
         return input;
     };
-    for query in &input.queries {
+    for query in &input.asked {
         input.found += search.search(query).map_or(0, |found| found.hits.len());
     }
     input

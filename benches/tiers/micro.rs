@@ -151,7 +151,7 @@ fn primitives(
     );
     Samples::of(count, |it| {
         runs.end(begun[it], Outcome::Succeeded, "")
-            .expect("it is open")
+            .expect("it is open");
     })
     .print("run end", name, None);
     Ok(())

@@ -206,17 +206,7 @@ fn run(command: Command, out: &mut impl Write) -> Result<bool, Failure> {
                 name.push(".repaired");
                 name.into()
             });
-            let report = repair(&Disk, &dir, &new_dir, LogOptions::default())?;
-            let (records, new_dir) = (report.records, new_dir.display());
-            writeln!(out, "saved {records} records in `{new_dir}`")?;
-            for gap in &report.gaps {
-                let path = gap.path.display();
-                writeln!(
-                    out,
-                    "lost {} bytes of `{path}` at {}: {}",
-                    gap.bytes, gap.offset, gap.reason
-                )?;
-            }
+            save_what_can_be_read(&dir, &new_dir, out)?;
         }
         Command::Checkpoint { dir } => {
             must_exist(&dir)?;
@@ -243,6 +233,22 @@ fn run(command: Command, out: &mut impl Write) -> Result<bool, Failure> {
         }
     }
     Ok(true)
+}
+
+/// Repairs the log of `dir` into `new_dir`, and says what is lost.
+fn save_what_can_be_read(dir: &Path, new_dir: &Path, out: &mut impl Write) -> Result<(), Failure> {
+    let report = repair(&Disk, dir, new_dir, LogOptions::default())?;
+    let (records, new_dir) = (report.records, new_dir.display());
+    writeln!(out, "saved {records} records in `{new_dir}`")?;
+    for gap in &report.gaps {
+        let path = gap.path.display();
+        writeln!(
+            out,
+            "lost {} bytes of `{path}` at {}: {}",
+            gap.bytes, gap.offset, gap.reason
+        )?;
+    }
+    Ok(())
 }
 
 /// Opens whatever the directory holds, and saves nothing by itself.

@@ -271,11 +271,13 @@ fn tree_line(node: &TreeSpan, below: &[TreeSpan], began_us: u64) -> String {
     });
     let span = &node.span;
     let started = Seconds(span.started_us.saturating_sub(began_us));
-    line.push_str(&format!("{} {:?} {started}", span.id, span.name));
+    let title = format!("{} {:?} {started}", span.id, span.name);
+    line.push_str(&title);
     match span.end {
         Some(end) => {
             let lasted = Seconds(end.time_us.saturating_sub(span.started_us));
-            line.push_str(&format!(" {lasted} {}", end.outcome));
+            let end = format!(" {lasted} {}", end.outcome);
+            line.push_str(&end);
         }
         None => line.push_str(" not ended"),
     }
