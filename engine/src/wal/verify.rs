@@ -18,6 +18,7 @@ use super::origin::Floor;
 use super::points::Points;
 use super::segment::{HEADER_BYTES, Header};
 use super::segment_scanner::{self, Position, Stop, Verified};
+use crate::frame::Damage;
 use crate::vfs::{Doing, Vfs, VfsFile};
 
 /// A torn tail.
@@ -286,10 +287,15 @@ pub(super) fn judge(
         verified,
         ..
     } = segment;
-    let Some(stop) = verified.stop else {
-        return Ok(None);
-    };
     let at = verified.at;
+    let stop = match verified.stop {
+        None => return Ok(None),
+        // A frame whose length was lost looks like the end; the zeros that make one go on.
+        Some(Stop::Empty) if bytes[at..].iter().any(|byte| *byte != 0) => {
+            Stop::Damaged(Damage::LengthBelowMin(0))
+        }
+        Some(stop) => stop,
+    };
     let offset = verified.last.at as u64;
     let whole = matches!(stop, Stop::Malformed(_) | Stop::Unknown { .. });
     let (expected, found) = (header.file_bytes(verified.synced), bytes.len() as u64);

@@ -70,6 +70,24 @@ fn a_torn_tail_is_cut_wherever_it_tears() {
 }
 
 #[test]
+fn a_lost_length_is_a_torn_tail_and_no_end() {
+    let pristine = left_behind(8);
+    let path = &segments(&pristine)[0];
+    let good = pristine.read(path).unwrap();
+    let mut begin = HEADER_BYTES;
+    for number in 0..8 {
+        let vfs = Memory::default();
+        let mut bytes = good.clone();
+        bytes[begin..begin + 4].fill(0);
+        vfs.write(path, bytes);
+        let (wal, recovered) = Wal::open(vfs, &log_dir(), options()).unwrap();
+        holds(&wal, number);
+        assert_eq!(recovered.cut.unwrap().offset, begin as u64);
+        begin += payload(number).len() + OVERHEAD;
+    }
+}
+
+#[test]
 fn file_whose_end_was_cut_off_is_no_torn_tail() {
     let pristine = left_behind(20);
     let path = &segments(&pristine)[0];
