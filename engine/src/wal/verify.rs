@@ -18,7 +18,7 @@ use super::origin::Floor;
 use super::points::Points;
 use super::segment::{HEADER_BYTES, Header};
 use super::segment_scanner::{self, Position, Stop, Verified};
-use crate::frame::Damage;
+use crate::frame::{Damage, OVERHEAD};
 use crate::vfs::{Doing, Vfs, VfsFile};
 
 /// A torn tail.
@@ -290,8 +290,8 @@ pub(super) fn judge(
     let at = verified.at;
     let stop = match verified.stop {
         None => return Ok(None),
-        // A frame whose length was lost looks like the end; the zeros that make one go on.
-        Some(Stop::Empty) if bytes[at..].iter().any(|byte| *byte != 0) => {
+        // A frame whose length was lost looks like the end, but for the rest of it.
+        Some(Stop::Empty) if bytes[at..].iter().take(OVERHEAD).any(|byte| *byte != 0) => {
             Stop::Damaged(Damage::LengthBelowMin(0))
         }
         Some(stop) => stop,

@@ -71,7 +71,13 @@ fn a_torn_tail_is_cut_wherever_it_tears() {
 
 #[test]
 fn a_lost_length_is_a_torn_tail_and_no_end() {
-    let pristine = left_behind(8);
+    let pristine = Memory::default();
+    let wal = open(&pristine, &log_dir());
+    for number in 0..8 {
+        wal.append(record(&payload(number))).unwrap();
+    }
+    wal.sync().unwrap();
+    drop(wal);
     let path = &segments(&pristine)[0];
     let good = pristine.read(path).unwrap();
     let mut begin = HEADER_BYTES;

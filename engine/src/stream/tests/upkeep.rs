@@ -267,7 +267,7 @@ fn opening_reads_no_message_that_a_checkpoint_covers() {
         let view = crate::stream::StreamsView::new();
         let options = super::world::options(Mode::Strict, &view);
         let path = std::path::Path::new("db");
-        let (_, recovery) = crate::Engine::open_with(disk.clone(), path, options).unwrap();
+        let (_, recovery) = crate::engine::Engine::open_with(disk.clone(), path, options).unwrap();
         (recovery.replayed, recovery.log.bytes)
     };
     let mut costs = Vec::new();
