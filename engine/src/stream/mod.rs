@@ -12,7 +12,7 @@
 //!
 //! **Offsets** are given under a lock of the partition, so that they have no gap; the sequencer is
 //! entered with the record encoded and its checksum computed. An offset is not an LSN: each partition
-//! keeps [points](points) at some distance, at most 512, and a reader passes over what lies between.
+//! keeps [points] at some distance, at most 512, and a reader passes over what lies between.
 //!
 //! **A partition** is one entry in a table: a few hundred bytes, no file, no thread, no buffer. While it
 //! is busy, its newest records are in memory too (at most 256 KiB), so that whoever follows closely reads
