@@ -18,8 +18,8 @@ else
   case $ICGATE_COMMAND in
     # Static, so that it runs in any container.
     judge)
-      RUSTFLAGS=-Ctarget-feature=+crt-static "${build[@]}" --release >&2
-      cp "$target/$host/release/icgate" "$folder/icgate"
+      RUSTFLAGS=-Ctarget-feature=+crt-static "${build[@]}" --profile judge >&2
+      cp "$target/$host/judge/icgate" "$folder/icgate"
       ;;
     publish)
       "${build[@]}" --no-default-features --features github >&2
