@@ -19,9 +19,9 @@ use icgate_core::model::policy::Policy;
 use icgate_core::model::run::{CiRun, Failed, Measurement, Run};
 use icgate_core::publish::body::without_verdict;
 use icgate_core::publish::check_run::{self, CheckRun, Place};
-use icgate_core::publish::drift::drift;
 use icgate_core::publish::marker::Sha;
 use icgate_core::render::markdown;
+use icgate_core::publish::newer_tools::issue;
 use icgate_core::report::report;
 
 use crate::scene::environment;
@@ -146,7 +146,7 @@ fn posted(text: &str) -> String {
         summary(check_run::judged(&plain, &place)),
         summary(check_run::unjudged(text, text, &place)),
         without_verdict(text, text),
-        drift(&base, &run, &policy).unwrap(),
+        issue(&base, &run, &policy).unwrap(),
     ];
     parts.join("\n\n")
 }

@@ -11,7 +11,7 @@
 //! changes no verdict: it has an exit code of its own.
 
 mod announce;
-mod drift;
+mod newer_tools;
 
 use std::path::{Path, PathBuf};
 
@@ -36,8 +36,8 @@ use crate::io::output;
 use crate::io::store;
 
 pub(crate) fn publish(arguments: &Publishing) -> Result<u8, CliError> {
-    if arguments.drift {
-        return drift::tell(arguments);
+    if arguments.newer_tools {
+        return newer_tools::tell(arguments);
     }
     let path = crate::github::variable("GITHUB_EVENT_PATH").unwrap_or_default();
     let event = store::read(Path::new(&path))?;
