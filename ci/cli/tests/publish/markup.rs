@@ -15,13 +15,14 @@ use icgate_core::model::call_graph::CallGraph;
 use icgate_core::model::environment::Environment;
 use icgate_core::model::functions::{FunctionCost, FunctionTable};
 use icgate_core::model::metric::Metric;
+use icgate_core::model::note::Note;
 use icgate_core::model::policy::Policy;
 use icgate_core::model::run::{CiRun, Failed, Measurement, Run};
 use icgate_core::publish::body::without_verdict;
 use icgate_core::publish::check_run::{self, CheckRun, Place};
 use icgate_core::publish::marker::Sha;
-use icgate_core::render::markdown;
 use icgate_core::publish::newer_tools::issue;
+use icgate_core::render::markdown;
 use icgate_core::report::report;
 
 use crate::scene::environment;
@@ -109,7 +110,7 @@ fn posted(text: &str) -> String {
         let judgements = judge(&comparison, &policy);
         let changed = ChangedLines::default();
         let mut report = report(run, &comparison, &judgements, &policy, &changed, text);
-        report.warn(text.to_owned());
+        report.warn(Note::new("{}", &[&text]));
         report
     };
     let plain = judged(&run);
