@@ -421,4 +421,4 @@ def weekly(project, run, artifacts, github):
     payload = of_repository({"schedule": "17 4 * * 1"})
     shutil.rmtree(artifacts, ignore_errors=True)
     artifacts.mkdir()
-    return act("schedule", "drift.yml", payload, project, artifacts, environment)
+    return act("schedule", "newer-tools.yml", payload, project, artifacts, environment)

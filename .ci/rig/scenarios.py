@@ -4,7 +4,7 @@
     pull_request ─ act: gate.yml ─→ run.json of the shards ─→ act: publish.yml ─→ prism ─→ the fake
     push         ─ act: gate.yml ─→ main's own numbers, for the pull requests that follow
     a comment    ─ act: baseline.yml ─→ prism ─→ the fake; a commit on the branch
-    every week   ─ act: drift.yml ─→ prism ─→ the fake: one issue
+    every week   ─ act: newer-tools.yml ─→ prism ─→ the fake: one issue
 
     scenarios.py RIG BINARIES [SCENARIO …]
 """
@@ -158,7 +158,7 @@ def judged(
             gate(change, "pull_request", ARTIFACTS, attempt=2)
             publish(change, "pull_request", passed, ARTIFACTS, github, attempt=2, action="requested")
             said = github.world()["comments"][0]["body"]
-            expect(name, "the comment says that it is measured anew", said, lambda it: "state=measuring" in it)
+            expect(name, "the comment says that it is being measured again", said, lambda it: "state=measuring" in it)
             publish(change, "pull_request", passed, ARTIFACTS, github, attempt=2)
             said = github.world()["comments"][0]["body"]
             expect(name, "the comment is of the second attempt", said, lambda it: "attempt=2 state=judged" in it)
@@ -340,7 +340,7 @@ def compiled_once(name, project, spec):
     expect(name, "it was run in", jobs, {"build"})
 
 
-def drifted(name, project, spec):
+def newer_tools(name, project, spec):
     """One issue, opened, kept up to date and closed."""
     started = time.monotonic()
     world = Change(project, lambda _: None).world()
@@ -403,7 +403,7 @@ def main():
         "moved on": lambda name: moved_on(name, *every),
         "update": lambda name: updated(name, *every),
         "update of a fork": lambda name: forked(name, *every),
-        "drift": lambda name: drifted(name, *every),
+        "newer tools": lambda name: newer_tools(name, *every),
     }
     chosen = sys.argv[3:] or list(scenarios)
     passed = 0

@@ -169,7 +169,7 @@ pub fn delete_check(output: Documents) {
     assert_eq!(total(&output, "key:note"), DOCUMENTS - WRITES);
 }
 
-/// Builds an index anew.
+/// Rebuilds an index.
 #[must_use]
 pub fn build(mut input: Documents) -> Documents {
     input.search = Search::over(&input.engine, [&input.space]).ok();

@@ -132,6 +132,8 @@ pub mod search;
 
 pub use self::engine::{Engine, Options};
 
+#[cfg(test)]
+mod crash_test;
 mod fields;
 mod injected_bug;
 #[cfg(test)]

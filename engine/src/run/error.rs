@@ -89,7 +89,7 @@ pub enum RunError {
     /// A cell has another version than the one that was expected.
     #[error(
         "the cell `{cell}` of run {run} has version {found}, and not {expected}; read it again and \
-         decide anew"
+         decide again"
     )]
     CellVersion {
         /// The run.
@@ -103,7 +103,7 @@ pub enum RunError {
     },
     /// A cell has another value than the one that a transition starts from.
     #[error(
-        "the cell `{cell}` of run {run} is `{}`, and not `{}`; read it again and decide anew",
+        "the cell `{cell}` of run {run} is `{}`, and not `{}`; read it again and decide again",
         found.as_ref().map_or_else(|| "absent".to_owned(), |it| it.escape_ascii().to_string()),
         expected.escape_ascii()
     )]

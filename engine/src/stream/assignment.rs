@@ -21,7 +21,7 @@ pub(super) struct Share {
     pub places: BTreeSet<Place>,
 }
 
-/// Shares out the partitions of all topics anew. `counts` says how many partitions each topic has.
+/// Assigns the partitions of all topics again. `counts` says how many partitions each topic has.
 pub(super) fn rebalance(shares: &mut BTreeMap<String, Share>, counts: &BTreeMap<String, u32>) {
     let mut free: BTreeSet<Place> = BTreeSet::new();
     for (topic, count) in counts {

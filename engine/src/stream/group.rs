@@ -1,7 +1,7 @@
 //! Consumer groups: who reads which partition, and how far the group has come.
 //!
 //! ```text
-//! join, leave, no heartbeat ──► generation + 1, in the log ──► partitions shared out anew
+//! join, leave, no heartbeat ──► generation + 1, in the log ──► partitions reassigned
 //! poll ──► new generation? ──► partitions that stayed go on, others begin at the committed offset
 //! commit ──► one transaction: is the generation mine? ──► offsets, in a keyspace
 //! ```
@@ -79,7 +79,7 @@ pub struct GroupConsumer {
 
 impl Streams {
     /// Joins a group as `member`, or joins it again: the former holder of the name is fenced off. The
-    /// topics' partitions are shared out anew among all members.
+    /// topics' partitions are reassigned among all members.
     ///
     /// # Errors
     /// [`StreamError::Name`], [`StreamError::UnknownTopic`], [`StreamError::Denied`];

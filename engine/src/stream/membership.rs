@@ -57,7 +57,7 @@ pub(super) fn number(value: &[u8]) -> u64 {
 }
 
 impl Shared {
-    /// Changes the members of a group, and shares out its partitions anew in a new generation. Whoever
+    /// Changes the members of a group, and reassigns its partitions in a new generation. Whoever
     /// calls is alone with the groups.
     pub(super) fn regroup(
         &self,

@@ -81,6 +81,7 @@ mod rules;
 mod saved;
 mod state;
 mod streams;
+mod tail;
 mod topic;
 mod transaction;
 mod upkeep;

@@ -15,18 +15,13 @@
 //! 3. The order of offsets above `copied_until` is the order of the log.
 //! 4. Nothing here calls the engine, so its lock may be taken under any other.
 
-use std::collections::VecDeque;
-
-use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::points::{Point, Points};
 use super::record::{Batch, Copy, Stamp};
+use super::tail::{Recent, Tail};
 use crate::injected_bug::{Bug, injected};
 use crate::wal::Lsn;
-
-/// How many bytes of the newest records a partition keeps in memory while it is busy.
-pub(super) const TAIL_BYTES: usize = 256 << 10;
 
 /// How many producers a partition remembers: the ones that published last.
 pub(super) const PRODUCERS_MAX: usize = 64;
@@ -64,14 +59,6 @@ pub(super) struct Copied {
     pub bytes: u64,
 }
 
-/// A record that is still in memory.
-#[derive(Debug, Clone)]
-pub(super) struct Recent {
-    pub base: u64,
-    pub lsn: Lsn,
-    pub payload: Bytes,
-}
-
 /// What a partition has.
 #[derive(Debug, Default)]
 pub(super) struct Extent {
@@ -88,10 +75,8 @@ pub(super) struct Extent {
     pub copied_until: u64,
     pub copies: Vec<Copied>,
     pub sent: Vec<Sent>,
-    pub tail: VecDeque<Recent>,
-    pub tail_bytes: usize,
-    /// Payloads on their way through the log, in its order.
-    pub staged: VecDeque<Bytes>,
+    /// The newest records, in memory too.
+    pub tail: Tail,
 }
 
 /// What a producer's batch is to a partition.
@@ -186,38 +171,6 @@ impl Extent {
             self.sent.reserve_exact(1);
         }
         self.sent.push(sent);
-    }
-
-    /// Keeps the newest record in memory, where it was staged.
-    pub(super) fn keep_recent(&mut self, lsn: Lsn, base: u64) {
-        let Some(payload) = self.staged.pop_front() else {
-            // What follows a record that is not here is not next to the tail.
-            self.tail.clear();
-            self.tail_bytes = 0;
-            return;
-        };
-        self.tail_bytes += payload.len();
-        self.tail.push_back(Recent { base, lsn, payload });
-        while self.tail_bytes > TAIL_BYTES
-            && let Some(oldest) = self.tail.pop_front()
-        {
-            self.tail_bytes -= oldest.payload.len();
-        }
-    }
-
-    /// Forgets the records before `written` that are in memory; the log has them.
-    pub(super) fn forget_recent(&mut self, written: Lsn) {
-        while self.tail.front().is_some_and(|recent| recent.lsn < written)
-            && let Some(oldest) = self.tail.pop_front()
-        {
-            self.tail_bytes -= oldest.payload.len();
-        }
-        if self.tail.is_empty() {
-            self.tail = VecDeque::new();
-        }
-        if self.staged.is_empty() {
-            self.staged = VecDeque::new();
-        }
     }
 
     /// The sequence that a producer's next message should have.
@@ -318,9 +271,8 @@ impl Extent {
                 None => Found::Skip(self.copied_until),
             };
         }
-        if self.tail.front().is_some_and(|first| first.base <= offset) {
-            let after = self.tail.partition_point(|recent| recent.base <= offset);
-            return Found::Recent(self.tail[after - 1].clone());
+        if let Some(recent) = self.tail.find(offset) {
+            return Found::Recent(recent.clone());
         }
         match self.points.floor(offset) {
             Some(point) => Found::Logged(point.lsn),
@@ -495,21 +447,12 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_in_memory_is_bounded_and_let_go() {
-        let mut extent = Extent::default();
-        for number in 0..100 {
-            extent.staged.push_back(vec![0; 10 << 10].into());
-            extent
-                .publish(Lsn(number), &batch(number, 1, None), 1)
-                .unwrap();
-            extent.keep_recent(Lsn(number), number);
-        }
-        assert_eq!(extent.tail.len(), 25);
-        assert!(matches!(extent.find(99), Found::Recent(recent) if recent.base == 99));
-        assert!(matches!(extent.find(10), Found::Logged(_)));
-        extent.forget_recent(Lsn(99));
-        assert_eq!(extent.tail.len(), 1);
-        extent.forget_recent(Lsn(100));
-        assert_eq!((extent.tail.capacity(), extent.tail_bytes), (0, 0));
+    fn newest_record_is_found_in_memory_and_older_ones_in_the_log() {
+        let mut extent = filled();
+        extent.tail.stage(b"a".as_slice().into());
+        extent.publish(Lsn(400), &batch(100, 5, None), 1).unwrap();
+        extent.tail.keep(Lsn(400), 100);
+        assert!(matches!(extent.find(104), Found::Recent(recent) if recent.base == 100));
+        assert_eq!(logged(&extent, 99), Some(360));
     }
 }

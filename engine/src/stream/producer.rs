@@ -171,7 +171,7 @@ impl Shared {
             // Time does not go back within a partition, even where the clock does.
             Batch::place(&mut payload, extent.next, now_us.max(extent.time_us));
             let payload = Bytes::from(payload);
-            extent.staged.push_back(payload.clone());
+            extent.tail.stage(payload.clone());
             (extent.next, payload)
         };
         let appended = self.engine.append_told(Record {
@@ -182,7 +182,7 @@ impl Shared {
         match appended {
             Ok(lsn) => Ok((base, lsn)),
             Err(error) => {
-                partition.extent.lock().staged.clear();
+                partition.extent.lock().tail.unstage();
                 Err(error.into())
             }
         }

@@ -167,7 +167,7 @@ impl State {
                 let mut extent = partition.extent.lock();
                 extent.publish(lsn, &batch, size)?;
                 if !is_replay {
-                    extent.keep_recent(lsn, batch.base);
+                    extent.tail.keep(lsn, batch.base);
                 }
                 Ok(())
             }

@@ -121,7 +121,7 @@ impl<'s> StreamTransaction<'s> {
                 };
                 Batch::place(&mut payload, base, now_us.max(extent.time_us));
                 tx.record(record::MESSAGES, record::VERSION, &payload)?;
-                extent.staged.push_back(Bytes::from(payload));
+                extent.tail.stage(Bytes::from(payload));
                 published.push(Published {
                     partition: partition.index,
                     offset: base,
@@ -142,7 +142,7 @@ impl<'s> StreamTransaction<'s> {
             }
             Err(error) => {
                 for partition in partitions {
-                    partition.extent.lock().staged.clear();
+                    partition.extent.lock().tail.unstage();
                 }
                 Err(error.into())
             }

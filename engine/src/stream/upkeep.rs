@@ -393,7 +393,7 @@ impl Shared {
             .map_or(Lsn(0), |marks| marks.written);
         let registry = self.state.registry.read();
         for partition in registry.partitions.values() {
-            partition.extent.lock().forget_recent(written);
+            partition.extent.lock().tail.forget(written);
         }
         drop(registry);
         if self

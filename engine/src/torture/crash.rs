@@ -1,12 +1,12 @@
 //! Crash after every call, fail every call once, and crash during recovery too.
 //!
-//! `TORTURE_SEED` and `TORTURE_BUDGET_SECONDS` run more scripts than the ordinary tests do.
+//! `TORTURE_SEED` and `TORTURE_BUDGET_SECONDS` run more scripts than the ordinary tests do. The disk also
+//! fails in recovery here, which the harness of other crash tests leaves out.
 
-use std::time::{Duration, Instant};
-
-use super::model::{Checked, Model, check, dir, options, run};
+use super::model::{Model, check, dir, options, run};
 use super::script::{Operation, script};
 use super::snapshots::{crash_and_rot, fill_the_disk};
+use crate::crash_test::{Checked, further_seeds};
 use crate::vfs::{Failure, Plan, Sim};
 use crate::wal::Wal;
 
@@ -136,36 +136,19 @@ fn nothing_is_lost_by_a_failure_of_any_call() {
     }
 }
 
-/// The long run: scripts of further seeds until the budget is spent. Without a budget it tries
-/// one, so that it cannot rot. A seed that fails becomes a test of its own, named for what it found.
+/// The long run: scripts of further seeds until the budget is spent. A seed that fails becomes a test of
+/// its own, named for what it found.
 #[test]
 fn further_seeds_until_the_budget_is_spent() {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .and_then(|value| value.parse().ok())
-    };
-    let first: u64 = number("TORTURE_SEED").unwrap_or(1000);
-    let budget = Duration::from_secs(number("TORTURE_BUDGET_SECONDS").unwrap_or(0));
-    let begun = Instant::now();
     let mut tried = Tried::default();
-    let mut seed = first;
-    loop {
-        let len = if budget.is_zero() { SCRIPT / 4 } else { SCRIPT };
-        holds(crash_everywhere(seed, len, &[0, 1, seed + 2], &mut tried));
+    let (first, last) = further_seeds(|seed, is_short| {
+        let len = if is_short { SCRIPT / 4 } else { SCRIPT };
+        let fates = [0, 1, seed + 2];
+        holds(crash_everywhere(seed, len, &fates, &mut tried));
         holds(fail_everywhere(seed, len, &[seed], &mut tried));
-        holds(crash_and_rot(
-            seed,
-            len as u64,
-            &[0, 1, seed + 2],
-            &mut tried,
-        ));
+        holds(crash_and_rot(seed, len as u64, &fates, &mut tried));
         holds(fill_the_disk(seed, len as u64, &mut tried));
-        seed += 1;
-        if begun.elapsed() >= budget {
-            break;
-        }
-    }
+    });
     let Tried {
         calls,
         crashes,
@@ -175,9 +158,8 @@ fn further_seeds_until_the_budget_is_spent() {
         full_disks,
     } = tried;
     println!(
-        "tried seeds {first} to {}: {calls} calls, {crashes} crashes, {recovery_crashes} crashes \
+        "tried seeds {first} to {last}: {calls} calls, {crashes} crashes, {recovery_crashes} crashes \
          in recovery, {failures} failures, {rots} rotten bits below snapshots, {full_disks} full \
-         disks in stores with checkpoints; nothing was lost",
-        seed - 1
+         disks in stores with checkpoints; nothing was lost"
     );
 }

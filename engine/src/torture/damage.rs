@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::crash::holds;
-use super::model::{Checked, KIND, Model, dir, ensure, options, run};
+use super::model::{KIND, Model, dir, options, run};
 use super::script::{Operation, payload};
+use crate::crash_test::{Checked, ensure};
 use crate::vfs::{Plan, Sim, Vfs};
 use crate::wal::{OpenError, Options, Policy, Wal};
 

@@ -4,7 +4,7 @@ use super::crash::{SCRIPT, Tried, crash_everywhere, fail_everywhere};
 use super::damage::rot_before_a_mark_is_reported;
 use super::engine::harness;
 use super::map;
-use super::model::Checked;
+use crate::crash_test::Checked;
 use crate::injected_bug::{Bug, inject};
 
 /// The harness must be content without the bug, and find something with it.

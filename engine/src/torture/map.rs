@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::crash::holds;
-use super::model::{Checked, ensure};
+use crate::crash_test::{Checked, ensure};
 use crate::map::{Bounds, Item, Map, MapView};
 use crate::random::SplitMix64;
 use crate::wal::Lsn;

@@ -5,22 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::script::{Operation, payload};
+use crate::crash_test::{Checked, ensure};
 use crate::frame::{Batch, Kind, Record, Transaction};
 use crate::vfs::Sim;
 use crate::wal::{AppendError, Appended, Lsn, MaintainError, Mode, Options, Policy, Wal};
-
-/// What a check found wrong, or that it found nothing.
-pub(super) type Checked = Result<(), String>;
-
-/// Answers with the message where the condition does not hold.
-macro_rules! ensure {
-    ($condition:expr, $($message:tt)+) => {
-        if !$condition {
-            return Err(format!($($message)+));
-        }
-    };
-}
-pub(super) use ensure;
 
 pub(super) const KIND: Kind = Kind(0x40);
 

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use shuttle::scheduler::RandomScheduler;
 use shuttle::{Config, Runner, thread};
 
-use super::model::Checked;
+use crate::crash_test::Checked;
 use crate::engine::{CommitError, Engine, Keyspace, Options};
 use crate::injected_bug::{Bug, inject};
 use crate::random::SplitMix64;

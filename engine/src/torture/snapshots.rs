@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::crash::{Tried, holds};
-use super::model::{Checked, dir, ensure};
+use super::model::dir;
+use crate::crash_test::{Checked, ensure};
 use crate::engine::{Engine, Keyspace, OpenError, Options, Recovery};
 use crate::random::SplitMix64;
 use crate::snapshot::{Newest, load_newest};

@@ -23,6 +23,7 @@
 mod below;
 mod cohort;
 mod cursor;
+mod durable_mark;
 mod error;
 mod files;
 mod frame_search;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::durable_mark::durable_beyond;
 use super::error::{Corruption, CorruptionKind, OpenError};
 use super::files::load_file;
 use super::options::Policy;
@@ -303,7 +304,7 @@ pub(super) fn judge(
         let reason = CorruptionKind::Shortened { expected, found };
         return Err(corruption(path, found, reason).into());
     }
-    if whole || !is_last || segment_scanner::durable_beyond(bytes, header.salt, at).is_some() {
+    if whole || !is_last || durable_beyond(bytes, header.salt, at).is_some() {
         return Err(corruption(path, at as u64, CorruptionKind::Frame(stop)).into());
     }
     let has_records = verified.last.lsn > header.base_lsn;

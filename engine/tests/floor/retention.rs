@@ -21,7 +21,7 @@ fn place_of(vfs: &Memory, path: &Path) -> u8 {
 }
 
 #[test]
-fn what_is_kept_below_a_snapshot_does_not_make_opening_dearer() {
+fn what_is_kept_below_a_snapshot_adds_nothing_to_opening() {
     let opened = |floor| {
         let (engine, recovery) = open(&retained(floor), Policy::TornTail).unwrap();
         assert_eq!(contents(&engine), model("first", 400));

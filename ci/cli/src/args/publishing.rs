@@ -23,9 +23,9 @@ pub(crate) struct Publishing {
     /// What `icgate prove` has left in this folder: a label on causes, and believed for nothing else
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) proof: Option<Utf8PathBuf>,
-    /// Keep one issue about counts of this checkout that moved by themselves, and no comment
+    /// Keep one issue about counts of this checkout that newer tools move, and no comment
     #[arg(long)]
-    pub(crate) drift: bool,
+    pub(crate) newer_tools: bool,
     /// The platform that the run has to be of [default: each that base has baselines for]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,

@@ -5,6 +5,7 @@
 
 use icgate_core::compare::side_by_side::side_by_side;
 use icgate_core::model::environment::platform;
+use icgate_core::model::note::Note;
 
 use super::confirm::measure_again;
 use super::failures::{print_failures, print_remedies};
@@ -62,9 +63,9 @@ pub(crate) fn ab(
     (bench.base, bench.committed) = side_by_side(&base_run, &head.run);
     let mut warnings = std::mem::take(&mut head.warnings);
     for difference in base_run.environment.differences(&head.run.environment) {
-        warnings.push(format!(
+        warnings.push(Note::new(
             "the two differ in {}: {} there, {} here",
-            difference.field, difference.base, difference.head
+            &[&difference.field, &difference.base, &difference.head],
         ));
     }
     let mut report = bench.report(&head.run, &warnings);

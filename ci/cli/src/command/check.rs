@@ -1,6 +1,7 @@
 //! `icgate check`: measure, compare, judge, report. What `make gate` runs.
 
 use icgate_core::model::environment::platform;
+use icgate_core::model::note::Note;
 use icgate_core::model::shard::Shard;
 
 use super::confirm::measure_again;
@@ -51,7 +52,7 @@ pub(crate) fn check(
     let mut measured = session.measure(&bench.committed)?;
     let mut warnings = std::mem::take(&mut measured.warnings);
     if !measured.run.complete && measured.failures.is_empty() {
-        warnings.push(PART.to_owned());
+        warnings.push(PART.into());
     }
     let cache = project.cache(measuring).map(Cache::new);
     bench.recall_base(cache.as_ref(), &measured.run);
@@ -63,7 +64,7 @@ pub(crate) fn check(
         let part = (measuring, sharding.shard);
         match source.measure_base(&mut bench, &project, selection, part) {
             Ok(()) => {}
-            Err(error) => warnings.push(format!("base cannot be measured here: {error}")),
+            Err(error) => warnings.push(Note::new("base cannot be measured here: {}", &[&error])),
         }
         report = bench.report(&measured.run, &warnings);
     }
@@ -81,7 +82,7 @@ pub(crate) fn check(
         };
         match source.measure_base(&mut bench, &project, selection, (&only_those, None)) {
             Ok(()) => {}
-            Err(error) => warnings.push(format!("base cannot be measured here: {error}")),
+            Err(error) => warnings.push(Note::new("base cannot be measured here: {}", &[&error])),
         }
         report = bench.report(&measured.run, &warnings);
         match second_proof::found(&report, &doubtful) {
@@ -89,7 +90,7 @@ pub(crate) fn check(
             None if bench.base_run().is_none() => report.warn(
                 "the diff does not touch what regressed, and base was not measured here to prove \
                  that it did it"
-                    .to_owned(),
+                    .into(),
             ),
             None => {}
         }

@@ -2,6 +2,8 @@
 
 use camino::Utf8Path;
 
+use icgate_core::model::note::Note;
+
 use crate::args::{Against, Output, Project as Selection, Scope};
 use crate::cargo::Project;
 use crate::error::CliError;
@@ -23,7 +25,7 @@ pub(crate) fn compare(
     // from elsewhere.
     bench.recall_base(None, &run);
     let warning = bench.take_base_beside(&[path.to_owned()], &run)?;
-    let warnings: Vec<String> = bench
+    let warnings: Vec<Note> = bench
         .require(scope, &mut run)?
         .into_iter()
         .chain(warning)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use icgate_core::compare::noise::Noise;
 use icgate_core::judge::Verdict;
 use icgate_core::model::bench_id::BenchId;
+use icgate_core::model::note::Note;
 use icgate_core::model::run::Run;
 use icgate_core::report::{Report, Row};
 
@@ -23,7 +24,7 @@ pub(super) fn measure_again(
     bench: &JudgeContext,
     report: &Report,
     run: &mut Run,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<bool, CliError> {
     let regressed: BTreeSet<&BenchId> = report
         .rows
@@ -50,9 +51,9 @@ pub(super) fn measure_again(
     };
     let again = session.measure_disturbed(&bench.committed, &select, disturbance)?;
     for (id, asked) in session.machine_reads(&select)? {
-        warnings.push(format!(
-            "{id} reads {} of the machine, which may be another where it was recorded",
-            asked.join(", ")
+        warnings.push(Note::new(
+            "{} reads {} of the machine, which may be another where it was recorded",
+            &[&id, &asked.join(", ")],
         ));
     }
     let mut moved = false;
@@ -70,11 +71,9 @@ pub(super) fn measure_again(
                 .take(FUNCTIONS_MAX)
                 .map(|it| it.name.as_str());
             let named: Vec<&str> = named.collect();
-            warnings.push(format!(
+            warnings.push(Note::new(
                 "{} moves by {} instructions when nothing changed, in {}",
-                first.id,
-                noise.instructions(),
-                named.join(", ")
+                &[&first.id, &noise.instructions(), &named.join(", ")],
             ));
             first.noise = noise.instructions();
             moved = true;

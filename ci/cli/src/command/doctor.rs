@@ -146,7 +146,7 @@ fn tunables(probe: &Probe) -> Finding {
         what: "tunables",
         found: match probe.unpinned() {
             None => Ok("in force: one variant of each memory function, one heap".to_owned()),
-            Some(what) => Err(what),
+            Some(what) => Err(what.to_string()),
         },
         needed: false,
     }

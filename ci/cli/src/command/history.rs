@@ -2,6 +2,7 @@
 
 use icgate_core::model::environment::platform as platform_of;
 use icgate_core::model::exit_code::ExitCode;
+use icgate_core::model::note::Note;
 use icgate_core::render::history::{HistoryView, as_csv, json, markdown, text};
 use icgate_core::render::html::render_history;
 
@@ -46,7 +47,7 @@ pub(crate) fn history(
     }
     if view.rows.is_empty() {
         view.warnings
-            .push(format!("no baseline of {platform} was found"));
+            .push(Note::new("no baseline of {} was found", &[&platform]));
     }
     output::print(&match format {
         HistoryFormat::Text => text(&view),

@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use icgate_core::compare::merge::merge as merge_shards;
 use icgate_core::model::exit_code::ExitCode;
+use icgate_core::model::note::Note;
 use icgate_core::model::run::Run;
 use icgate_core::publish::body;
 
@@ -67,7 +68,7 @@ pub(crate) fn merge(
 
 fn judge(
     project: &Project,
-    (mut run, base, mut warnings): (Run, Base<'_>, Vec<String>),
+    (mut run, base, mut warnings): (Run, Base<'_>, Vec<Note>),
     (scope, against): (&Scope, &Against),
     (output, fail_on): (&Output, FailOn),
 ) -> Result<u8, CliError> {

@@ -3,6 +3,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use icgate_core::model::note::Note;
+
 use crate::args::{Against, Measuring, OutputDirectory, Project as Selection};
 use crate::cache::Cache;
 use crate::cargo::Project;
@@ -28,7 +30,7 @@ pub(crate) fn report(
     let warning = bench.take_base_beside(&[path], &run)?;
     let cache = project.cache(&Measuring::default()).map(Cache::new);
     bench.recall_base(cache.as_ref(), &run);
-    let warnings: Vec<String> = warning
+    let warnings: Vec<Note> = warning
         .into_iter()
         .chain(bench.set_aside_other_tree(&run))
         .collect();

@@ -4,8 +4,8 @@
 //! ```text
 //! red, and the diff cannot reach it            ─┐
 //! red, and the diff touches nothing of any red ─┤
-//! red by a setting, and code is changed as well ─┴─→ base, measured here ─→ as dear?  stale on base: pass
-//!                                                                         └ cheaper?  regressed, proven
+//! red by a setting, and code is changed as well ─┴─→ base, measured here ─→ as much? stale on base: pass
+//!                                                                         └ less?    regressed, proven
 //! ```
 //!
 //! Base may carry a regression that nobody recorded, or a machine may move what no diff did. The verdict
@@ -17,6 +17,7 @@ use icgate_core::attribute::Origin;
 use icgate_core::attribute::reach::Reach;
 use icgate_core::judge::{BaselineState, Verdict};
 use icgate_core::model::bench_id::BenchId;
+use icgate_core::model::note::Note;
 use icgate_core::report::{Report, Row};
 
 /// The red benchmarks that base has to be measured for. Where it is not known what was changed, none.
@@ -50,23 +51,23 @@ pub(super) fn needed(report: &Report) -> BTreeSet<BenchId> {
 }
 
 /// What the reader should know of the benchmarks that base was measured for.
-pub(super) fn found(report: &Report, asked: &BTreeSet<BenchId>) -> Option<String> {
+pub(super) fn found(report: &Report, asked: &BTreeSet<BenchId>) -> Option<Note> {
     let rows = report.rows.iter().filter(|row| asked.contains(&row.id));
     let (stale, own): (Vec<&Row>, Vec<&Row>) =
         rows.partition(|row| row.baseline == BaselineState::StaleOnBase);
     let first = stale.first()?;
-    let others = match stale.len() {
-        1 => String::new(),
-        count => format!(" and {} more", count - 1),
-    };
-    let rest = match own.len() {
-        0 => String::new(),
-        count => format!(" (of {count} more it does not)"),
-    };
-    Some(format!(
-        "base's own code, measured here, moves {}{others} as this change does{rest}: base's baselines \
-         are out of date, or the machine moves them (see: icgate verify); it is not this change",
-        first.id
+    let mut note = Note::new("base's own code, measured here, moves {}", &[&first.id]);
+    if stale.len() > 1 {
+        note = note.and(" and {} more", &[&(stale.len() - 1)]);
+    }
+    note = note.and(" as this change does", &[]);
+    if !own.is_empty() {
+        note = note.and(" (of {} more it does not)", &[&own.len()]);
+    }
+    Some(note.and(
+        ": base's baselines are out of date, or the machine moves them (see: icgate verify); it is not \
+         this change",
+        &[],
     ))
 }
 
@@ -119,7 +120,7 @@ mod tests {
         let asked = needed(&report);
         assert_eq!(found(&report, &asked), None);
         report.rows[0].baseline = BaselineState::StaleOnBase;
-        let said = found(&report, &asked).unwrap();
+        let said = found(&report, &asked).unwrap().to_string();
         assert!(
             said.contains("moves suite/f/0001 as this change does (of 1 more"),
             "{said}"

@@ -15,7 +15,8 @@
 //! | address space randomisation | switched off: [`disable_address_randomisation`] |
 //! | Valgrind's configuration files | `--command-line-only=yes` |
 //! | the stack's limit | `--main-stacksize` |
-//! | random numbers, the number of processors, control groups | answered by an object file that is linked in: [`pins`] |
+//! | random numbers, the number of processors, control groups, host name, process id | answered by an object file that is linked in: [`pins`] |
+//! | the time zone | [`TIME_ZONE`], unless the harness declares one |
 //! | compiler, Valgrind, C library, CPU model | cannot be fixed: named in the fingerprint |
 
 mod directory;
@@ -29,7 +30,7 @@ mod valgrind;
 
 pub(crate) use directory::EnvironmentDirectory;
 pub(crate) use fingerprint::fingerprint;
-pub(crate) use pins::{PINS_PLACEHOLDER, Pins, build_pins};
+pub(crate) use pins::{PINS_PLACEHOLDER, Pins, SEED_VARIABLE, TIME_ZONE, build_pins};
 pub(crate) use probe::{Linkage, Probe, ProbeExecutable, build_probe, run_probe};
 pub(crate) use sandbox::Sandbox;
 pub(crate) use stack::{StackOffset, VARIABLE as STACK_VARIABLE};

@@ -22,6 +22,13 @@ use crate::process;
 /// What the compiler's flags say in the place of the pins' object file; a digest follows.
 pub(crate) const PINS_PLACEHOLDER: &str = "-Clink-arg=icgate-pins-";
 
+/// The environment variable by which the pins take another seed for random numbers.
+pub(crate) const SEED_VARIABLE: &str = "ICGATE_SEED";
+
+/// The time zone of a benchmark whose harness declares none. It has no file on any machine, and so is
+/// never read from one.
+pub(crate) const TIME_ZONE: (&str, &str) = ("TZ", "UTC0");
+
 const SOURCE: &str = include_str!("../../probe/pins.rs");
 
 /// Architectures for which the pins are written.

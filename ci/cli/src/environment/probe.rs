@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use icgate_core::model::note::Note;
 use icgate_core::model::policy::Switches;
 use icgate_core::profile::callgrind;
 use serde::{Deserialize, Serialize};
 
 use super::directory::EnvironmentDirectory;
-use super::pins::Pins;
+use super::pins::{Pins, SEED_VARIABLE, TIME_ZONE};
 use super::stack::{self, StackOffset};
 use super::toolchain::Toolchain;
 use super::valgrind::{CACHES, CALLGRIND_OPTIONS, TUNABLES, Valgrind};
@@ -56,7 +57,9 @@ pub(crate) struct Probe {
     pub(crate) tunables_hold: bool,
     /// Variants of memory functions that the tunables rule out and that are in use all the same.
     pub(crate) unpinned_functions: Vec<String>,
-    /// What the pins told it in the machine's place, if they are linked in.
+    /// Whether the pins are linked in.
+    pub(crate) is_pinned: bool,
+    /// What they told it in the machine's place.
     pub(crate) machine: String,
     /// Where its stack began.
     pub(crate) stack: StackOffset,
@@ -152,6 +155,10 @@ pub(crate) fn run_probe(
     }
     let profile_path = directory.join("profile");
     let mut env_vars = BTreeMap::from([("GLIBC_TUNABLES".to_owned(), TUNABLES.to_owned())]);
+    if executable.is_pinned {
+        env_vars.insert(TIME_ZONE.0.to_owned(), TIME_ZONE.1.to_owned());
+        env_vars.insert(SEED_VARIABLE.to_owned(), "000000".to_owned());
+    }
     let filling = StackOffset::default().fill(&copy.to_string_lossy(), &[], &env_vars);
     env_vars.insert(stack::VARIABLE.to_owned(), filling);
     let mut command = Command::new(&valgrind.path);
@@ -188,6 +195,7 @@ pub(crate) fn run_probe(
         tunables_hold: tunables_hold(&printed, &memory_functions),
         unpinned_functions: unpinned(&memory_functions),
         linkage: executable.linkage,
+        is_pinned: executable.is_pinned,
         machine: machine(&printed, executable.is_pinned)
             .ok_or_else(|| failed("it did not print what the machine told it".to_owned()))?,
         cpu: cpu(&printed).ok_or_else(|| failed("it did not print the CPU".to_owned()))?,
@@ -237,18 +245,18 @@ fn unpinned(memory_functions: &BTreeSet<&str>) -> Vec<String> {
 
 impl Probe {
     /// What of the tunables is without effect, and what to do about it; `None` where all are in force.
-    pub(crate) fn unpinned(&self) -> Option<String> {
+    pub(crate) fn unpinned(&self) -> Option<Note> {
         if self.tunables_hold {
             return None;
         }
         Some(match self.unpinned_functions.as_slice() {
             [] => "the C library does not heed GLIBC_TUNABLES: counts may differ on another CPU; \
                    measure with the GNU C library, 2.33 or newer"
-                .to_owned(),
-            names => format!(
+                .into(),
+            names => Note::new(
                 "the C library uses {}, which GLIBC_TUNABLES do not switch off here: counts may \
                  differ on another CPU; the fingerprint names them",
-                names.join(" and ")
+                &[&names.join(" and ")],
             ),
         })
     }

@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use icgate_core::model::note::Note;
 use icgate_core::report::history::{Change, Commit, History, SuiteCounts};
 
 use crate::error::GitError;
@@ -46,7 +47,7 @@ pub(crate) struct Read {
     /// How many commits touched baselines.
     pub(crate) commits: usize,
     /// What is missing from it, in words.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Note>,
 }
 
 /// A version of a suite's file, by its object; none where the commit removed it.
@@ -70,7 +71,7 @@ pub(crate) fn read(
         return Ok(Read {
             history: History::default(),
             commits: 0,
-            warnings: vec!["git has no history of the baselines".to_owned()],
+            warnings: vec!["git has no history of the baselines".into()],
         });
     };
     let folder = match directory.as_str() {
@@ -94,9 +95,9 @@ pub(crate) fn read(
     // would look like a step.
     let read = versions.iter().take_while(|it| known(it)).count();
     if read < versions.len() {
-        warnings.push(format!(
-            "only the newest {read} of {} versions of baselines were read",
-            versions.len()
+        warnings.push(Note::new(
+            "only the newest {} of {} versions of baselines were read",
+            &[&read, &versions.len()],
         ));
     }
     versions.truncate(read);
@@ -125,17 +126,17 @@ pub(crate) fn read(
         })
         .collect();
     if unreadable > 0 {
-        warnings.push(format!(
-            "versions of baselines that cannot be read, and were left out: {unreadable}"
+        warnings.push(Note::new(
+            "versions of baselines that cannot be read, and were left out: {}",
+            &[&unreadable],
         ));
     }
     let shallow = repository.ask(&["rev-parse", "--is-shallow-repository"])?;
     if shallow.trim() == "true" {
-        warnings.push(
+        warnings.push(Note::from(
             "the clone is shallow, so older baselines are not here; `git fetch --unshallow` \
-             (`fetch-depth: 0` for actions/checkout) brings them"
-                .to_owned(),
-        );
+             (`fetch-depth: 0` for actions/checkout) brings them",
+        ));
     }
     Ok(Read {
         history: History::new(&changes),

@@ -13,6 +13,7 @@
 //! commits, and each baseline in it is that of one of the two. Then it can say nothing that the two
 //! do not say.
 
+use icgate_core::model::note::Note;
 use icgate_core::publish::marker::Sha;
 use icgate_core::publish::pull_request::{Pull, Triggering, encoded};
 
@@ -48,14 +49,13 @@ impl CommitFinder<'_> {
         repository: &Repository,
         pull: Option<&Pull>,
         measured: Option<&str>,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Note>,
     ) -> Result<Commits, CliError> {
         let current = pull.and_then(|it| it.merge_commit_sha.as_deref());
         let Some(measured) = measured else {
-            warnings.push(
-                "the numbers name no commit, so they are taken for those of the trial merge"
-                    .to_owned(),
-            );
+            warnings.push(Note::from(
+                "the numbers name no commit, so they are taken for those of the trial merge",
+            ));
             return match (current, pull) {
                 (Some(merge), Some(pull)) => match self.base_of(merge)? {
                     Some(base) => current_merge(repository, merge, &base, pull, warnings),
@@ -100,15 +100,15 @@ impl CommitFinder<'_> {
         &self,
         repository: &Repository,
         pull: Option<&Pull>,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Note>,
     ) -> Result<Commits, CliError> {
         let head = self.triggering.head_sha.as_str().to_owned();
         let base = match pull {
             None => default_branch(repository)?,
             Some(pull) => {
-                warnings.push(
-                    "no trial merge was measured, so the head's own tree is judged".to_owned(),
-                );
+                warnings.push(Note::from(
+                    "no trial merge was measured, so the head's own tree is judged",
+                ));
                 tip(repository, &pull.base.sha, pull, warnings)?
             }
         };
@@ -126,7 +126,7 @@ fn current_merge(
     merge: &str,
     base: &str,
     pull: &Pull,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Commits, CliError> {
     Ok(Commits {
         base: tip(repository, base, pull, warnings)?,
@@ -185,14 +185,15 @@ fn tip(
     repository: &Repository,
     base: &str,
     pull: &Pull,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Base, CliError> {
     let found = format!("the tip of `{}`", pull.base.branch);
     if let Ok(commit) = repository.commit(base) {
         return Ok(Base { commit, found });
     }
-    warnings.push(format!(
-        "{found} is not in this checkout (fetch-depth: 0 brings it); judged by the default branch"
+    warnings.push(Note::new(
+        "the tip of {} is not in this checkout (fetch-depth: 0 brings it); judged by the default branch",
+        &[&pull.base.branch],
     ));
     default_branch(repository)
 }

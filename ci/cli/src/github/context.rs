@@ -12,6 +12,7 @@ use icgate_core::attribute::diff::ChangedLines;
 use icgate_core::attribute::proof::hunks::Pieces;
 use icgate_core::attribute::settings::{Setting, between, is_settings};
 use icgate_core::model::baseline::{Baseline, Baselines};
+use icgate_core::model::note::Note;
 use icgate_core::publish::pull_request::{Pull, Triggering, encoded};
 use serde::Deserialize;
 
@@ -43,7 +44,7 @@ pub(crate) struct Judge {
     /// Base's commit.
     pub(crate) base_commit: String,
     /// What a reader should know about it.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Note>,
 }
 
 impl PullRequestContext<'_> {

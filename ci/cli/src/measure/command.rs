@@ -1,10 +1,15 @@
 //! A benchmark's command under Valgrind, in the measurement environment or in a disturbed one.
 
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 
-use crate::environment::{STACK_VARIABLE, StackOffset, TUNABLES, Valgrind};
+use icgate_core::model::environment::Environment;
+
+use crate::environment::{
+    SEED_VARIABLE, STACK_VARIABLE, StackOffset, TIME_ZONE, TUNABLES, Valgrind,
+};
 use crate::measure::record::Planned;
 
 /// How a measurement environment differs from the ordinary one, to see what moves when nothing should.
@@ -21,6 +26,8 @@ pub(crate) struct Disturbance {
     pub(super) code: u64,
     /// Whether it runs on one processor alone, ever another, and in a control group namespace of its own.
     pub(super) machine: Option<usize>,
+    /// The seed of its random numbers; 0 is the ordinary one.
+    seed: u32,
 }
 
 impl Disturbance {
@@ -31,16 +38,18 @@ impl Disturbance {
         argument: 0,
         code: 0,
         machine: None,
+        seed: 0,
     };
     /// A larger environment, a longer path and a fuller heap, of sizes that no alignment divides; and
-    /// another processor and control group. (What is drawn at random is another each time by itself, unless
-    /// it is pinned.)
+    /// another processor, control group and host name. (What is drawn at random is another each time by
+    /// itself, unless it is pinned.)
     pub(crate) const USUAL: Self = Self {
         env_vars: 3_001,
         path: 29,
         argument: 1_777,
         code: 0,
         machine: Some(1),
+        seed: 0,
     };
 
     /// Another measurement environment for each round: first the ordinary one, then the usual disturbance, then
@@ -57,6 +66,7 @@ impl Disturbance {
                 argument: 1 + round * 599 % 4_001,
                 code: 0,
                 machine: Some(round),
+                seed: 0,
             },
         }
     }
@@ -69,6 +79,22 @@ impl Disturbance {
         let code = round as u64 * 1_232 % 4_096;
         Self { code, ..self }
     }
+
+    /// The same with other random numbers, where they are pinned. A count that they move is still the
+    /// same in every ordinary run, so this is for showing what depends on them, and no part of a noise
+    /// that a baseline keeps.
+    pub(crate) const fn with_seed(self, seed: u32) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The fingerprint of `environment` so disturbed: another seed makes it another.
+    pub(super) fn fingerprint(self, environment: &Environment) -> Environment {
+        let mut environment = environment.clone();
+        if self.seed > 0 {
+            let _ = write!(environment.machine, ", seed {}", self.seed);
+        }
+        environment
+    }
 }
 
 /// How to execute.
@@ -80,6 +106,8 @@ pub(crate) struct ExecOptions {
     pub(crate) disturbance: Disturbance,
     /// Where stacks would begin here if nothing were done about it.
     pub(crate) stack: StackOffset,
+    /// Whether what the machine tells a program is pinned.
+    pub(crate) is_pinned: bool,
     /// Whether Valgrind's output is kept for a replay.
     pub(crate) keep: bool,
 }
@@ -98,6 +126,13 @@ pub(super) fn command(
     let mut env_vars = planned.env_vars.clone();
     // The measurement environment's tunables come last: the fingerprint says that they are in force.
     env_vars.insert("GLIBC_TUNABLES".to_owned(), TUNABLES.to_owned());
+    if how.is_pinned {
+        let (name, zone) = TIME_ZONE;
+        let declared = env_vars.entry(name.to_owned());
+        declared.or_insert_with(|| zone.to_owned());
+        // Over whatever a harness declares, and of one length, so that no other seed moves anything else.
+        env_vars.insert(SEED_VARIABLE.to_owned(), format!("{:06}", disturbance.seed));
+    }
     if disturbance.env_vars > 0 {
         let value = "x".repeat(disturbance.env_vars);
         env_vars.insert("ICGATE_DISTURBANCE".to_owned(), value);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use icgate_core::model::note::Note;
+
 use crate::cargo::{BenchExecutable, layout, rustc_wrapper};
 use crate::environment::EnvironmentDirectory;
 use crate::error::{CliError, MeasureError};
@@ -16,7 +18,7 @@ pub(super) fn move_code(
     links: &std::path::Path,
     environment: &EnvironmentDirectory,
     shift: u64,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Vec<Planned>, CliError> {
     let mut moved: BTreeMap<usize, Option<PathBuf>> = BTreeMap::new();
     let mut commands = Vec::new();
@@ -44,7 +46,7 @@ fn link(
     links: &std::path::Path,
     environment: &EnvironmentDirectory,
     shift: u64,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Option<PathBuf>, CliError> {
     let name = &executable.target.name;
     let directory = environment.create(&format!("code/{shift}"))?;
@@ -52,13 +54,17 @@ fn link(
     let built = match layout::link_moved(links, &executable.path, shift, &linked) {
         Ok(Some(built)) => built,
         Ok(None) => {
-            warnings.push(format!(
-                "{name} was built elsewhere, so its code cannot be moved"
+            warnings.push(Note::new(
+                "{} was built elsewhere, so its code cannot be moved",
+                &[name],
             ));
             return Ok(None);
         }
         Err(error) => {
-            warnings.push(format!("the code of {name} cannot be moved: {error}"));
+            warnings.push(Note::new(
+                "the code of {} cannot be moved: {}",
+                &[name, &error],
+            ));
             return Ok(None);
         }
     };

@@ -1,15 +1,19 @@
-//! Another machine, as far as a thread can have one: a processor of its own and a control group that it sees
-//! as the root. What the thread starts inherits both, and so a benchmark that asks for either counts
-//! differently.
+//! Another machine, as far as a thread can have one: a processor of its own, a control group that it sees
+//! as the root, and a host name. What the thread starts inherits them, and so a benchmark that asks for one
+//! counts differently.
 
 use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, sethostname};
+
+/// Host names of so many lengths.
+const HOST_NAMES: usize = 32;
 
 /// The calling thread.
 const THIS: Pid = Pid::from_raw(0);
 
 /// Moves the calling thread, for the rest of its life, onto the `number`-th of the processors that it may
-/// use, and into a control group namespace. What the system does not allow stays as it is.
+/// use, into a control group namespace, and under another host name, which its number makes longer. What
+/// the system does not allow stays as it is.
 pub(super) fn enter(number: usize) {
     if let Ok(allowed) = sched_getaffinity(THIS) {
         let is_allowed = |it: &usize| allowed.is_set(*it).unwrap_or(false);
@@ -21,6 +25,9 @@ pub(super) fn enter(number: usize) {
         }
     }
     let _ = unshare(CloneFlags::CLONE_NEWCGROUP);
+    if unshare(CloneFlags::CLONE_NEWUTS).is_ok() {
+        let _ = sethostname(format!("other-{}", "x".repeat(number % HOST_NAMES)));
+    }
 }
 
 #[cfg(test)]

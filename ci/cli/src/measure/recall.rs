@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use icgate_core::model::bench_id::BenchId;
 use icgate_core::model::environment::Environment;
+use icgate_core::model::note::Note;
 use icgate_core::model::run::{Measurement, Run};
 
 use super::execute::is_fixed;
@@ -17,7 +18,7 @@ pub(super) struct Recalled {
     pub(super) measurements: Vec<Measurement>,
     /// Where the others go once they are measured.
     keys: BTreeMap<BenchId, Key>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Note>,
 }
 
 /// Looks up every benchmark of `plan`.
@@ -31,7 +32,7 @@ pub(super) fn recall(
     let mut keys = match Keys::new(environment) {
         Ok(keys) => keys,
         Err(error) => {
-            let warning = format!("nothing is taken from the cache: {error}");
+            let warning = Note::new("nothing is taken from the cache: {}", &[&error]);
             recalled.warnings.push(warning);
             return recalled;
         }
@@ -46,10 +47,9 @@ pub(super) fn recall(
                 continue;
             }
             Found::Value(_) | Found::Nothing => {}
-            Found::Damaged(path) => recalled.warnings.push(format!(
-                "`{}` is not what was stored there, so {} is measured again",
-                path.display(),
-                planned.id
+            Found::Damaged(path) => recalled.warnings.push(Note::new(
+                "{} is not what was stored there, so {} is measured again",
+                &[&path.display(), &planned.id],
             )),
         }
         recalled.keys.insert(planned.id.clone(), key);
@@ -83,7 +83,7 @@ impl Recalled {
 
     /// Keeps what was measured now, and the run if it `is_commit`'s. What cannot be kept is measured
     /// again next time.
-    pub(super) fn keep(&self, cache: &Cache, run: &Run, is_commit: bool) -> Vec<String> {
+    pub(super) fn keep(&self, cache: &Cache, run: &Run, is_commit: bool) -> Vec<Note> {
         let measured = run.benchmarks.iter();
         let mut kept = measured.filter_map(|it| Some((self.keys.get(&it.id)?, it)));
         let stored = kept
@@ -96,7 +96,7 @@ impl Recalled {
                 }
             });
         cache.prune();
-        let failed = |error| format!("measurements are not kept: {error}");
-        stored.err().map(failed).into_iter().collect()
+        let failed = |error| Note::new("measurements are not kept: {}", &[&error]);
+        stored.err().as_ref().map(failed).into_iter().collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use icgate_core::model::environment::Environment;
+use icgate_core::model::note::Note;
 use icgate_core::model::run::Run;
 use icgate_core::model::shard::Shard;
 
@@ -59,19 +60,18 @@ impl JudgeContext {
         brought: BroughtBase,
         commit: &str,
         run: &Run,
-    ) -> Option<String> {
+    ) -> Option<Note> {
         let is_base = run.commit.as_deref() == Some(commit);
         let brought = match brought {
             Ok(brought) => brought.filter(|_| self.base_run.is_none() && !is_base)?,
-            Err(error) => return Some(format!("base's own run is left aside: {error}")),
+            Err(error) => return Some(Note::new("base's own run is left aside: {}", &[&error])),
         };
         if brought.commit.as_deref() != Some(commit) {
-            return Some("base's own run is of another commit, so it is left aside".to_owned());
+            return Some("base's own run is of another commit, so it is left aside".into());
         }
         if !brought.environment.surrounds_like(&run.environment) {
             return Some(
-                "base's own run is of another measurement environment, so it is left aside"
-                    .to_owned(),
+                "base's own run is of another measurement environment, so it is left aside".into(),
             );
         }
         self.base_run = Some(brought);
@@ -83,7 +83,7 @@ impl JudgeContext {
         &mut self,
         runs: &[Utf8PathBuf],
         run: &Run,
-    ) -> Result<Option<String>, CliError> {
+    ) -> Result<Option<Note>, CliError> {
         let Some((_, base)) = &self.at else {
             return Ok(None);
         };
@@ -92,21 +92,21 @@ impl JudgeContext {
     }
 
     /// The same for what lies beside artifacts of CI, where base is known from git.
-    pub(crate) fn take_claimed_base(&mut self, claimed: BroughtBase, run: &Run) -> Option<String> {
+    pub(crate) fn take_claimed_base(&mut self, claimed: BroughtBase, run: &Run) -> Option<Note> {
         let (_, base) = self.at.as_ref()?;
         let commit = base.commit.clone();
         self.attach_claimed_base_run(claimed, &commit, run)
     }
 
     /// Like [`attach_base_run`](Self::attach_base_run), for a run of base that a pull request brought.
-    /// Where base's baselines can be compared with, it is not needed: a dearer base would make what the
+    /// Where base's baselines can be compared with, it is not needed: a more expensive base would make what the
     /// change adds look as if it had been there already.
     pub(crate) fn attach_claimed_base_run(
         &mut self,
         claimed: BroughtBase,
         commit: &str,
         run: &Run,
-    ) -> Option<String> {
+    ) -> Option<Note> {
         if self.is_of_another_environment(run) {
             self.attach_base_run(claimed, commit, run)
         } else {

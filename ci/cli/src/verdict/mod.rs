@@ -10,6 +10,7 @@ use icgate_core::compare::compare;
 use icgate_core::compare::coverage::{self, CoverageError};
 use icgate_core::judge::judge;
 use icgate_core::model::baseline::Baselines;
+use icgate_core::model::note::Note;
 use icgate_core::model::policy::Policy;
 #[cfg(feature = "github")]
 use icgate_core::model::proof::Proofs;
@@ -150,9 +151,9 @@ impl JudgeContext {
         &self,
         scope: &Scope,
         run: &mut Run,
-    ) -> Result<Option<String>, CoverageError> {
+    ) -> Result<Option<Note>, CoverageError> {
         if scope.part {
-            return Ok((!run.complete).then(|| PART.to_owned()));
+            return Ok((!run.complete).then(|| Note::from(PART)));
         }
         self.require_whole(scope.platform.as_ref(), run)?;
         Ok(None)
@@ -183,7 +184,7 @@ impl JudgeContext {
 
     /// Forgets what was changed here if a stored run is of another tree, and says so: the diff of
     /// this one proves nothing of it.
-    pub(crate) fn set_aside_other_tree(&mut self, run: &Run) -> Option<String> {
+    pub(crate) fn set_aside_other_tree(&mut self, run: &Run) -> Option<Note> {
         if self.is_of_this_tree(run) {
             return None;
         }
@@ -192,7 +193,7 @@ impl JudgeContext {
         Some(
             "the run is of another tree than what is checked out, so neither source lines nor what \
              was changed here are shown"
-                .to_owned(),
+                .into(),
         )
     }
 
@@ -229,7 +230,7 @@ impl JudgeContext {
     }
 
     /// Compares and judges a run.
-    pub(crate) fn report(&self, run: &Run, warnings: &[String]) -> Report {
+    pub(crate) fn report(&self, run: &Run, warnings: &[Note]) -> Report {
         let mut comparison = compare(&self.base, &self.committed, run);
         if let Some(base) = &self.base_run {
             comparison = comparison.with_base_run(run, base);
@@ -251,9 +252,9 @@ impl JudgeContext {
         report.remember(&self.history);
         for measured in &run.benchmarks {
             if let Some(scripts) = measured.id.mixed_scripts() {
-                report.warn(format!(
-                    "the name of {} mixes {scripts} letters, which look alike",
-                    measured.id
+                report.warn(Note::new(
+                    "the name of {} mixes {} letters, which look alike",
+                    &[&measured.id, &scripts],
                 ));
             }
         }

@@ -11,6 +11,7 @@ use camino::Utf8PathBuf;
 use icgate_core::compare::base_run::base_run;
 use icgate_core::compare::merge::{MergeError, merge};
 #[cfg(feature = "github")]
+use icgate_core::model::note::Note;
 use icgate_core::model::proof::Proofs;
 use icgate_core::model::run::{CiRun, Run};
 use icgate_core::publish::artifact::{self, BYTES_MAX};
@@ -39,7 +40,7 @@ pub(crate) struct LoadedRun {
     pub(crate) run: Run,
     pub(crate) base: BroughtBase,
     /// What the reader should know.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Note>,
 }
 
 /// Base's own run, if one lay beside the numbers; or why what lay there makes none.

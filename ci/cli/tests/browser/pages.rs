@@ -11,6 +11,7 @@ use icgate_core::model::environment::Environment;
 use icgate_core::model::functions::LineCost;
 use icgate_core::model::functions::{FunctionCost, FunctionTable};
 use icgate_core::model::metric::Metric;
+use icgate_core::model::note::Note;
 use icgate_core::model::policy::{Limit, PartsPerMillion, Policy};
 use icgate_core::model::run::{FunctionLines, Measurement, Run};
 use icgate_core::render::history::HistoryView;
@@ -73,7 +74,7 @@ pub(crate) fn judged(benchmarks: usize, names: Names) -> (Report, String) {
     );
     let mut report = report(&head, &comparison, &judgements, &policy, &changed, &found);
     report.remember(&history(&ids, &environment, names));
-    report.warn(format!("the clone is shallow{}", names.infix));
+    report.warn(Note::new("the clone is shallow{}", &[&names.infix]));
     let base = Base {
         run: Some(&base),
         baselines: &baselines,

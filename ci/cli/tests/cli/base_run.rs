@@ -168,7 +168,7 @@ fn what_was_on_base(repository: &Repository) {
     repository.commit("a little worse");
     let base = repository.git(&["rev-parse", "HEAD"]);
     repository.icgate(&["measure"]).says(0, &[]);
-    // A second loop, as dear as the first.
+    // A second loop, as expensive as the first.
     repository.edit("src/lib.rs", &injected(&[38]), &injected(&[38, 38]));
     let blamed = repository.icgate(&["check", "--base", base.trim(), ID]);
     blamed.says(

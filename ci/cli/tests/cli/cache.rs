@@ -35,9 +35,9 @@ fn what_is_unchanged_is_not_measured_again() {
     assert_eq!(second.stdout, first.stdout);
     assert_eq!(run_json(&sample), measured);
 
-    let anew = sample.run("measure", "steady", &[]);
-    anew.says(0, &["measured 3 of 3"]);
-    assert!(!anew.stderr.contains("unchanged since"), "{anew:?}");
+    let again = sample.run("measure", "steady", &[]);
+    again.says(0, &["measured 3 of 3"]);
+    assert!(!again.stderr.contains("unchanged since"), "{again:?}");
     assert_eq!(run_json(&sample), measured, "and it was true");
 }
 

@@ -1,6 +1,5 @@
 //! Counts that do not move when nothing changed.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::sample::{Answer, Sample, icgate, manifest};
@@ -73,76 +72,6 @@ fn a_checkout_elsewhere_counts_the_same() {
     let answer = Answer::of(command.output().unwrap());
     answer.says(0, &[]);
     assert_eq!(answer.stdout, ordinary);
-}
-
-/// The first and the last of the processors that this process may use, which need not be 0 and 1.
-fn processors() -> BTreeSet<String> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let allowed = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    let mut numbers = allowed.unwrap().trim().split([',', '-']);
-    let first = numbers.next().unwrap();
-    let last = numbers.next_back().unwrap_or(first);
-    [first, last].map(str::to_owned).into()
-}
-
-/// Two more worlds stand in for many: another affinity is what another machine or control group
-/// shows to a program, and a random hasher is another one in every process.
-#[test]
-fn random_numbers_and_processors_are_pinned() {
-    let sample = Sample::new();
-    let measured = |affinity: &[&str]| {
-        let inner = sample.command("measure", "machine");
-        let mut command = match affinity {
-            [] => std::process::Command::new(inner.get_program()),
-            [program, arguments @ ..] => {
-                let mut command = std::process::Command::new(program);
-                command.args(arguments).arg(inner.get_program());
-                command
-            }
-        };
-        command.args(inner.get_args());
-        if let Some(directory) = inner.get_current_dir() {
-            command.current_dir(directory);
-        }
-        for (name, value) in inner.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        let answer = Answer::of(command.output().unwrap());
-        answer.says(
-            0,
-            &[
-                "machine/processors",
-                "machine/random_state",
-                "machine/configured",
-            ],
-        );
-        answer.stdout
-    };
-    let everywhere = measured(&[]);
-    for processor in processors() {
-        let affinity = ["taskset", "--cpu-list", &processor];
-        assert_eq!(measured(&affinity), everywhere, "on processor {processor}");
-    }
-    let run = std::fs::read_to_string(sample.path().join("out/run.json")).unwrap();
-    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
-    let machine = run["environment"]["machine"].as_str().unwrap();
-    assert!(machine.starts_with("processors 1, random "), "{machine}");
-    assert!(
-        machine.contains("configured 1, memory 1048576 pages"),
-        "{machine}"
-    );
-    // Policy may want what the machine says.
-    sample.policy("format = 2\n[measuring]\npins = false\n");
-    let answer = Answer::of(sample.command("measure", "machine").output().unwrap());
-    answer.says(0, &["machine/processors"]);
-    let run = std::fs::read_to_string(sample.path().join("out/run.json")).unwrap();
-    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
-    assert_eq!(run["environment"]["machine"], "not pinned");
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn baseline() -> String {
 }
 
 #[test]
-fn a_padded_baseline_is_untrue() {
+fn a_padded_baseline_is_a_mismatch() {
     let repository = Project::new();
     repository
         .compare(&[], |_| {})
@@ -214,7 +214,7 @@ fn a_base_that_cannot_be_found_is_not_guessed() {
 }
 
 #[test]
-fn a_baseline_recorded_anew_in_another_environment_waits_for_base_to_be_measured_there() {
+fn a_baseline_recorded_again_in_another_environment_waits_for_base_to_be_measured_there() {
     let repository = Project::new();
     let honest = repository.read(&baseline());
     let older = honest.replacen("\"valgrind\": \"", "\"valgrind\": \"0.", 1);
@@ -261,7 +261,7 @@ fn a_whole_run_notices_what_is_gone_and_what_policy_misses() {
         &[
             "removed steady/copy/kib9",
             "new steady/copy/kib4",
-            "policy rule `gone/**` matches no benchmark",
+            "policy rule gone/** matches no benchmark",
         ],
     );
 }

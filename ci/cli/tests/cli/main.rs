@@ -13,6 +13,7 @@ mod foreign;
 mod history;
 mod init;
 mod interruption;
+mod machine;
 mod metrics;
 mod migrate;
 mod outputs;

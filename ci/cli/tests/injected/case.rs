@@ -21,7 +21,7 @@ pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) project: Option<String>,
     pub(crate) prepare: Vec<Edit>,
-    drift: Vec<Edit>,
+    unrecorded: Vec<Edit>,
     edits: Vec<Edit>,
     expect: Expect,
 }
@@ -152,7 +152,7 @@ impl Case {
                 name: name.into_owned(),
                 project: injection.project,
                 prepare: injection.prepare,
-                drift: injection.drift,
+                unrecorded: injection.unrecorded,
                 edits: injection.edit,
             });
         }
@@ -167,7 +167,8 @@ impl Case {
 
     /// Injects it, and reads what icgate says. What cannot be injected or read is a finding too.
     pub(crate) fn judge(&self, checkout: &Checkout, is_proven: bool) -> Finding {
-        let found = checkout.drifted(&self.drift, || self.checked(checkout, is_proven));
+        let found =
+            checkout.moved_unrecorded(&self.unrecorded, || self.checked(checkout, is_proven));
         found.unwrap_or_else(|error| Finding {
             name: self.name.clone(),
             wrong: vec![error.to_string()],

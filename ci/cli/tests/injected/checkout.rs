@@ -129,7 +129,7 @@ impl Checkout {
     }
 
     /// Runs `work` on a base that has these edits, of which its baselines know nothing.
-    pub(crate) fn drifted<T>(
+    pub(crate) fn moved_unrecorded<T>(
         &self,
         edits: &[Edit],
         work: impl FnOnce() -> Result<T, Failure>,

@@ -5,10 +5,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod corpus;
-mod drift;
 mod hostile;
 mod markup;
 mod merges;
+mod newer_tools;
 mod proof;
 mod scene;
 #[path = "../support/surroundings.rs"]

@@ -15,12 +15,13 @@ use icgate_core::model::call_graph::CallGraph;
 use icgate_core::model::environment::Environment;
 use icgate_core::model::functions::{FunctionCost, FunctionTable};
 use icgate_core::model::metric::Metric;
+use icgate_core::model::note::Note;
 use icgate_core::model::policy::Policy;
 use icgate_core::model::run::{CiRun, Failed, Measurement, Run};
 use icgate_core::publish::body::without_verdict;
 use icgate_core::publish::check_run::{self, CheckRun, Place};
-use icgate_core::publish::drift::drift;
 use icgate_core::publish::marker::Sha;
+use icgate_core::publish::newer_tools::issue;
 use icgate_core::render::markdown;
 use icgate_core::report::report;
 
@@ -109,7 +110,7 @@ fn posted(text: &str) -> String {
         let judgements = judge(&comparison, &policy);
         let changed = ChangedLines::default();
         let mut report = report(run, &comparison, &judgements, &policy, &changed, text);
-        report.warn(text.to_owned());
+        report.warn(Note::new("{}", &[&text]));
         report
     };
     let plain = judged(&run);
@@ -146,7 +147,7 @@ fn posted(text: &str) -> String {
         summary(check_run::judged(&plain, &place)),
         summary(check_run::unjudged(text, text, &place)),
         without_verdict(text, text),
-        drift(&base, &run, &policy).unwrap(),
+        issue(&base, &run, &policy).unwrap(),
     ];
     parts.join("\n\n")
 }

@@ -118,6 +118,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "fields",
             "injected_bug",
             "vfs",
+            "crash_test",
             "frame",
             "wal",
             "snapshot",
@@ -424,7 +425,7 @@ fn every_injection_applies_to_the_code_as_it_is() {
             continue;
         }
         let mut texts = BTreeMap::new();
-        for edit in [injection.prepare, injection.drift, injection.edit].concat() {
+        for edit in [injection.prepare, injection.unrecorded, injection.edit].concat() {
             let text = texts.entry(edit.file.clone());
             let text = text.or_insert_with(|| read(&root().join(&edit.file)));
             match edit.apply(text, 1) {

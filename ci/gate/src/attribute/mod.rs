@@ -118,7 +118,7 @@ pub struct Attribution {
     pub other: i128,
 }
 
-/// The function that explains most of a change, and where to look.
+/// What explains part of a change, and where to look: a function, or what its origin says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Culprit {
     /// What kind of thing is at fault. A function and its line are named for code alone; for other

@@ -21,7 +21,7 @@ pub use verdict::{BaselineState, Movement, Outcome, Shown, Verdict};
 /// What an empty function costs in the harness, at most: the call, the return and a value kept alive.
 /// A benchmark of no more measures the harness; what it was meant to measure was optimised away.
 ///
-/// Calibrated with empty functions in the harness (the sample `vacuous`, and the test that measures
+/// Calibrated with empty functions in the harness (the sample `empty`, and the test that measures
 /// it): 0 without an argument or a result, 4 with both.
 pub const EMPTY_INSTRUCTIONS_MAX: u64 = 4;
 

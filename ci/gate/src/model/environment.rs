@@ -25,8 +25,8 @@ pub struct Environment {
     pub memory_functions: String,
     /// `GLIBC_TUNABLES` in the measurement environment.
     pub tunables: String,
-    /// What the program is told of the machine: processors, random numbers, control groups. Empty in
-    /// files of format 1, which the history still reads.
+    /// What the program is told of the machine: processors, random numbers, names, time zone, control
+    /// groups. Empty in files of format 1, which the history still reads.
     #[serde(default)]
     pub machine: String,
     /// Geometry of the simulated caches.

@@ -13,7 +13,7 @@
 //!
 //! An edit is a text to find and not a patch, because a patch is out of date with every line around
 //! it. A text that is not there, or more than once, is an error that names it.
-//! `[[prepare]]` holds edits that base has already; `[[drift]]` those that base has and its baselines
+//! `[[prepare]]` holds edits that base has already; `[[unrecorded]]` those that base has and its baselines
 //! do not know; `[expect]` says what a report has to say, for who checks that. `project` names
 //! another project than the one at hand.
 
@@ -35,7 +35,7 @@ pub struct Injection {
     pub prepare: Vec<Edit>,
     /// What base has and its baselines do not know.
     #[serde(default)]
-    pub drift: Vec<Edit>,
+    pub unrecorded: Vec<Edit>,
     /// What is changed against base.
     pub edit: Vec<Edit>,
     /// What a report has to say.

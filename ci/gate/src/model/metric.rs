@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 /// Largest count that is read or written: the largest integer every JSON reader keeps exactly.
 pub const COUNT_MAX: u64 = (1 << 53) - 1;
@@ -13,8 +14,23 @@ pub const COUNT_MAX: u64 = (1 << 53) - 1;
 ///
 /// Which of them are judged by default, and how far each may move, policy says
 /// ([`Policy::limit`](crate::model::policy::Policy::limit)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    EnumCount,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Metric {
     /// Instructions executed (`Ir`).
     Instructions,
@@ -63,52 +79,15 @@ pub type Metrics = BTreeMap<Metric, u64>;
 
 impl Metric {
     /// Every metric, in the order in which they are written.
-    pub const ALL: [Self; 19] = [
-        Self::Instructions,
-        Self::DataReads,
-        Self::DataWrites,
-        Self::I1Misses,
-        Self::D1ReadMisses,
-        Self::D1WriteMisses,
-        Self::LlInstructionMisses,
-        Self::LlReadMisses,
-        Self::LlWriteMisses,
-        Self::EstimatedCycles,
-        Self::Allocations,
-        Self::Reallocations,
-        Self::Frees,
-        Self::HeapBlocks,
-        Self::HeapBytes,
-        Self::HeapPeakBytes,
-        Self::HeapBlocksNotFreed,
-        Self::LeakedBytes,
-        Self::LeakedBlocks,
-    ];
+    pub const ALL: [Self; Self::COUNT] = match Self::VARIANTS.first_chunk() {
+        Some(all) => *all,
+        None => panic!("as many as are counted"),
+    };
 
     /// The name in JSON and policy.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Instructions => "instructions",
-            Self::DataReads => "data_reads",
-            Self::DataWrites => "data_writes",
-            Self::I1Misses => "i1_misses",
-            Self::D1ReadMisses => "d1_read_misses",
-            Self::D1WriteMisses => "d1_write_misses",
-            Self::LlInstructionMisses => "ll_instruction_misses",
-            Self::LlReadMisses => "ll_read_misses",
-            Self::LlWriteMisses => "ll_write_misses",
-            Self::EstimatedCycles => "estimated_cycles",
-            Self::Allocations => "allocations",
-            Self::Reallocations => "reallocations",
-            Self::Frees => "frees",
-            Self::HeapBlocks => "heap_blocks",
-            Self::HeapBytes => "heap_bytes",
-            Self::HeapPeakBytes => "heap_peak_bytes",
-            Self::HeapBlocksNotFreed => "heap_blocks_not_freed",
-            Self::LeakedBytes => "leaked_bytes",
-            Self::LeakedBlocks => "leaked_blocks",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The name as a reader of a sentence sees it: `d1 read misses`.

@@ -20,6 +20,7 @@ pub mod interned;
 
 pub mod functions;
 pub mod metric;
+pub mod note;
 
 pub mod call_graph;
 

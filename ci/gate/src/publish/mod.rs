@@ -14,7 +14,7 @@ pub mod artifact;
 pub mod body;
 pub mod check_run;
 pub mod comment;
-pub mod drift;
 pub mod marker;
+pub mod newer_tools;
 pub mod pull_request;
 pub mod retry;

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::model::bench_id::BenchId;
 use crate::model::escape::escaped;
+use crate::model::note::Note;
 use crate::model::policy::{Limit, share_of};
-use crate::render::markup::code;
+use crate::render::markup::{code, prose};
 use crate::render::messages::plural;
 use crate::render::number::{grouped, percent, signed};
 use crate::render::separated::separated;
@@ -29,7 +30,7 @@ pub struct HistoryView<'a> {
     /// How far a benchmark may have drifted since; `None` if that is not judged.
     pub limit: Option<Limit>,
     /// What the reader should know before the numbers.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Note>,
 }
 
 /// A benchmark of it.
@@ -108,7 +109,7 @@ impl<'a> HistoryView<'a> {
 pub fn text(view: &HistoryView<'_>) -> String {
     let mut text = format!("icgate: {}\n", view.headline(escaped));
     for warning in &view.warnings {
-        let _ = writeln!(text, "warning: {}", escaped(warning));
+        let _ = writeln!(text, "warning: {}", warning.escaped());
     }
     let width = view.rows.iter().map(|row| row.id.as_str().chars().count());
     let width = width.max().unwrap_or(0);
@@ -227,7 +228,7 @@ pub fn json(view: &HistoryView<'_>) -> String {
         commits: usize,
         since: Option<&'a str>,
         limit: Option<u64>,
-        warnings: &'a [String],
+        warnings: &'a [Note],
         benchmarks: Vec<WireRow<'a>>,
     }
     #[derive(Serialize)]
@@ -264,7 +265,7 @@ pub fn json(view: &HistoryView<'_>) -> String {
 pub fn markdown(view: &HistoryView<'_>) -> String {
     let mut text = format!("### icgate: {}\n\n", view.headline(code));
     for warning in &view.warnings {
-        let _ = writeln!(text, "> ⚠️ {}\n", code(warning));
+        let _ = writeln!(text, "> ⚠️ {}\n", prose(warning));
     }
     text.push_str(
         "| benchmark | trend | first | now | change | steps |\n|---|---|--:|--:|--:|--:|\n",
@@ -311,7 +312,7 @@ mod tests {
         let since = Some("v1.0".to_owned());
         let mut view = HistoryView::new(&history, |_| true, since, Some(limit));
         view.commits = 4;
-        view.warnings.push("the clone is shallow".to_owned());
+        view.warnings.push("the clone is shallow".into());
         assert_eq!(view.exceeded(), 1);
         render(&view)
     }

@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 
 use crate::model::escape::escaped;
+use crate::model::note::{Note, Piece};
 
 /// A name longer than this many characters is cut.
 const NAME_CHARS_MAX: usize = 200;
@@ -30,6 +31,15 @@ pub(crate) fn code(text: &str) -> String {
         ""
     };
     format!("{fence}{pad}{safe}{pad}{fence}")
+}
+
+/// A note as a sentence, with what came from elsewhere as code.
+pub(crate) fn prose(note: &Note) -> String {
+    let piece = |piece: &Piece| match piece {
+        Piece::Words(words) => (*words).to_owned(),
+        Piece::Argument(text) => code(text),
+    };
+    note.pieces().iter().map(piece).collect()
 }
 
 /// The runs of backticks in a text, and empty texts.

@@ -158,6 +158,7 @@ fn push_row(text: &mut String, row: &Row, (words, ids): (usize, usize), colour: 
 mod tests {
     use super::*;
     use crate::attribute::reach::Reach;
+    use crate::model::note::Note;
     use crate::model::run::Failed;
     use crate::report::tests::sample;
 
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn nothing_from_outside_is_obeyed() {
         let mut report = sample();
-        report.warn("a\nwarning\x1b[2J".to_owned());
+        report.warn(Note::new("{}", &[&"a\nwarning\x1b[2J"]));
         report.rows[0].culprits[0].name = "f\r::error::x".into();
         for row in &mut report.rows {
             row.reason = Some("why\n::stop-commands::x\u{202e}".to_owned());

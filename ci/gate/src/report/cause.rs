@@ -43,7 +43,7 @@ pub struct MainCause {
     key: Key,
 }
 
-/// What makes two culprits one cause: the place in the diff, whatever function it made dearer; where the
+/// What makes two culprits one cause: the place in the diff, whatever function it made more expensive; where the
 /// diff explains neither, function and line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn one_place_in_the_diff_is_one_cause_whatever_became_dearer() {
+    fn one_place_in_the_diff_is_one_cause_whatever_function_grew() {
         let mut rows = rows(&[("a", 5), ("malloc", 9), ("b", 1)]);
         for row in &mut rows[..2] {
             row.culprits[0].hunk = Some(40);

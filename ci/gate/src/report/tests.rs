@@ -6,6 +6,7 @@ use crate::model::baseline::{Accepted, Baseline, Baselines};
 use crate::model::environment::tests::environment;
 use crate::model::functions::LineCost;
 use crate::model::functions::{FunctionCost, FunctionTable};
+use crate::model::metric::Metric;
 use crate::model::run::{FunctionLines, Measurement, RUN_FORMAT};
 
 fn function(name: &str, instructions: u64, calls: Option<u64>) -> FunctionCost {

@@ -15,18 +15,22 @@
 //! | `kv` | key, value, version, expiry in milliseconds or NULL |
 //! | `kv_counter` | the version given out last: one row |
 
+mod connections;
 mod faults;
+mod rows;
 mod schema;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
+use parking_lot::Mutex;
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
+use self::connections::{Reader, Readers, connect};
 use self::faults::Faults;
+use self::rows::{GET, blob, delete, entry, live_version, next_version, put, unsigned};
 use super::batch::{Batch, Outcome, Write};
 use super::clock::{Clock, SystemClock};
 use super::contract::KeyValueStore;
@@ -34,9 +38,6 @@ use super::entry::{Entry, Page, Stats, Version};
 use super::error::KvError;
 use super::limits::{PAGE_BYTES_MAX, check_batch, check_key, check_keys, check_pair, page_entries};
 use super::ttl::expiry;
-
-/// How many connections that nobody reads with are kept.
-const IDLE_READERS: usize = 16;
 
 /// What a commit waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,39 +87,6 @@ pub struct SqliteStore {
     faults: Faults,
 }
 
-#[derive(Debug)]
-struct Readers {
-    path: PathBuf,
-    idle: Mutex<Option<Vec<Connection>>>,
-}
-
-/// A connection to read with.
-enum Reader<'a> {
-    Shared(MutexGuard<'a, Option<Connection>>),
-    Own(Option<Connection>, &'a Readers),
-}
-
-impl Reader<'_> {
-    fn connection(&self) -> Option<&Connection> {
-        match self {
-            Self::Shared(guard) => guard.as_ref(),
-            Self::Own(connection, _) => connection.as_ref(),
-        }
-    }
-}
-
-impl Drop for Reader<'_> {
-    fn drop(&mut self) {
-        if let Self::Own(connection, readers) = self
-            && let Some(connection) = connection.take()
-            && let Some(idle) = readers.idle.lock().as_mut()
-            && idle.len() < IDLE_READERS
-        {
-            idle.push(connection);
-        }
-    }
-}
-
 impl SqliteStore {
     /// Opens the database in a file, which is created where there is none.
     ///
@@ -135,11 +103,7 @@ impl SqliteStore {
             return Err(faults.not_a_store("its path is empty".to_owned()));
         }
         let writer = connect(path, &options, options.read_only).map_err(|it| faults.of(it))?;
-        let readers = Readers {
-            path: path.to_owned(),
-            idle: Mutex::new(Some(Vec::new())),
-        };
-        Self::over(writer, Some(readers), options, faults)
+        Self::over(writer, Some(Readers::of(path)), options, faults)
     }
 
     /// A database in memory, gone with the store.
@@ -175,15 +139,9 @@ impl SqliteStore {
         let Some(readers) = &self.readers else {
             return Ok(Reader::Shared(self.writer.lock()));
         };
-        let idle = match readers.idle.lock().as_mut() {
-            Some(idle) => idle.pop(),
-            None => return Err(self.faults.closed()),
-        };
-        let connection = match idle {
-            Some(connection) => connection,
-            None => connect(&readers.path, &self.options, true).map_err(|it| self.faults.of(it))?,
-        };
-        Ok(Reader::Own(Some(connection), readers))
+        let reader = readers.take(&self.options);
+        let reader = reader.map_err(|it| self.faults.of(it))?;
+        reader.ok_or_else(|| self.faults.closed())
     }
 
     /// Reads by `read`, outside of a transaction: each statement sees one moment.
@@ -262,86 +220,6 @@ impl From<rusqlite::Error> for WriteError {
         Self::Sqlite(error)
     }
 }
-
-fn connect(path: &Path, options: &SqliteOptions, read_only: bool) -> rusqlite::Result<Connection> {
-    let access = if read_only {
-        OpenFlags::SQLITE_OPEN_READ_ONLY
-    } else {
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
-    };
-    // No SQLITE_OPEN_URI: a path that begins with `file:` is a path.
-    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(options.busy)?;
-    Ok(connection)
-}
-
-fn next_version(connection: &Connection) -> rusqlite::Result<Version> {
-    let mut statement = connection
-        .prepare_cached("UPDATE kv_counter SET version = version + 1 RETURNING version")?;
-    statement.query_row([], |row| Ok(Version(unsigned(row.get(0)?))))
-}
-
-fn put(
-    connection: &Connection,
-    key: &[u8],
-    value: &[u8],
-    version: Version,
-    expires_ms: Option<i64>,
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO kv (key, value, version, expires_ms) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (key) \
-         DO UPDATE SET value = excluded.value, version = excluded.version, \
-         expires_ms = excluded.expires_ms",
-    )?;
-    statement.execute(params![key, value, signed(version.0), expires_ms])?;
-    Ok(())
-}
-
-/// Deletes, and says whether a live value went.
-fn delete(connection: &Connection, key: &[u8], now_ms: i64) -> rusqlite::Result<bool> {
-    let mut statement =
-        connection.prepare_cached("DELETE FROM kv WHERE key = ?1 RETURNING expires_ms")?;
-    let expires_ms: Option<Option<i64>> =
-        statement.query_row([key], |row| row.get(0)).optional()?;
-    Ok(expires_ms.is_some_and(|it| it.is_none_or(|it| now_ms < it)))
-}
-
-fn live_version(
-    connection: &Connection,
-    key: &[u8],
-    now_ms: i64,
-) -> rusqlite::Result<Option<Version>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT version FROM kv WHERE key = ?1 AND (expires_ms IS NULL OR expires_ms > ?2)",
-    )?;
-    let version = |row: &Row<'_>| Ok(Version(unsigned(row.get(0)?)));
-    statement
-        .query_row(params![key, now_ms], version)
-        .optional()
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
-}
-
-fn blob(row: &Row<'_>, column: usize) -> rusqlite::Result<Bytes> {
-    Ok(row.get::<_, Vec<u8>>(column)?.into())
-}
-
-/// An entry from the columns value, version and expiry, the first of which is given.
-fn entry(row: &Row<'_>, first: usize) -> rusqlite::Result<Entry> {
-    Ok(Entry {
-        value: blob(row, first)?,
-        version: Version(unsigned(row.get(first + 1)?)),
-        expires_ms: row.get::<_, Option<i64>>(first + 2)?.map(unsigned),
-    })
-}
-
-const GET: &str = "SELECT value FROM kv WHERE key = ?1 AND (expires_ms IS NULL OR expires_ms > ?2)";
 
 impl KeyValueStore for SqliteStore {
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>, KvError> {
@@ -511,7 +389,7 @@ impl KeyValueStore for SqliteStore {
             return Ok(());
         };
         if let Some(readers) = &self.readers {
-            readers.idle.lock().take();
+            readers.close();
         }
         let flushed = self.checkpoint(&connection);
         let closed = connection.close().map_err(|(_, error)| error);

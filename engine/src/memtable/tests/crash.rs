@@ -6,17 +6,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::map_persister::MapPersister;
-use super::world::{Checked, Model, Operation, World, by_hand, ensure};
+use super::world::{Model, Operation, World, by_hand};
+use crate::crash_test::{Checked, Script, crash_everywhere, ensure, fail_everywhere};
 use crate::engine::{self, Engine};
 use crate::memtable::{WriteError, view};
 use crate::random::SplitMix64;
-use crate::vfs::{Failure, Plan, Sim};
+use crate::vfs::{Failure, Sim};
 use crate::wal::{self, Lsn, Mode};
 
-/// The state after each record of the log.
-type History = Vec<(Lsn, Model)>;
+/// The state after each commit.
+pub(super) type History = Vec<(Lsn, Model)>;
 
-fn open(sim: &Sim, seed: u64) -> Result<Engine, String> {
+/// What is known when a script is over.
+pub(super) struct Known {
+    /// It keeps what it has.
+    pub persister: MapPersister,
+    pub history: History,
+    /// What was durable.
+    pub durable: Lsn,
+}
+
+pub(super) fn open(sim: &Sim, seed: u64) -> Result<Engine, String> {
     let buffered = Mode::Buffered {
         interval: Duration::ZERO,
         max_bytes: 700,
@@ -142,22 +152,16 @@ fn changed(operation: &Operation, model: &Model) -> Option<(u8, Option<super::it
 }
 
 /// Opens what the disk kept, and compares it with the state after the last record that it has.
-fn check(
-    disk: &Sim,
-    seed: u64,
-    persister: MapPersister,
-    durable: Lsn,
-    history: &History,
-) -> Checked {
+fn check(disk: &Sim, seed: u64, known: &Known) -> Checked {
     let engine = open(disk, seed)?;
-    let count = ends(&engine).0;
+    let (count, durable) = (ends(&engine).0, known.durable);
     ensure!(
         count >= durable,
         "{count} records of {durable} durable ones"
     );
-    let upto = history.iter().take_while(|(end, _)| *end <= count);
+    let upto = known.history.iter().take_while(|(end, _)| *end <= count);
     let model = upto.last().map(|(_, model)| model.clone());
-    let mut world = World::over_log(Arc::new(engine), persister, by_hand())?;
+    let mut world = World::over_log(Arc::new(engine), known.persister.copy(), by_hand())?;
     world.model = model.unwrap_or_default();
     let at = |what| format!("recovered {count} records: {what}");
     world.check().map_err(at)?;
@@ -167,47 +171,47 @@ fn check(
     world.check().map_err(at)
 }
 
-/// Crashes at every call of the engine's disk.
-pub(super) fn crash_everywhere(seed: u64, len: usize, fates: &[u64]) -> Checked {
-    for call in 1.. {
-        let sim = Sim::default();
-        sim.plan(Plan::CrashAt(call));
+/// A table at work.
+struct Work {
+    seed: u64,
+    len: usize,
+}
+
+impl Script for Work {
+    type Known = Known;
+
+    fn run(&self, sim: &Sim) -> Result<Known, String> {
         let (persister, mut history) = (MapPersister::default(), History::new());
-        let story = |what| format!("seed {seed}, crash at call {call}: {what}");
-        let durable = run(&sim, seed, len, &persister, &mut history).map_err(story)?;
-        for &fate in fates {
-            let disk = sim.crash(fate);
-            check(&disk, seed, persister.copy(), durable, &history).map_err(story)?;
-        }
-        if !sim.has_crashed() {
-            return Ok(());
-        }
+        let durable = run(sim, self.seed, self.len, &persister, &mut history)?;
+        Ok(Known {
+            persister,
+            history,
+            durable,
+        })
     }
-    Ok(())
+
+    fn check(&self, disk: &Sim, known: &Known) -> Checked {
+        let story = |what| format!("seed {}: {what}", self.seed);
+        check(disk, self.seed, known).map_err(story)
+    }
+}
+
+/// Crashes at every call of the engine's disk.
+pub(super) fn crashed(seed: u64, len: usize, fates: &[u64]) -> Checked {
+    crash_everywhere(&Work { seed, len }, 1, fates).map(drop)
 }
 
 #[test]
 fn nothing_is_lost_by_a_crash_at_any_call() {
     for seed in 0..2 {
-        assert_eq!(crash_everywhere(seed, 100, &[0, 1, 3]), Ok(()));
+        assert_eq!(crashed(seed, 100, &[0, 1, 3]), Ok(()));
     }
 }
 
 #[test]
 fn nothing_is_lost_by_a_failure_of_any_call() {
     for seed in 0..2 {
-        let sim = Sim::default();
-        let mut history = History::new();
-        run(&sim, seed, 60, &MapPersister::default(), &mut history).expect("the disk is good");
-        for call in 1..=sim.calls().all {
-            let sim = Sim::default();
-            sim.plan(Plan::FailAt(call, Failure::Partial));
-            let (persister, mut history) = (MapPersister::default(), History::new());
-            let durable = run(&sim, seed, 60, &persister, &mut history);
-            let durable = durable.expect("a failed call is no contradiction");
-            sim.plan(Plan::Fair);
-            let checked = check(&sim.crash(seed), seed, persister, durable, &history);
-            assert_eq!(checked, Ok(()), "seed {seed}, failure at call {call}");
-        }
+        let tried = fail_everywhere(&Work { seed, len: 60 }, 1, &[Failure::Partial], seed);
+        assert_eq!(tried.map(drop), Ok(()));
     }
 }

@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::super::panics::message;
-use super::crash::crash_everywhere;
+use super::crash::crashed;
 use super::model::holds;
 use super::transactions::{self, conflict_leaves_the_table_alone, read_is_validated};
-use super::world::{Checked, Operation, by_hand};
+use super::world::{Operation, by_hand};
+use crate::crash_test::Checked;
 use crate::injected_bug::{Bug, inject};
 use crate::random::SplitMix64;
 
@@ -83,7 +84,7 @@ fn a_lookup_by_index_that_believes_older_records_is_found() {
 #[test]
 fn a_flush_noted_before_it_succeeded_is_found() {
     found(Bug::NoteFlushBeforePersisting, |seed| {
-        crash_everywhere(seed, 30, &[0])
+        crashed(seed, 30, &[0])
     });
 }
 
@@ -107,6 +108,6 @@ fn records_that_share_a_unique_key_within_a_transaction_are_found() {
 #[test]
 fn a_transaction_over_a_table_in_pieces_is_found() {
     found(Bug::TearTransaction, |seed| {
-        transactions::crash_everywhere(seed, 30, &[0])
+        transactions::crashed(seed, 30, &[0])
     });
 }

@@ -66,7 +66,7 @@ proptest! {
         }
         world.persister.heal();
         world.table.close(FOREVER).expect("the persister is well");
-        // Another process finds the same, with indexes that it made anew.
+        // Another process finds the same, with indexes that it rebuilt.
         let again = persister(&store);
         let reopened = World { model: world.model.clone(), ..World::with(again, MapPersister::default()) };
         prop_assert_eq!(reopened.check(), Ok(()));

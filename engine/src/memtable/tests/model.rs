@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 
 use super::super::Options;
-use super::world::{Checked, Operation, World, by_hand};
+use super::world::{Operation, World, by_hand};
+use crate::crash_test::Checked;
 
 /// Does everything, and compares after each operation.
 pub(super) fn holds(options: Options, operations: &[Operation]) -> Checked {

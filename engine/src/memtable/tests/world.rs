@@ -10,9 +10,9 @@ use super::super::{
 };
 use super::item::{BY_COLOR, BY_EMAIL, BY_TAG, COLORS, EMAILS, IDS, Item, TAGS, email};
 use super::map_persister::{Fault, MapPersister};
+use crate::crash_test::{Checked, ensure};
 
 pub(super) type Model = BTreeMap<u8, Item>;
-pub(super) type Checked = Result<(), String>;
 
 /// Something that is done to a table. Made of four bytes, so that both random numbers and proptest
 /// can make one, and proptest can shrink it.
@@ -79,14 +79,6 @@ pub(super) struct World {
     pub(super) table: Memtable<Item>,
     pub(super) persister: MapPersister,
     pub(super) model: Model,
-}
-
-macro_rules! ensure {
-    ($holds:expr, $($message:tt)+) => {
-        if !$holds {
-            return Err(format!($($message)+));
-        }
-    };
 }
 
 impl World {
@@ -310,5 +302,3 @@ impl World {
         found.map(|item| item.id).collect()
     }
 }
-
-pub(super) use ensure;

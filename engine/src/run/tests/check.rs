@@ -2,23 +2,11 @@
 
 use super::model::{Model, State};
 use super::operation::{Operation, cell, key, kind_of, new_run, tag, together};
+use crate::crash_test::{Checked, ensure};
 use crate::engine::{CommitError, Engine, Keyspace};
 use crate::run::{Content, Orphans, Point, RunError, RunId, Runs, Status};
 use crate::vfs::{Sim, Vfs};
 use crate::wal::Lsn;
-
-/// What a check found wrong, or that it found nothing.
-pub(super) type Checked = Result<(), String>;
-
-/// Answers with the message where the condition does not hold.
-macro_rules! ensure {
-    ($condition:expr, $($message:tt)+) => {
-        if !$condition {
-            return Err(format!($($message)+));
-        }
-    };
-}
-pub(super) use ensure;
 
 /// An engine with runs.
 pub(super) struct World {

@@ -6,13 +6,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::check::{Checked, World, ensure};
+use super::check::World;
 use super::model::Model;
 use super::operation::{Operation, kind_of};
+use crate::crash_test::{Checked, Script, crash_everywhere, ensure, fail_everywhere};
 use crate::engine::{self, Engine};
 use crate::random::SplitMix64;
 use crate::run::{RunError, RunId, Status};
-use crate::vfs::{Failure, Plan, Sim, Vfs};
+use crate::vfs::{Failure, Sim, Vfs};
 use crate::wal::{self, Lsn, Mode};
 
 /// The model after each commit, with its end.
@@ -200,23 +201,23 @@ fn used_again(sim: &Sim, seed: u64, world: &World, mut model: Model) -> Checked 
     world.check(&model)
 }
 
-fn crash_everywhere(seed: u64, len: usize, fates: &[u64]) -> Result<u64, String> {
-    let mut crashes = 0;
-    for call in 1.. {
-        let sim = Sim::default();
-        sim.plan(Plan::CrashAt(call));
-        let story = |what: String| format!("seed {seed}, crash at call {call}: {what}");
-        let history = run(&sim, seed, len).map_err(story)?;
-        if !sim.has_crashed() {
-            return Ok(crashes);
-        }
-        for fate in fates {
-            let story = |what: String| format!("{}, fate {fate}", story(what));
-            check(&sim.crash(*fate), seed, &history).map_err(story)?;
-            crashes += 1;
-        }
+/// Runs at work.
+struct Work {
+    seed: u64,
+    len: usize,
+}
+
+impl Script for Work {
+    type Known = History;
+
+    fn run(&self, sim: &Sim) -> Result<History, String> {
+        run(sim, self.seed, self.len)
     }
-    Ok(crashes)
+
+    fn check(&self, disk: &Sim, history: &History) -> Checked {
+        let story = |what| format!("seed {}: {what}", self.seed);
+        check(disk, self.seed, history).map_err(story)
+    }
 }
 
 /// What the injected bugs are looked for with: a script with restarts.
@@ -228,14 +229,14 @@ pub(super) fn restart(seed: u64) -> Checked {
 
 /// As [`restart`], crashed everywhere.
 pub(super) fn crashed(seed: u64) -> Checked {
-    crash_everywhere(seed, 6, &[0, seed + 1]).map(drop)
+    crash_everywhere(&Work { seed, len: 6 }, 1, &[0, seed + 1]).map(drop)
 }
 
 #[test]
 fn runs_lose_nothing_by_a_crash_at_any_call() {
     let mut crashes = 0;
     for seed in 0..4 {
-        let tried = crash_everywhere(seed, 22, &[0, 1, seed + 2]);
+        let tried = crash_everywhere(&Work { seed, len: 22 }, 1, &[0, 1, seed + 2]);
         crashes += tried.unwrap_or_else(|what| panic!("{what}"));
     }
     assert!(crashes > 300, "only {crashes} crashes");
@@ -244,19 +245,9 @@ fn runs_lose_nothing_by_a_crash_at_any_call() {
 #[test]
 fn runs_lose_nothing_by_a_failure_of_any_call() {
     for seed in 0..2 {
-        let sim = Sim::default();
-        run(&sim, seed, 16).unwrap_or_else(|what| panic!("{what}"));
-        for call in 1..=sim.calls().all {
-            for failure in [Failure::Refused, Failure::Partial] {
-                let sim = Sim::default();
-                sim.plan(Plan::FailAt(call, failure));
-                let checked = run(&sim, seed, 16).and_then(|history| {
-                    sim.plan(Plan::Fair);
-                    check(&sim.crash(0), seed, &history)
-                });
-                assert_eq!(checked, Ok(()), "seed {seed}, {failure:?} at call {call}");
-            }
-        }
+        let work = Work { seed, len: 16 };
+        let tried = fail_everywhere(&work, 1, &[Failure::Refused, Failure::Partial], 0);
+        tried.unwrap_or_else(|what| panic!("{what}"));
     }
 }
 

@@ -226,13 +226,13 @@ fn cell_changes_only_from_what_was_expected() {
     let error = runs.compare_and_set(run, "c", 0, b"b").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the cell `c` of run 1 has version 1, and not 0; read it again and decide anew"
+        "the cell `c` of run 1 has version 1, and not 0; read it again and decide again"
     );
     assert_eq!(runs.compare_and_set(run, "c", 1, b"b").unwrap(), 2);
     let error = refused(&runs, run, |it| it.transition("c", b"a", b"z").map(drop));
     assert_eq!(
         error.to_string(),
-        "the cell `c` of run 1 is `b`, and not `a`; read it again and decide anew"
+        "the cell `c` of run 1 is `b`, and not `a`; read it again and decide again"
     );
     let absent = refused(&runs, run, |it| it.transition("d", b"a", b"z").map(drop));
     assert!(matches!(absent, RunError::CellValue { found: None, .. }));

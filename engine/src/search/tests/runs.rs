@@ -67,10 +67,10 @@ fn all_that_a_run_has_is_found_once_it_is_written() {
     assert_eq!(total(&search, "fetch", None), 1);
     runs.end(one, Outcome::Failed, "the disk was full").unwrap();
     assert_eq!(total(&search, "\"disk was full\"", Some(one)), 1);
-    let anew = Search::over_runs(&runs).unwrap();
-    assert_eq!(anew.stats().documents, search.stats().documents);
+    let rebuilt = Search::over_runs(&runs).unwrap();
+    assert_eq!(rebuilt.stats().documents, search.stats().documents);
     // Two runs, two events, a cell, a key, a span; no journal, no tags' rows.
-    assert_eq!(anew.stats().documents, 7);
+    assert_eq!(rebuilt.stats().documents, 7);
 }
 
 #[test]

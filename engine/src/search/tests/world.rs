@@ -144,7 +144,7 @@ impl World {
         }
     }
 
-    /// Does a step, and answers whether the engine was opened anew.
+    /// Does a step, and answers whether the engine was reopened.
     pub(super) fn step(&mut self, [what, key, how, more]: Step) -> Checked {
         let done = match what % 32 {
             0..=15 => self.write(key, how),
@@ -235,18 +235,20 @@ impl World {
                 ));
             }
             if rebuilt.is_multiple_of(2) {
-                let anew = Search::over(&self.engine, &self.spaces);
-                let anew = anew.map_err(|it| it.to_string())?;
-                let other = anew.search(&query).map_err(|it| it.to_string())?;
+                let rebuilt = Search::over(&self.engine, &self.spaces);
+                let rebuilt = rebuilt.map_err(|it| it.to_string())?;
+                let other = rebuilt.search(&query).map_err(|it| it.to_string())?;
                 if other.hits != found.hits {
                     return Err(format!(
                         "{query:?} finds {:?}, and one that was built now {:?}",
                         found.hits, other.hits
                     ));
                 }
-                let (kept, anew) = (self.search.stats(), anew.stats());
-                if kept.documents != anew.documents {
-                    return Err(format!("{kept:?} is kept in step, {anew:?} was built now"));
+                let (kept, rebuilt) = (self.search.stats(), rebuilt.stats());
+                if kept.documents != rebuilt.documents {
+                    return Err(format!(
+                        "{kept:?} is kept in step, {rebuilt:?} was built now"
+                    ));
                 }
             }
         }

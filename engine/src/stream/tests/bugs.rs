@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{basics, crash, groups, transactions, upkeep};
+use super::{crash, groups, publishing, topics, transactions, upkeep};
 use crate::injected_bug::{Bug, inject};
 use crate::vfs::Sim;
 
@@ -32,12 +32,15 @@ fn batches_that_are_stored_twice_are_found() {
 
 #[test]
 fn a_producer_that_is_not_fenced_off_is_found() {
-    finds(Bug::SkipFencing, passes(basics::fencing));
+    finds(Bug::SkipFencing, passes(publishing::fencing));
 }
 
 #[test]
 fn a_duplicate_that_is_acknowledged_early_is_found() {
-    finds(Bug::AcknowledgeDuplicateEarly, basics::duplicate_is_durable);
+    finds(
+        Bug::AcknowledgeDuplicateEarly,
+        publishing::duplicate_is_durable,
+    );
 }
 
 #[test]
@@ -57,7 +60,7 @@ fn messages_beside_their_transaction_are_found() {
 
 #[test]
 fn decisions_that_are_kept_are_found() {
-    finds(Bug::KeepDecisions, passes(basics::rules));
+    finds(Bug::KeepDecisions, passes(topics::rules));
 }
 
 #[test]

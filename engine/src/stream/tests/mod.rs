@@ -1,13 +1,15 @@
 //! Streams on a simulated disk.
 
-mod basics;
 mod bugs;
 mod crash;
 mod format;
 mod groups;
 mod model;
+mod publishing;
+mod reading;
 mod replay;
 mod saved;
+mod topics;
 mod transactions;
 mod upkeep;
 mod world;

@@ -79,3 +79,19 @@ pub(super) fn all(streams: &Streams, topic: &str, partition: u32) -> Vec<(u64, V
         }
     }
 }
+
+/// So many messages as [`fill`] publishes them.
+pub(super) fn bodies(count: u64) -> Vec<(u64, Vec<u8>)> {
+    (0..count)
+        .map(|offset| (offset, format!("body {offset}").into_bytes()))
+        .collect()
+}
+
+/// Publishes messages to partition 0 of topic `t`, each of which says its offset.
+pub(super) fn fill(streams: &Streams, from: u64, until: u64) {
+    let mut producer = streams.producer("t").unwrap();
+    for number in from..until {
+        let published = publish(&mut producer, &[format!("body {number}").as_bytes()]).unwrap();
+        assert_eq!((published.offset, published.is_duplicate), (number, false));
+    }
+}

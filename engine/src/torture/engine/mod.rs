@@ -19,14 +19,15 @@ mod open;
 mod script;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use self::model::{Model, check_state, key};
 use self::open::open;
 use self::script::run;
 use super::crash::holds;
-use super::model::{Checked, ensure};
-use crate::vfs::{Failure, Plan, Sim};
+use crate::crash_test::{
+    Checked, Script, crash_everywhere, ensure, fail_everywhere, further_seeds,
+};
+use crate::vfs::{Failure, Sim};
 
 /// Recovers the engine on `sim` and checks everything that the module's header lists.
 fn check(sim: &Sim, seed: u64, model: &Model) -> Checked {
@@ -52,52 +53,33 @@ fn check(sim: &Sim, seed: u64, model: &Model) -> Checked {
     check_state(&again, &settled, sim)
 }
 
-/// What was tried.
-#[derive(Debug, Default)]
-struct Tried {
-    crashes: u64,
-    failures: u64,
+/// An engine at work.
+struct Work {
+    seed: u64,
+    len: usize,
 }
 
-/// Crashes at every call, and lets the power of the same disk go with several fates.
-fn crash_everywhere(seed: u64, len: usize, fates: &[u64], tried: &mut Tried) -> Checked {
-    for call in 1.. {
-        let sim = Sim::default();
-        sim.plan(Plan::CrashAt(call));
+impl Script for Work {
+    type Known = (Model, Result<(), ()>);
+
+    fn run(&self, sim: &Sim) -> Result<Self::Known, String> {
         let mut model = Model::default();
-        let story = |what: String| format!("seed {seed}, crash at call {call}: {what}");
-        let ended = run(&sim, seed, len, &mut model).map_err(story)?;
-        if !sim.has_crashed() {
-            return ended.map_err(|()| "a script fails where nothing goes wrong".into());
-        }
-        for fate in fates {
-            let story = |what: String| format!("{}, fate {fate}", story(what));
-            check(&sim.crash(*fate), seed, &model).map_err(story)?;
-            tried.crashes += 1;
-        }
+        let ended = run(sim, self.seed, self.len, &mut model)?;
+        Ok((model, ended))
     }
-    Ok(())
+
+    fn is_done(&self, (_, ended): &Self::Known) -> bool {
+        ended.is_ok()
+    }
+
+    fn check(&self, disk: &Sim, (model, _): &Self::Known) -> Checked {
+        let story = |what| format!("seed {}: {what}", self.seed);
+        check(disk, self.seed, model).map_err(story)
+    }
 }
 
-/// Fails every call once, in both ways: the disk is full, or refuses.
-fn fail_everywhere(seed: u64, len: usize, tried: &mut Tried) -> Checked {
-    let sim = Sim::default();
-    let _ = run(&sim, seed, len, &mut Model::default())?;
-    for call in 1..=sim.calls().all {
-        for failure in [Failure::Refused, Failure::Partial] {
-            let sim = Sim::default();
-            sim.plan(Plan::FailAt(call, failure));
-            let mut model = Model::default();
-            let story = |what| format!("seed {seed}, {failure:?} at call {call}: {what}");
-            let _ = run(&sim, seed, len, &mut model).map_err(story)?;
-            sim.plan(Plan::Fair);
-            check(&sim.crash(0), seed, &model).map_err(story)?;
-            check(&sim, seed, &model).map_err(story)?;
-            tried.failures += 1;
-        }
-    }
-    Ok(())
-}
+/// A call that fails: the disk refuses, or is full.
+const FAILURES: [Failure; 2] = [Failure::Refused, Failure::Partial];
 
 /// Steps of a script in the ordinary tests.
 pub(super) const STEPS: usize = 45;
@@ -109,25 +91,22 @@ pub(super) fn harness(seed: u64) -> Checked {
         let calm = run(&sim, seed + further * 100, STEPS * 4, &mut Model::default())?;
         ensure!(calm.is_ok(), "a script fails where nothing goes wrong");
     }
-    crash_everywhere(seed, STEPS, &[0, seed + 1], &mut Tried::default())
+    crash_everywhere(&Work { seed, len: STEPS }, 1, &[0, seed + 1]).map(drop)
 }
 
 #[test]
 fn an_engine_loses_nothing_by_a_crash_at_any_call() {
     for seed in 0..4 {
-        holds(crash_everywhere(
-            seed,
-            STEPS,
-            &[0, 1, seed + 2],
-            &mut Tried::default(),
-        ));
+        let work = Work { seed, len: STEPS };
+        holds(crash_everywhere(&work, 1, &[0, 1, seed + 2]).map(drop));
     }
 }
 
 #[test]
 fn an_engine_loses_nothing_by_a_failure_of_any_call() {
     for seed in 0..2 {
-        holds(fail_everywhere(seed, STEPS, &mut Tried::default()));
+        let work = Work { seed, len: STEPS };
+        holds(fail_everywhere(&work, 1, &FAILURES, 0).map(drop));
     }
 }
 
@@ -143,32 +122,15 @@ fn an_engine_does_what_the_model_does_where_nothing_goes_wrong() {
 /// The long run: scripts of further seeds until the budget is spent.
 #[test]
 fn further_seeds_of_engines_until_the_budget_is_spent() {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .and_then(|value| value.parse().ok())
-    };
-    let first: u64 = number("TORTURE_SEED").unwrap_or(1000);
-    let budget = Duration::from_secs(number("TORTURE_BUDGET_SECONDS").unwrap_or(0));
-    let begun = std::time::Instant::now();
-    let (mut tried, mut seed) = (Tried::default(), first);
-    loop {
-        let len = if budget.is_zero() {
-            STEPS / 2
-        } else {
-            STEPS * 3
-        };
-        holds(crash_everywhere(seed, len, &[0, 1, seed + 2], &mut tried));
-        holds(fail_everywhere(seed, len, &mut tried));
-        seed += 1;
-        if begun.elapsed() >= budget {
-            break;
-        }
-    }
-    let Tried { crashes, failures } = tried;
+    let (mut crashes, mut failures) = (0, 0);
+    let (first, last) = further_seeds(|seed, is_short| {
+        let len = if is_short { STEPS / 2 } else { STEPS * 3 };
+        let work = Work { seed, len };
+        crashes += crash_everywhere(&work, 1, &[0, 1, seed + 2]).unwrap();
+        failures += fail_everywhere(&work, 1, &FAILURES, 0).unwrap();
+    });
     println!(
-        "tried engines of seeds {first} to {}: {crashes} crashes, {failures} failures; nothing was \
-         lost",
-        seed - 1
+        "tried engines of seeds {first} to {last}: {crashes} crashes, {failures} failures; nothing was \
+         lost"
     );
 }

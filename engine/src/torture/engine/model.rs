@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::open::Opened;
+use crate::crash_test::{Checked, ensure};
 use crate::frame::Kind;
-use crate::torture::model::{Checked, ensure};
+
 use crate::vfs::{Sim, Vfs};
 
 /// The names of the keyspaces. The engine has the first; scripts create the others.

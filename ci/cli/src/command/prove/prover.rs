@@ -165,7 +165,7 @@ fn write(prover: &Prover<'_>, groups: &BTreeSet<usize>) -> Result<(), CliError> 
 
 fn put(path: &Path, text: Option<&str>) -> Result<(), CliError> {
     match text {
-        // What is written anew is built anew.
+        // What is rewritten is rebuilt.
         Some(text) if store::read_source(path).as_deref() != Some(text) => {
             store::write_unsynced(path, text)?;
         }

@@ -11,11 +11,12 @@
 //! changes no verdict: it has an exit code of its own.
 
 mod announce;
-mod drift;
+mod newer_tools;
 
 use std::path::{Path, PathBuf};
 
 use icgate_core::model::exit_code::ExitCode;
+use icgate_core::model::note::Note;
 use icgate_core::model::proof::Proofs;
 use icgate_core::model::run::Run;
 use icgate_core::publish::body::{self, RunLink, When};
@@ -36,8 +37,8 @@ use crate::io::output;
 use crate::io::store;
 
 pub(crate) fn publish(arguments: &Publishing) -> Result<u8, CliError> {
-    if arguments.drift {
-        return drift::tell(arguments);
+    if arguments.newer_tools {
+        return newer_tools::tell(arguments);
     }
     let path = crate::github::variable("GITHUB_EVENT_PATH").unwrap_or_default();
     let event = store::read(Path::new(&path))?;
@@ -229,10 +230,13 @@ impl Publication<'_> {
     }
 
     /// What the run's own job has proven, if it left anything that can be read.
-    fn proofs(&self, warnings: &mut Vec<String>) -> Option<Proofs> {
+    fn proofs(&self, warnings: &mut Vec<Note>) -> Option<Proofs> {
         let directory = self.arguments.proof.as_ref()?;
         read_proofs(directory.as_std_path()).unwrap_or_else(|error| {
-            warnings.push(format!("what came as a proof is left aside: {error}"));
+            warnings.push(Note::new(
+                "what came as a proof is left aside: {}",
+                &[&error],
+            ));
             None
         })
     }
@@ -240,12 +244,11 @@ impl Publication<'_> {
     fn judge_by_checkout(
         &self,
         mut run: Run,
-        mut warnings: Vec<String>,
+        mut warnings: Vec<Note>,
     ) -> Result<Finding, CliError> {
-        warnings.push(
-            "GitHub does not say what the pull request changes, so its own baselines are not known"
-                .to_owned(),
-        );
+        warnings.push(Note::from(
+            "GitHub does not say what the pull request changes, so its own baselines are not known",
+        ));
         let bench = PullRequestContext::bench_of_checkout(
             self.root(),
             &self.baselines(),

@@ -57,7 +57,7 @@ fn a_list_that_lags_behind_leads_to_nothing_twice() {
 }
 
 #[test]
-fn a_comment_that_is_deleted_in_between_is_written_anew() {
+fn a_comment_that_is_deleted_in_between_is_written_again() {
     let scene = Scene::with(World {
         comments: vec![comment(3, BOT, &body(6))],
         faults: vec![Fault::once(

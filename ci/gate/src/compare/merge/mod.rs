@@ -14,6 +14,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::model::bench_id::BenchId;
+use crate::model::note::Note;
 use crate::model::run::{CiRun, Failed, Part, Run};
 use crate::model::shard::Shard;
 
@@ -26,7 +27,7 @@ pub struct Merged {
     /// What one machine would have measured.
     pub run: Run,
     /// What the reader should know.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Note>,
 }
 
 const AGAIN: &str = "measure all shards again, of one commit and on machines of one kind";
@@ -187,10 +188,9 @@ pub fn merge(runs: Vec<(String, Run)>) -> Result<Merged, MergeError> {
         return Err(MergeError::MissingShards { shards: missing });
     }
     if first.run.commit.is_none() {
-        warnings.push(
-            "the shards name no commit, so that all measured the same sources is not proven"
-                .to_owned(),
-        );
+        warnings.push(Note::from(
+            "the shards name no commit, so that all measured the same sources is not proven",
+        ));
     }
     let run = join(pieces)?;
     Ok(Merged { run, warnings })
@@ -273,7 +273,7 @@ fn different_surroundings(a: &Piece, b: &Piece) -> Option<String> {
 }
 
 /// Keeps the last attempt at each shard. The pieces are in order of shard and attempt.
-fn last_attempts(pieces: Vec<Piece>) -> Result<(Vec<Piece>, Vec<String>), MergeError> {
+fn last_attempts(pieces: Vec<Piece>) -> Result<(Vec<Piece>, Vec<Note>), MergeError> {
     let mut warnings = Vec::new();
     let mut kept: Vec<Piece> = Vec::new();
     for piece in pieces {
@@ -288,11 +288,9 @@ fn last_attempts(pieces: Vec<Piece>) -> Result<(Vec<Piece>, Vec<String>), MergeE
                 second: piece.name,
             });
         }
-        warnings.push(format!(
+        warnings.push(Note::new(
             "shard {} was measured more than once: attempt {} counts, attempt {} does not",
-            piece.part.shard,
-            piece.attempt(),
-            before.attempt()
+            &[&piece.part.shard, &piece.attempt(), &before.attempt()],
         ));
         kept.push(piece);
     }

@@ -247,24 +247,24 @@ fn base_run_replaces_a_baseline_recorded_elsewhere() {
         edited,
         Verdict::without_movement(BaselineState::NotComparable)
     );
-    let anew = |committed, base_run, head| {
+    let rerecorded = |committed, base_run, head| {
         judge_with_base_run((10_000, Elsewhere), (committed, Here), base_run, head)
     };
-    assert_eq!(anew(12_000, 12_000, 12_000), Verdict::UNCHANGED);
+    assert_eq!(rerecorded(12_000, 12_000, 12_000), Verdict::UNCHANGED);
     assert_eq!(
-        anew(12_100, 12_000, 12_100),
+        rerecorded(12_100, 12_000, 12_100),
         Verdict::new(Movement::WithinLimit, BaselineState::Accepted)
     );
     assert_eq!(
-        anew(12_500, 12_000, 12_500),
+        rerecorded(12_500, 12_000, 12_500),
         Verdict::new(Movement::Regressed, BaselineState::ReasonMissing)
     );
     assert_eq!(
-        anew(11_000, 12_000, 11_000),
+        rerecorded(11_000, 12_000, 11_000),
         Verdict::new(Movement::Improved, BaselineState::Accepted)
     );
     assert_eq!(
-        anew(12_900, 12_000, 12_500),
+        rerecorded(12_900, 12_000, 12_500),
         Verdict::new(Movement::Regressed, BaselineState::BaselineMismatch)
     );
 }

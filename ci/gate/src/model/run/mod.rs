@@ -186,7 +186,7 @@ pub enum RunError {
     /// Well-formed, but not something that was measured.
     #[error("cannot believe run `{name}`: benchmark `{id}` {what}")]
     #[diagnostic(help("measure again: `icgate measure`"))]
-    Untrue {
+    Inconsistent {
         /// Display name of the text.
         name: String,
         /// The benchmark.
@@ -301,7 +301,7 @@ impl Run {
     }
 
     fn check(&self, name: &str) -> Result<(), RunError> {
-        let untrue = |id: &BenchId, what: &str| RunError::Untrue {
+        let inconsistent = |id: &BenchId, what: &str| RunError::Inconsistent {
             name: name.to_owned(),
             id: id.clone(),
             what: what.to_owned(),
@@ -319,7 +319,8 @@ impl Run {
             });
         }
         for pair in self.benchmarks.windows(2) {
-            check_order(&pair[0].id, &pair[1].id).map_err(|what| untrue(&pair[1].id, what))?;
+            check_order(&pair[0].id, &pair[1].id)
+                .map_err(|what| inconsistent(&pair[1].id, what))?;
         }
         for benchmark in &self.benchmarks {
             let counts = benchmark
@@ -327,39 +328,39 @@ impl Run {
                 .values()
                 .chain(benchmark.metric_noise.values());
             if counts.into_iter().any(|count| *count > COUNT_MAX) {
-                return Err(untrue(&benchmark.id, "has a count beyond 2^53 - 1"));
+                return Err(inconsistent(&benchmark.id, "has a count beyond 2^53 - 1"));
             }
             if benchmark.functions.counts_more_than(&benchmark.metrics) {
-                return Err(untrue(
+                return Err(inconsistent(
                     &benchmark.id,
                     "has functions that count more than it does itself",
                 ));
             }
             if benchmark.functions.total() != Some(benchmark.instructions()) {
-                return Err(untrue(
+                return Err(inconsistent(
                     &benchmark.id,
                     "has functions that do not add up to its instructions",
                 ));
             }
             if !benchmark.calls.is_whole() {
-                return Err(untrue(
+                return Err(inconsistent(
                     &benchmark.id,
                     "has calls of functions it does not name",
                 ));
             }
             benchmark
                 .check_lines()
-                .map_err(|what| untrue(&benchmark.id, what))?;
+                .map_err(|what| inconsistent(&benchmark.id, what))?;
         }
         let Some(part) = &self.part else {
             return Ok(());
         };
         for pair in part.listed.windows(2) {
-            check_order(&pair[0], &pair[1]).map_err(|what| untrue(&pair[1], what))?;
+            check_order(&pair[0], &pair[1]).map_err(|what| inconsistent(&pair[1], what))?;
         }
         let listed = |it: &Measurement| part.listed.binary_search(&it.id).is_ok();
         if let Some(stranger) = self.benchmarks.iter().find(|it| !listed(it)) {
-            return Err(untrue(
+            return Err(inconsistent(
                 &stranger.id,
                 "is not among those that the shard lists",
             ));

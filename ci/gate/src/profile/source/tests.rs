@@ -155,7 +155,7 @@ fn cycles_among_library_functions_end() {
 }
 
 #[test]
-fn equally_dear_callers_are_told_apart_by_name() {
+fn equally_expensive_callers_are_told_apart_by_name() {
     let call = |name: &str, address: u8| {
         format!("fn={name}\n0x{address} 0 1\ncfn=memcpy\ncalls=1 0\n0x{address} 0 5\n")
     };

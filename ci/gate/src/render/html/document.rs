@@ -5,6 +5,7 @@ use base64::Engine as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
+use crate::model::note::{Note, Piece};
 use crate::render::messages::plural;
 
 /// What all rows and details of a page may take together. With the rest it stays below 5 MB.
@@ -63,6 +64,18 @@ pub(super) struct Column {
     pub(super) sort: &'static str,
     /// The class of its cells.
     pub(super) class: &'static str,
+}
+
+/// A note as a sentence, with what came from elsewhere as code.
+pub(super) fn prose(note: &Note) -> Markup {
+    html! {
+        @for piece in note.pieces() {
+            @match piece {
+                Piece::Words(words) => { (words) }
+                Piece::Argument(text) => { code { (text) } }
+            }
+        }
+    }
 }
 
 /// A row with its details behind it.

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use maud::{Markup, PreEscaped, html};
 use strum::{IntoStaticStr, VariantArray};
 
-use super::document::{BYTES_MAX, Column, Entry, Search, document, fit, table};
+use super::document::{BYTES_MAX, Column, Entry, Search, document, fit, prose, table};
 use super::{benchmark, chart};
 use crate::model::escape::escaped;
 use crate::render::history::{HistoryRow, HistoryView};
@@ -90,7 +90,7 @@ pub fn render(view: &HistoryView<'_>) -> String {
                 "Accepted counts, as the commits of baselines have them. A step to another environment \
                  is nobody's growth."
             }
-            @for warning in &view.warnings { p class="warning" { (escaped(warning)) } }
+            @for warning in &view.warnings { p class="warning" { (prose(&warning.escaped())) } }
         }
     };
     let all = "icgate history --format json";
@@ -191,6 +191,7 @@ fn said(step: Step<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::note::Note;
     use crate::model::policy::{Limit, PartsPerMillion};
     use crate::report::history::tests::sample;
     use crate::report::history::{Change, Commit, History};
@@ -202,7 +203,8 @@ mod tests {
         };
         let since = Some("v1<b>".to_owned());
         let mut view = HistoryView::new(history, |_| true, since, Some(limit));
-        view.warnings.push("the clone is <shallow>".to_owned());
+        view.warnings
+            .push(Note::new("the clone is {}", &[&"<shallow>"]));
         render(&view)
     }
 

@@ -21,7 +21,7 @@ mod split;
 
 use maud::{Markup, html};
 
-use self::document::{BYTES_MAX, Column, Entry, Search, document, fit, table};
+use self::document::{BYTES_MAX, Column, Entry, Search, document, fit, prose, table};
 pub use self::history::render as render_history;
 use crate::judge::Outcome;
 use crate::model::escape::escaped;
@@ -82,7 +82,7 @@ fn verdict(report: &Report) -> Markup {
                     pre tabindex="0" { (why) }
                 }
             }
-            @for warning in &report.warnings { p class="warning" { (warning) } }
+            @for warning in &report.warnings { p class="warning" { (prose(warning)) } }
             @for difference in &report.environment_differences {
                 p class="warning" { "environment: " (messages::difference(difference, str::to_owned)) }
             }

@@ -1,6 +1,7 @@
 use super::document::ROWS_BYTES;
 use super::*;
 use crate::attribute::reach::Reach;
+use crate::model::note::Note;
 use crate::report::BaseRunChange;
 use crate::report::detail::tests::sample;
 use crate::report::source_link::SourceTree;
@@ -73,7 +74,7 @@ fn names_stay_text() {
             function.file = hostile.into();
         }
     }
-    report.warn(hostile.to_owned());
+    report.warn(Note::new("{}", &[&hostile]));
     report.base = hostile.to_owned();
     let page = render(&report, &details);
     assert_eq!(page.matches("<script").count(), 1);

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::environment::EnvironmentDifference;
+use crate::model::note::Note;
 use crate::model::run::Failed;
 use crate::report::history::tests::sample as sample_history;
 use crate::report::proven::{CauseProof, ProvenPart, RowProof};
@@ -78,7 +79,7 @@ fn report_saying(text: &str) -> Report {
     assert!(report.main_cause.is_some());
     report.remember(&sample_history());
     report.base = text.to_owned();
-    report.warn(text.to_owned());
+    report.warn(Note::new("{}", &[&text]));
     report.failed.push(Failed {
         id: "a/b/c".parse().unwrap(),
         why: text.to_owned(),

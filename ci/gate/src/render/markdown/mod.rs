@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 
 use crate::attribute::{Culprit, FunctionChange};
 use crate::judge::{BaselineState, Outcome, Verdict};
-use crate::render::markup::code;
+use crate::render::markup::{code, prose};
 use crate::render::messages;
 use crate::render::number::{grouped, percent, signed};
 use crate::render::sparkline::sparkline;
@@ -135,7 +135,7 @@ fn head(report: &Report) -> String {
         notes.push(format!("> 💥 not measured: {ids}: {}\n\n", code(why)));
     }
     for warning in &report.warnings {
-        notes.push(format!("> ⚠️ {}\n\n", code(warning)));
+        notes.push(format!("> ⚠️ {}\n\n", prose(warning)));
     }
     for difference in &report.environment_differences {
         let said = messages::difference(difference, code);

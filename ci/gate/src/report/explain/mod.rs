@@ -201,7 +201,7 @@ fn select<'f>(
         culprits.any(|it| it.names(&cost.name, cost.caller.as_ref()))
     };
     let is_workspace = |function: &&Function| function.cost.caller.is_none();
-    // A setting or a workload is no function: then the dearest of the workspace are shown.
+    // A setting or a workload is no function: then the most expensive of the workspace are shown.
     let is_named = functions.iter().any(|it| is_culprit(&it));
     let selected: Vec<&Function> = match asked {
         Some(part) => functions

@@ -7,23 +7,21 @@
 mod rules;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::crash::{self, History, Known};
 use super::item::Item;
 use super::map_persister::MapPersister;
-use super::world::{Checked, Model, Operation, World, by_hand, ensure};
-use crate::engine::{self, CommitError, Committed, Engine, Keyspace, Transaction};
-use crate::memtable::{Record, WriteError, view};
+use super::world::{Model, Operation, World, by_hand};
+use crate::crash_test::{Checked, Script, crash_everywhere, ensure, fail_everywhere};
+use crate::engine::{CommitError, Committed, Engine, Keyspace, Transaction};
+use crate::memtable::{Record, WriteError};
 use crate::random::SplitMix64;
-use crate::vfs::{Failure, Plan, Sim};
-use crate::wal::{self, Lsn, Mode};
+use crate::vfs::{Failure, Sim};
+use crate::wal::Lsn;
 
 pub(super) use self::rules::{conflict_leaves_the_table_alone, read_is_validated};
-
-/// The state after each commit.
-type History = Vec<(Lsn, Model)>;
 
 /// An engine, a table over it, and the keyspace that says the same as the table.
 struct Both {
@@ -43,26 +41,7 @@ enum Step {
 }
 
 fn open(sim: &Sim, seed: u64, persister: &MapPersister) -> Result<Both, String> {
-    let buffered = Mode::Buffered {
-        interval: Duration::ZERO,
-        max_bytes: 700,
-    };
-    let options = engine::Options {
-        log: wal::Options {
-            mode: [Mode::Strict, buffered][usize::from(seed % 2 == 1)],
-            segment_bytes: 4096,
-            buffer_bytes: 200,
-            threads: 1,
-            ..wal::Options::default()
-        },
-        checkpoint_bytes: None,
-        checkpoint_interval: None,
-        background: false,
-        views: vec![view()],
-        ..engine::Options::default()
-    };
-    let opened = Engine::open_with(sim.clone(), Path::new("db"), options);
-    let (engine, _) = opened.map_err(|error| error.to_string())?;
+    let engine = crash::open(sim, seed)?;
     let log = Arc::new(engine.clone());
     let world = World::over_log(log, persister.clone(), by_hand())?;
     let journal = engine.keyspace("default");
@@ -287,20 +266,14 @@ fn run(
 }
 
 /// Opens what the disk kept, and compares it with the state after the last commit that it has.
-fn check(
-    disk: &Sim,
-    seed: u64,
-    persister: &MapPersister,
-    durable: Lsn,
-    history: &History,
-) -> Checked {
-    let mut both = open(disk, seed, persister)?;
-    let count = both.ends().0;
+fn check(disk: &Sim, seed: u64, known: &Known) -> Checked {
+    let mut both = open(disk, seed, &known.persister.copy())?;
+    let (count, durable) = (both.ends().0, known.durable);
     ensure!(
         count >= durable,
         "{count} records of {durable} durable ones"
     );
-    let upto = history.iter().take_while(|(end, _)| *end <= count);
+    let upto = known.history.iter().take_while(|(end, _)| *end <= count);
     let model = upto.last().map(|(_, model)| model.clone());
     both.world.model = model.unwrap_or_default();
     let at = |what| format!("recovered {count} records: {what}");
@@ -310,23 +283,34 @@ fn check(
     both.check().map_err(at)
 }
 
-/// Crashes at every call of the engine's disk.
-pub(super) fn crash_everywhere(seed: u64, len: usize, fates: &[u64]) -> Checked {
-    for call in 1.. {
-        let sim = Sim::default();
-        sim.plan(Plan::CrashAt(call));
+/// Both at work.
+struct Work {
+    seed: u64,
+    len: usize,
+}
+
+impl Script for Work {
+    type Known = Known;
+
+    fn run(&self, sim: &Sim) -> Result<Known, String> {
         let (persister, mut history) = (MapPersister::default(), History::new());
-        let story = |what| format!("seed {seed}, crash at call {call}: {what}");
-        let durable = run(&sim, seed, len, &persister, &mut history).map_err(story)?;
-        for &fate in fates {
-            let disk = sim.crash(fate);
-            check(&disk, seed, &persister.copy(), durable, &history).map_err(story)?;
-        }
-        if !sim.has_crashed() {
-            return Ok(());
-        }
+        let durable = run(sim, self.seed, self.len, &persister, &mut history)?;
+        Ok(Known {
+            persister,
+            history,
+            durable,
+        })
     }
-    Ok(())
+
+    fn check(&self, disk: &Sim, known: &Known) -> Checked {
+        let story = |what| format!("seed {}: {what}", self.seed);
+        check(disk, self.seed, known).map_err(story)
+    }
+}
+
+/// Crashes at every call of the engine's disk.
+pub(super) fn crashed(seed: u64, len: usize, fates: &[u64]) -> Checked {
+    crash_everywhere(&Work { seed, len }, 1, fates).map(drop)
 }
 
 /// A script on a good disk.
@@ -346,25 +330,14 @@ fn a_table_and_a_keyspace_stay_alike_by_transactions() {
 #[test]
 fn a_crash_at_any_call_tears_no_transaction() {
     for seed in 0..2 {
-        assert_eq!(crash_everywhere(seed, 60, &[0, 1, 3]), Ok(()));
+        assert_eq!(crashed(seed, 60, &[0, 1, 3]), Ok(()));
     }
 }
 
 #[test]
 fn a_failure_of_any_call_tears_no_transaction() {
     for seed in 0..2 {
-        let sim = Sim::default();
-        let (persister, mut history) = (MapPersister::default(), History::new());
-        run(&sim, seed, 40, &persister, &mut history).expect("the disk is good");
-        for call in 1..=sim.calls().all {
-            let sim = Sim::default();
-            sim.plan(Plan::FailAt(call, Failure::Partial));
-            let (persister, mut history) = (MapPersister::default(), History::new());
-            let durable = run(&sim, seed, 40, &persister, &mut history);
-            let durable = durable.expect("a failed call is no contradiction");
-            sim.plan(Plan::Fair);
-            let checked = check(&sim.crash(seed), seed, &persister, durable, &history);
-            assert_eq!(checked, Ok(()), "seed {seed}, failure at call {call}");
-        }
+        let tried = fail_everywhere(&Work { seed, len: 40 }, 1, &[Failure::Partial], seed);
+        assert_eq!(tried.map(drop), Ok(()));
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::super::item::{Item, Panics, email, panicking};
 use super::super::map_persister::MapPersister;
-use super::super::world::{Checked, by_hand, ensure};
+use super::super::world::by_hand;
 use super::{Both, open};
+use crate::crash_test::{Checked, ensure};
 use crate::engine::{CommitError, Engine, Transaction};
 use crate::memtable::{Memtable, NoopPersister, WriteError};
 use crate::vfs::Sim;

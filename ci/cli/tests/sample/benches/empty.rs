@@ -30,5 +30,5 @@ fn largest(numbers: &[u64]) -> u64 {
     black_box(largest)
 }
 
-library_benchmark_group!(name = vacuous; benchmarks = nothing, passed_on, largest);
-main!(library_benchmark_groups = vacuous);
+library_benchmark_group!(name = empty; benchmarks = nothing, passed_on, largest);
+main!(library_benchmark_groups = empty);

@@ -1,11 +1,11 @@
-//! `icgate publish --drift`: keeps one issue about counts that moved though nobody touched the
+//! `icgate publish --newer-tools`: keeps one issue about counts that moved though nobody touched the
 //! code, because a compiler, a Valgrind or a machine did; closes it when none do.
 
 use icgate_core::model::run::CiRun;
 use icgate_core::publish::body::{RunLink, without_verdict};
 use icgate_core::publish::comment::Content;
-use icgate_core::publish::drift::drift;
 use icgate_core::publish::marker::{Marker, Sha, State};
+use icgate_core::publish::newer_tools::issue as issue_of;
 use icgate_core::publish::pull_request::Repository;
 
 use super::announce::announce;
@@ -16,7 +16,7 @@ use crate::io::output;
 use crate::io::store;
 use crate::verdict::runs::{LoadedRun, read_runs};
 
-const TITLE: &str = "Instruction counts have drifted";
+const TITLE: &str = "Newer tools move instruction counts";
 
 pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
     let ci = CiRun {
@@ -45,7 +45,7 @@ pub(super) fn tell(arguments: &Publishing) -> Result<u8, CliError> {
             let baselines = arguments.baselines.as_ref();
             let baselines = baselines.map_or_else(|| root.join("baselines"), Into::into);
             let accepted = store::read_baselines(&baselines, &run.environment.platform())?;
-            drift(&accepted, &run, &store::read_policy(&baselines)?)
+            issue_of(&accepted, &run, &store::read_policy(&baselines)?)
         }
         Err(it) => Some(without_verdict(&it.why, &it.fix)),
     };

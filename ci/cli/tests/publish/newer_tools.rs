@@ -1,11 +1,11 @@
-//! One issue about counts that moved by themselves.
+//! One issue about counts that newer tools moved.
 
 use crate::scene::{Answer, Scene, shards};
 
 /// Tells of what the scene's artifacts hold, as run `run` of main.
 fn publish(scene: &Scene, run: &str) -> Answer {
     let mut command = scene.command();
-    command.args(["--drift", "--key", "drift"]);
+    command.args(["--newer-tools", "--key", "newer-tools"]);
     command
         .env("GITHUB_RUN_ID", run)
         .env("GITHUB_RUN_ATTEMPT", "1");
@@ -16,7 +16,7 @@ fn publish(scene: &Scene, run: &str) -> Answer {
 }
 
 #[test]
-fn counts_that_drift_are_kept_in_one_issue() {
+fn counts_that_newer_tools_move_are_kept_in_one_issue() {
     let scene = Scene::new();
     let tell = |run: &str, valgrind: &str, a: u64| {
         let shard = |text: String| {

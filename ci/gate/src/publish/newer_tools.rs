@@ -1,4 +1,4 @@
-//! What a newer measurement environment does to the counts of main, whose code nobody touched.
+//! What newer tools do to the counts of main, whose code nobody touched.
 //!
 //! Elsewhere counts of two measurement environments are never compared: what differs between them could be the
 //! code's doing or the measurement environment's. Here the code is main's own, accepted as it is, and what another
@@ -26,7 +26,7 @@ const NAMED_MAX: usize = 20;
 /// What to tell of a run of main in a measurement environment of today, as Markdown; `None` if no count left its
 /// limit, and some could be compared, and none failed.
 #[must_use]
-pub fn drift(baselines: &Baselines, run: &Run, policy: &Policy) -> Option<String> {
+pub fn issue(baselines: &Baselines, run: &Run, policy: &Policy) -> Option<String> {
     let comparison = compare(baselines, baselines, run).across_environments();
     let judgements = judge(&comparison, policy);
     let unchanged = ChangedLines::default();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn told(run: &Run) -> Option<String> {
-        drift(&baselines(10_000), run, &Policy::default())
+        issue(&baselines(10_000), run, &Policy::default())
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn benchmarks_that_come_or_go_are_not_drift() {
+    fn benchmarks_that_come_or_go_are_no_news() {
         assert_eq!(
             told(&run(today(), &[("a/x/1", 10_000), ("b/new/1", 5)])),
             None
@@ -257,7 +257,7 @@ mod tests {
         let many = Baselines::new([Baseline::new(suite, environment(), benchmarks)]);
         let mut moved = run(today(), &[]);
         moved.benchmarks = (0..1_000).map(|it| measured(&id(it), 20_000)).collect();
-        let text = drift(&many, &moved, &Policy::default()).unwrap();
+        let text = issue(&many, &moved, &Policy::default()).unwrap();
         assert!(text.len() < 50_000, "{}", text.len());
         assert!(
             text.contains("\n… and ") && text.contains("- to stay"),
