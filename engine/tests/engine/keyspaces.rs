@@ -54,6 +54,36 @@ fn scans_go_both_ways_and_see_no_later_write() {
 }
 
 #[test]
+fn scans_between_writes_keep_the_generations_few() {
+    let engine = Engine::in_memory();
+    let tea = engine.keyspace("tea").unwrap();
+    for number in 0..200_u32 {
+        // Each scan ends a generation.
+        tea.put(&number.to_be_bytes(), b"").unwrap();
+        assert_eq!(tea.scan().count(), number as usize + 1);
+        let generations = engine.stats().keyspaces["tea"].generations;
+        assert!(generations < 8, "{generations} after {number}");
+    }
+}
+
+#[test]
+fn views_of_what_did_not_change_add_no_generation() {
+    let engine = Engine::in_memory();
+    let tea = engine.keyspace("tea").unwrap();
+    // Nothing comes of it: the key was never there.
+    for _ in 0..3 {
+        tea.delete(b"green").unwrap();
+        drop(engine.view());
+    }
+    assert_eq!(engine.stats().keyspaces["tea"].generations, 0);
+    tea.put(b"green", b"sencha").unwrap();
+    for _ in 0..3 {
+        drop(engine.view());
+    }
+    assert_eq!(engine.stats().keyspaces["tea"].generations, 1);
+}
+
+#[test]
 fn a_value_is_gone_from_its_time_on_and_a_sweep_lets_go_of_it() {
     let sim = Sim::default();
     let (engine, _) = open(&sim);
