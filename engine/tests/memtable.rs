@@ -1,0 +1,102 @@
+//! When a table in memory begins another generation, and what its persister is given.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::time::Duration;
+
+use engine::memtable::{BadRecord, Index, IndexKeys, Memtable, NoopPersister, Options, Record};
+
+/// A page of a book; it has its bytes on the heap.
+struct Page {
+    number: u32,
+    text: Vec<u8>,
+}
+
+impl Record for Page {
+    type Key = u32;
+    const INDEXES: &'static [Index] = &[];
+
+    fn key(&self) -> u32 {
+        self.number
+    }
+
+    fn index_keys(&self, _: &mut IndexKeys) {}
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.number.to_le_bytes());
+        out.extend_from_slice(&self.text);
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, BadRecord> {
+        let (number, text) = bytes.split_first_chunk().ok_or(BadRecord("too short"))?;
+        let (number, text) = (u32::from_le_bytes(*number), text.to_vec());
+        Ok(Self { number, text })
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.text.len()
+    }
+}
+
+fn page(number: u32, bytes: usize) -> Page {
+    let text = vec![7; bytes];
+    Page { number, text }
+}
+
+/// One part, nobody flushes by itself, and only the thresholds begin a generation.
+fn options() -> Options {
+    Options {
+        threshold_records: usize::MAX,
+        threshold_bytes: usize::MAX,
+        flush_interval: Duration::MAX,
+        is_background: false,
+        shards: 1,
+        ..Options::default()
+    }
+}
+
+fn table(options: Options) -> Memtable<Page> {
+    Memtable::in_memory(NoopPersister::default(), options).unwrap()
+}
+
+#[test]
+fn generation_ends_once_its_records_take_the_bytes_of_the_threshold() {
+    let threshold_bytes = 64 << 10;
+    // Large records, each of which is reported, and small ones, of which several are reported at once.
+    for (bytes, at_least, at_most) in [(10_000, 6, 7), (100, 200, 700)] {
+        let table = table(Options {
+            threshold_bytes,
+            ..options()
+        });
+        let written = (0..1000).find(|number| {
+            table.put(page(*number, bytes)).unwrap();
+            table.status().immutables > 0
+        });
+        let written = written.map(|last| last + 1);
+        assert!(
+            written.is_some_and(|it| (at_least..=at_most).contains(&it)),
+            "{written:?} records of {bytes} bytes"
+        );
+        assert_eq!(table.status().active_bytes, 0);
+    }
+}
+
+#[test]
+fn generation_ends_once_it_has_the_records_of_the_threshold() {
+    let table = table(Options {
+        threshold_records: 100,
+        ..options()
+    });
+    for number in 0..99 {
+        table.put(page(number, 0)).unwrap();
+        // What is put again is no further record.
+        table.put(page(number, 1)).unwrap();
+    }
+    assert_eq!(table.status().immutables, 0);
+    // A part reports an eighth of the threshold at once.
+    for number in 99..112 {
+        table.put(page(number, 0)).unwrap();
+    }
+    assert_eq!(table.status().immutables, 1);
+    assert!(table.status().active_records < 12);
+}
