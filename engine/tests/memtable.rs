@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use engine::memtable::{BadRecord, Index, IndexKeys, Memtable, NoopPersister, Options, Record};
+use engine::Engine;
+use engine::memtable::{
+    BadRecord, Index, IndexKeys, KeyspacePersister, Memtable, NoopPersister, Options, Record,
+};
 
 /// A page of a book; it has its bytes on the heap.
 struct Page {
@@ -99,4 +102,63 @@ fn generation_ends_once_it_has_the_records_of_the_threshold() {
     }
     assert_eq!(table.status().immutables, 1);
     assert!(table.status().active_records < 12);
+}
+
+#[test]
+fn what_the_persister_has_is_counted_by_records_and_removed_keys() {
+    let persister = NoopPersister::default();
+    let options = Options {
+        batch_records: 4,
+        ..options()
+    };
+    let table = Memtable::in_memory(persister.clone(), options).unwrap();
+    for number in 0..10 {
+        table.put(page(number, 10)).unwrap();
+    }
+    for number in 7..10 {
+        table.delete(&number).unwrap();
+    }
+    table.flush(Duration::MAX).unwrap();
+    assert_eq!((persister.persisted(), persister.removed()), (7, 3));
+    assert_eq!(table.status().persisted, 10);
+    // Nothing changed, so that there is nothing to persist.
+    table.flush(Duration::MAX).unwrap();
+    assert_eq!(table.status().persisted, 10);
+}
+
+#[test]
+fn persister_in_a_keyspace_commits_up_to_a_mebibyte_at_once() {
+    // A key of five bytes, and a value of four before the text.
+    let half = (1 << 19) - 9;
+    for (over, commits) in [(0, 1), (1, 2)] {
+        let engine = Engine::in_memory();
+        let persister = KeyspacePersister::open(&engine, "pages").unwrap();
+        let table = Memtable::in_memory(persister, options()).unwrap();
+        table.put(page(1, half)).unwrap();
+        table.put(page(2, half + over)).unwrap();
+        let before = engine.stats().commits;
+        table.flush(Duration::MAX).unwrap();
+        assert_eq!(engine.stats().commits - before, commits, "{over} over");
+        assert_eq!(engine.keyspace("pages").unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn rotation_by_hand_ends_a_generation_while_there_is_room_for_another() {
+    let table = table(Options {
+        immutables_max: 2,
+        ..options()
+    });
+    assert!(!table.rotate(), "an empty generation stays");
+    for number in 0..2 {
+        table.put(page(number, 0)).unwrap();
+        assert!(table.rotate());
+        assert_eq!(table.status().immutables, number as usize + 1);
+    }
+    table.put(page(2, 0)).unwrap();
+    assert!(!table.rotate(), "two wait already");
+    assert_eq!(table.status().immutables, 2);
+    table.flush(Duration::MAX).unwrap();
+    assert_eq!(table.status().immutables, 0);
+    assert_eq!(table.status().persisted, 3);
 }
