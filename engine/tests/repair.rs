@@ -122,6 +122,57 @@ fn damage_anywhere_costs_what_it_hit_and_no_more() {
 }
 
 #[test]
+fn transaction_that_lost_its_commit_is_reported_from_its_beginning() {
+    let pristine = Memory::default();
+    let (wal, _) = Wal::open(pristine.clone(), dir(), options()).unwrap();
+    wal.append(record(&0_u64.to_le_bytes())).unwrap();
+    wal.sync().unwrap();
+    let path = segments(&pristine, dir()).swap_remove(0);
+    let end = |vfs: &Memory| {
+        let bytes = vfs.read(&path).unwrap();
+        bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
+    };
+    let begin = end(&pristine);
+    let mut transaction = Transaction::default();
+    for number in 1..6_u64 {
+        assert!(transaction.push(record(&number.to_le_bytes())));
+    }
+    wal.append_transaction(&transaction).unwrap();
+    wal.append(record(&6_u64.to_le_bytes())).unwrap();
+    wal.sync().unwrap();
+    let end = end(&pristine);
+    let bytes = pristine.read(&path).unwrap();
+    let mut without_commit = 0;
+    for at in begin..end {
+        let vfs = Memory::default();
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        vfs.write(&path, bytes);
+        let report = repair(&vfs, dir(), Path::new("new"), options()).unwrap();
+        let gaps = &report.gaps;
+        let Some(lost) = gaps
+            .iter()
+            .find(|gap| gap.reason == "a transaction of 5 records has no commit")
+        else {
+            continue;
+        };
+        // It begins where its first frame does, and ends where the damage begins.
+        without_commit += 1;
+        let damage = gaps
+            .iter()
+            .find(|gap| gap.offset == lost.offset + lost.bytes);
+        let damage = damage.unwrap();
+        assert!((damage.offset..damage.offset + damage.bytes).contains(&(at as u64)));
+        assert!(
+            lost.offset >= begin as u64 && lost.bytes > 5 * 8,
+            "{report}"
+        );
+        assert_eq!(numbers(&vfs, Path::new("new")), [0, 6]);
+    }
+    assert!(without_commit > 10, "{without_commit} bytes of a commit");
+}
+
+#[test]
 fn a_segment_without_a_header_is_left_out_and_reported() {
     let vfs = Memory::default();
     left_behind(&vfs, dir());

@@ -314,6 +314,30 @@ mod tests {
     }
 
     #[test]
+    fn a_list_with_the_least_room_to_give_back_gives_it_and_a_shorter_one_keeps_it() {
+        for (entries, gives) in [(SHRINK_MIN, true), (SHRINK_MIN / 2, false)] {
+            let mut postings = Postings::default();
+            let entries: Vec<_> = (0..).take(entries).map(|key| entry(key, 7)).collect();
+            for entry in &entries {
+                postings.add(b"red", entry, 0);
+            }
+            let capacity = |postings: &Postings<Row>| {
+                let posting = postings.posting(7, 0, b"red").expect("some are left");
+                match &posting.members {
+                    Members::Many(members) => members.capacity(),
+                    Members::One(_) => 1,
+                }
+            };
+            let before = capacity(&postings);
+            assert_eq!(before, entries.len());
+            for entry in &entries[2..] {
+                postings.remove(entry, 0);
+            }
+            assert_eq!(capacity(&postings) < before, gives, "of {before}");
+        }
+    }
+
+    #[test]
     fn a_list_gives_room_back_as_it_shrinks() {
         let mut postings = Postings::default();
         let entries: Vec<_> = (0..1000).map(|key| entry(key, 7)).collect();

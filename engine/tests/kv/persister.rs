@@ -139,6 +139,29 @@ fn sorted(mut cups: Vec<Cup>) -> Vec<Cup> {
 }
 
 #[test]
+fn removed_records_leave_no_entry_and_those_that_stay_lose_none() {
+    let store: Arc<dyn KeyValueStore> = Arc::new(MemoryStore::default());
+    let persister = StorePersister::new(Arc::clone(&store), "cups");
+    let table = Memtable::in_memory(persister.clone(), Options::default()).unwrap();
+    table.put(cup(1, "sencha", &[1])).unwrap();
+    table.put(cup(2, "sencha", &[2])).unwrap();
+    table.close(PATIENT).unwrap();
+    // The second key is none that it has.
+    Persister::<Cup>::remove(&persister, &[1, 3]).unwrap();
+    let left = vec![cup(2, "sencha", &[2])];
+    assert_eq!(all(&persister), left);
+    let found: Vec<Cup> = persister.get_by_index(BY_TEA, b"sencha").unwrap();
+    assert_eq!(found, left);
+    let none: Vec<Cup> = persister.get_by_index(BY_TAG, &[1]).unwrap();
+    assert!(none.is_empty());
+    assert_eq!(
+        store.stats().unwrap().keys,
+        3,
+        "a record and its two entries"
+    );
+}
+
+#[test]
 fn table_flushes_to_memory() {
     let store: Arc<dyn KeyValueStore> = Arc::new(MemoryStore::default());
     flushes_to(&store);
