@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::Engine;
 use engine::memtable::{
-    BadRecord, Index, IndexKeys, KeyspacePersister, Memtable, NoopPersister, Options, PersistError,
-    Persister, Record, RecordRef,
+    BadRecord, Batch, FlushError, Index, IndexKeys, KeyspacePersister, Memtable, NoopPersister,
+    Options, PersistError, Persister, Record, RecordRef, Retry,
 };
+use engine::vfs::Memory;
 
 /// A page of a book; it has its bytes on the heap.
 struct Page {
@@ -106,12 +109,87 @@ fn generation_ends_once_it_has_the_records_of_the_threshold() {
 }
 
 #[test]
+fn generation_ends_with_the_record_that_reaches_the_threshold() {
+    // Eight parts of a threshold of eight: each record is reported.
+    let table = table(Options {
+        threshold_records: 8,
+        ..options()
+    });
+    for number in 1..=24 {
+        table.put(page(number, 0)).unwrap();
+        assert_eq!(table.status().immutables, number as usize / 8);
+        assert_eq!(table.status().active_records, number as usize % 8);
+    }
+}
+
+/// The records and the removed keys of each batch.
+#[derive(Clone, Default)]
+struct Batches(Arc<Mutex<Vec<(usize, usize)>>>);
+
+impl Persister<Page> for Batches {
+    fn apply(&self, batch: &Batch<Page>) -> Result<(), PersistError> {
+        let (records, removed) = (batch.records().len(), batch.removed().len());
+        assert_eq!(batch.len(), records + removed);
+        assert_eq!(batch.is_empty(), records + removed == 0);
+        self.0.lock().unwrap().push((records, removed));
+        Ok(())
+    }
+
+    fn persist(&self, _: &[RecordRef<Page>]) -> Result<(), PersistError> {
+        unreachable!("batches are applied")
+    }
+
+    fn remove(&self, _: &[u32]) -> Result<(), PersistError> {
+        unreachable!("batches are applied")
+    }
+
+    fn get(&self, _: &u32) -> Result<Option<Page>, PersistError> {
+        Ok(None)
+    }
+
+    fn get_by_index(&self, _: usize, _: &[u8]) -> Result<Vec<Page>, PersistError> {
+        Ok(Vec::new())
+    }
+
+    fn scan(&self, _: Option<&u32>, _: usize) -> Result<Vec<Page>, PersistError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn flush_that_fits_a_batch_is_one_and_a_longer_one_is_cut_removals_first() {
+    assert!(Batch::<Page>::default().is_empty());
+    for (records, removed, expected) in [
+        (3, 1, vec![(3, 1)]),
+        (3, 2, vec![(0, 2), (3, 0)]),
+        (9, 5, vec![(0, 4), (0, 1), (4, 0), (4, 0), (1, 0)]),
+    ] {
+        let persister = Batches::default();
+        let options = Options {
+            batch_records: 4,
+            ..options()
+        };
+        let table = Memtable::in_memory(persister.clone(), options).unwrap();
+        for number in 0..records {
+            table.put(page(number, 0)).unwrap();
+        }
+        for number in 100..100 + removed {
+            table.put(page(number, 0)).unwrap();
+            table.delete(&number).unwrap();
+        }
+        table.flush(Duration::MAX).unwrap();
+        assert_eq!(*persister.0.lock().unwrap(), expected);
+    }
+}
+
+#[test]
 fn what_the_persister_has_is_counted_by_records_and_removed_keys() {
     let persister = NoopPersister::default();
     let options = Options {
         batch_records: 4,
         ..options()
     };
+    assert!(Persister::<Page>::is_write_only(&persister));
     let table = Memtable::in_memory(persister.clone(), options).unwrap();
     for number in 0..10 {
         table.put(page(number, 10)).unwrap();
@@ -248,4 +326,93 @@ fn write_only_persister_is_never_read() {
         table.flush(Duration::MAX).unwrap();
         assert!(table.get(&2).unwrap().is_none());
     }
+}
+
+#[test]
+fn record_longer_than_a_segment_fails_its_flush_and_nothing_else() {
+    let engine_options = engine::Options {
+        background: false,
+        log: engine::wal::Options {
+            segment_bytes: 4096,
+            ..engine::wal::Options::default()
+        },
+        ..engine::Options::default()
+    };
+    let (engine, _) = Engine::open_with(Memory::default(), "db", engine_options).unwrap();
+    let persister = KeyspacePersister::open(&engine, "pages").unwrap();
+    let options = Options {
+        retry: Retry {
+            attempts: 1,
+            ..Retry::default()
+        },
+        ..options()
+    };
+    let table = Memtable::in_memory(persister, options).unwrap();
+    table.put(page(1, 5000)).unwrap();
+    table.put(page(2, 10)).unwrap();
+    let failed = table.flush(Duration::MAX);
+    assert!(
+        matches!(failed, Err(FlushError::Failed { .. })),
+        "{failed:?}"
+    );
+    // It stays readable, and so is what is written after it.
+    assert_eq!(table.get(&1).unwrap().unwrap().text.len(), 5000);
+    table.put(page(1, 20)).unwrap();
+    table.delete(&2).unwrap();
+    assert_eq!(table.get(&1).unwrap().unwrap().text.len(), 20);
+}
+
+/// Fails, and counts how often it was asked.
+#[derive(Clone, Default)]
+struct Failing(Arc<AtomicU64>);
+
+impl Persister<Page> for Failing {
+    fn persist(&self, _: &[RecordRef<Page>]) -> Result<(), PersistError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Err(PersistError::new("as told"))
+    }
+
+    fn remove(&self, _: &[u32]) -> Result<(), PersistError> {
+        Ok(())
+    }
+
+    fn get(&self, _: &u32) -> Result<Option<Page>, PersistError> {
+        Ok(None)
+    }
+
+    fn get_by_index(&self, _: usize, _: &[u8]) -> Result<Vec<Page>, PersistError> {
+        Ok(Vec::new())
+    }
+
+    fn scan(&self, _: Option<&u32>, _: usize) -> Result<Vec<Page>, PersistError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn failed_round_is_followed_by_its_pause_and_not_by_another_round() {
+    let persister = Failing::default();
+    let table = Memtable::in_memory(
+        persister.clone(),
+        Options {
+            is_background: true,
+            retry: Retry {
+                attempts: 1,
+                pause: Duration::from_hours(1),
+                ..Retry::default()
+            },
+            ..options()
+        },
+    );
+    let table = table.unwrap();
+    table.put(page(0, 0)).unwrap();
+    assert!(table.rotate());
+    while table.status().rounds_failed == 0 {
+        std::thread::yield_now();
+    }
+    // The thread has all this work's time to ask again.
+    for number in 1..3000 {
+        table.put(page(number, 100)).unwrap();
+    }
+    assert_eq!(persister.0.load(Ordering::SeqCst), 1);
 }

@@ -14,6 +14,7 @@ fn a_key_has_the_value_that_it_was_given_last() {
     assert!(tea.get(b"green").is_none());
     let first = tea.put(b"green", b"sencha").unwrap();
     assert_eq!(tea.get(b"green").unwrap(), b"sencha");
+    assert!(tea.contains(b"green") && !tea.is_empty());
     let second = tea.put(b"green", b"gyokuro").unwrap();
     assert!(first < second);
     assert_eq!(tea.version(b"green"), Some(second));
