@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use engine::Engine;
@@ -415,4 +415,78 @@ fn failed_round_is_followed_by_its_pause_and_not_by_another_round() {
         table.put(page(number, 100)).unwrap();
     }
     assert_eq!(persister.0.load(Ordering::SeqCst), 1);
+}
+
+/// Holds its first caller until it is opened.
+#[derive(Clone, Default)]
+struct Held(Arc<(Mutex<(u32, bool)>, Condvar)>);
+
+impl Held {
+    fn wait_for_caller(&self) {
+        let (state, changed) = &*self.0;
+        let guard = changed.wait_while(state.lock().unwrap(), |it| it.0 == 0);
+        drop(guard.unwrap());
+    }
+
+    fn calls(&self) -> u32 {
+        self.0.0.lock().unwrap().0
+    }
+
+    fn open(&self) {
+        self.0.0.lock().unwrap().1 = true;
+        self.0.1.notify_all();
+    }
+}
+
+impl Persister<Page> for Held {
+    fn persist(&self, _: &[RecordRef<Page>]) -> Result<(), PersistError> {
+        let (state, changed) = &*self.0;
+        let mut state = state.lock().unwrap();
+        state.0 += 1;
+        changed.notify_all();
+        if state.0 == 1 {
+            drop(changed.wait_while(state, |it| !it.1).unwrap());
+        }
+        Ok(())
+    }
+
+    fn remove(&self, _: &[u32]) -> Result<(), PersistError> {
+        Ok(())
+    }
+
+    fn get(&self, _: &u32) -> Result<Option<Page>, PersistError> {
+        Ok(None)
+    }
+
+    fn get_by_index(&self, _: usize, _: &[u8]) -> Result<Vec<Page>, PersistError> {
+        Ok(Vec::new())
+    }
+
+    fn scan(&self, _: Option<&u32>, _: usize) -> Result<Vec<Page>, PersistError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn flush_beside_a_flush_waits_for_it_and_does_not_ask_the_persister_too() {
+    let persister = Held::default();
+    let table = Memtable::in_memory(persister.clone(), options()).unwrap();
+    table.put(page(1, 0)).unwrap();
+    let (second, calls) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| table.flush(Duration::MAX));
+        persister.wait_for_caller();
+        table.put(page(2, 0)).unwrap();
+        let second = table.flush(Duration::from_millis(20));
+        let calls = persister.calls();
+        persister.open();
+        first.join().unwrap().unwrap();
+        (second, calls)
+    });
+    assert!(
+        matches!(second, Err(FlushError::TimedOut { .. })),
+        "{second:?}"
+    );
+    assert_eq!(calls, 1);
+    table.flush(Duration::MAX).unwrap();
+    assert_eq!((persister.calls(), table.status().persisted), (2, 2));
 }
