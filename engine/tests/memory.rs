@@ -12,9 +12,12 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use engine::frame::{Batch, Transaction};
 use engine::map::Item;
-use engine::snapshot::{Meta, ROWS, Row, Rows, read, write_rows};
+use engine::snapshot::{
+    BadSnapshot, HEADER_BYTES as SNAPSHOT_HEADER_BYTES, Meta, ROWS, Row, Rows, read, write_rows,
+};
 use engine::vfs::{Memory, Vfs};
-use engine::wal::{Lsn, Options, Origin, Policy, Wal, inspect, repair};
+use engine::wal::{Lsn, Mode, Options, Origin, Policy, Wal, inspect, repair};
+use engine::{Engine, Options as EngineOptions};
 use parking_lot::Mutex;
 use peak_alloc::PeakAlloc;
 
@@ -177,6 +180,20 @@ fn use_snapshot(mut bytes: Vec<u8>) {
 }
 
 #[test]
+fn snapshot_of_a_header_alone_is_missed_its_sections_and_not_its_length() {
+    let mut bytes = small_snapshot();
+    // Up to the number of sections, which is the header's last byte.
+    bytes.truncate(SNAPSHOT_HEADER_BYTES - 1);
+    bytes.push(0);
+    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+    let refused = read(&Bytes::from(bytes.clone())).unwrap_err();
+    assert!(matches!(refused, BadSnapshot::NoSection(_)), "{refused}");
+    bytes.pop();
+    let refused = read(&Bytes::from(bytes)).unwrap_err();
+    assert!(matches!(refused, BadSnapshot::Short(_)), "{refused}");
+}
+
+#[test]
 fn a_damaged_snapshot_costs_no_memory() {
     let _alone = ALONE.lock();
     let good = small_snapshot();
@@ -192,4 +209,23 @@ fn a_damaged_snapshot_costs_no_memory() {
         "{tried} damaged snapshots of {} bytes took {most} bytes at most",
         good.len()
     );
+}
+
+#[test]
+fn large_value_leaves_no_buffer_behind() {
+    let _alone = ALONE.lock();
+    let (engine, _) = Engine::open_with(
+        Memory::default(),
+        "db",
+        EngineOptions::in_mode(Mode::InMemory),
+    )
+    .unwrap();
+    let space = engine.keyspace("default").unwrap();
+    space.put(b"key", b"small").unwrap();
+    let before = HEAP.current_usage();
+    space.put(b"key", &vec![7; 8 << 20]).unwrap();
+    assert!(HEAP.current_usage() > before + (7 << 20));
+    space.put(b"key", b"small").unwrap();
+    let kept = HEAP.current_usage().saturating_sub(before);
+    assert!(kept < 1 << 20, "{kept} bytes are kept");
 }

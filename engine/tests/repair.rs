@@ -12,9 +12,9 @@ mod segments;
 use std::path::Path;
 use std::process::Command;
 
-use engine::frame::{Batch, Transaction};
+use engine::frame::{Batch, PAYLOAD_BYTES_MAX, Transaction};
 use engine::vfs::{Disk, Memory, Vfs};
-use engine::wal::{OpenError, Options, RepairError, Wal, inspect, repair};
+use engine::wal::{Lsn, OpenError, Options, RepairError, Wal, inspect, repair};
 
 use protected::Protected;
 use record::record;
@@ -119,6 +119,121 @@ fn damage_anywhere_costs_what_it_hit_and_no_more() {
             "the damaged log was touched"
         );
     }
+}
+
+#[test]
+fn transaction_that_lost_its_commit_is_reported_from_its_beginning() {
+    let pristine = Memory::default();
+    let (wal, _) = Wal::open(pristine.clone(), dir(), options()).unwrap();
+    wal.append(record(&0_u64.to_le_bytes())).unwrap();
+    wal.sync().unwrap();
+    let path = segments(&pristine, dir()).swap_remove(0);
+    let end = |vfs: &Memory| {
+        let bytes = vfs.read(&path).unwrap();
+        bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
+    };
+    let begin = end(&pristine);
+    let mut transaction = Transaction::default();
+    for number in 1..6_u64 {
+        assert!(transaction.push(record(&number.to_le_bytes())));
+    }
+    wal.append_transaction(&transaction).unwrap();
+    wal.append(record(&6_u64.to_le_bytes())).unwrap();
+    wal.sync().unwrap();
+    let end = end(&pristine);
+    let bytes = pristine.read(&path).unwrap();
+    let mut without_commit = 0;
+    for at in begin..end {
+        let vfs = Memory::default();
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        vfs.write(&path, bytes);
+        let report = repair(&vfs, dir(), Path::new("new"), options()).unwrap();
+        let gaps = &report.gaps;
+        let Some(lost) = gaps
+            .iter()
+            .find(|gap| gap.reason == "a transaction of 5 records has no commit")
+        else {
+            continue;
+        };
+        // It begins where its first frame does, and ends where the damage begins.
+        without_commit += 1;
+        let damage = gaps
+            .iter()
+            .find(|gap| gap.offset == lost.offset + lost.bytes);
+        let damage = damage.unwrap();
+        assert!((damage.offset..damage.offset + damage.bytes).contains(&(at as u64)));
+        assert!(
+            lost.offset >= begin as u64 && lost.bytes > 5 * 8,
+            "{report}"
+        );
+        assert_eq!(numbers(&vfs, Path::new("new")), [0, 6]);
+    }
+    assert!(without_commit > 10, "{without_commit} bytes of a commit");
+}
+
+#[test]
+fn record_of_many_megabytes_after_damage_is_kept() {
+    let vfs = Memory::default();
+    let options = Options {
+        segment_bytes: 64 << 20,
+        ..options()
+    };
+    let (wal, _) = Wal::open(vfs.clone(), dir(), options).unwrap();
+    wal.append(record(b"damaged")).unwrap();
+    let largest = vec![7; PAYLOAD_BYTES_MAX];
+    wal.append(record(&largest)).unwrap();
+    wal.append(record(b"last")).unwrap();
+    wal.sync().unwrap();
+    drop(wal);
+    let path = segments(&vfs, dir()).swap_remove(0);
+    let mut bytes = vfs.read(&path).unwrap();
+    bytes[70] ^= 1;
+    vfs.write(&path, bytes);
+    let report = repair(&vfs, dir(), Path::new("new"), options).unwrap();
+    assert_eq!((report.records, report.gaps.len()), (2, 1), "{report}");
+    let (wal, _) = Wal::open(vfs, Path::new("new"), options).unwrap();
+    let kept: Vec<_> = wal
+        .entries()
+        .map(|entry| entry.unwrap().payload.len())
+        .collect();
+    assert_eq!(kept, [PAYLOAD_BYTES_MAX, 4]);
+}
+
+#[test]
+fn what_lies_beyond_the_end_of_a_sealed_segment_is_no_damage() {
+    let vfs = Memory::default();
+    left_behind(&vfs, dir());
+    // The checksum of the last frame may end with zeros.
+    let room = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0).unwrap() + 4;
+    let mut paths = segments(&vfs, dir());
+    paths.pop();
+    let beyond = paths
+        .into_iter()
+        .map(|path| (vfs.read(&path).unwrap(), path));
+    let beyond = beyond.max_by_key(|(bytes, _)| bytes.len() - room(bytes));
+    let (mut bytes, path) = beyond.unwrap();
+    let end = room(&bytes);
+    assert!(end < bytes.len(), "a sealed segment with room left");
+    bytes[end..].fill(0xaa);
+    vfs.write(&path, bytes);
+    let report = repair(&vfs, dir(), Path::new("new"), options()).unwrap();
+    assert_eq!((report.records, report.gaps), (100, vec![]));
+}
+
+#[test]
+fn report_says_where_the_log_began_if_not_with_its_first_record() {
+    let vfs = Memory::default();
+    left_behind(&vfs, dir());
+    let report = repair(&vfs, dir(), Path::new("whole"), options()).unwrap();
+    assert_eq!(report.first, Some(Lsn(0)));
+    assert!(!report.to_string().contains("began"), "{report}");
+    vfs.remove(&segments(&vfs, dir())[0]).unwrap();
+    let report = repair(&vfs, dir(), Path::new("rest"), options()).unwrap();
+    let first = report.first.unwrap();
+    assert_eq!(report.records, 100 - first.0);
+    let said = format!("the log began with record {first}: the {first} before it");
+    assert!(report.to_string().contains(&said), "{report}");
 }
 
 #[test]

@@ -180,3 +180,20 @@ impl Shard {
         self.table.iter().map(|slot| &slot.item)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::Hashing;
+    use super::*;
+
+    #[test]
+    fn the_table_tells_keys_apart_by_their_hashes() {
+        let hashing = Hashing::default();
+        let keys = (0..1000_u32).map(u32::to_be_bytes);
+        let seen: BTreeSet<_> = keys.map(|key| spread(kept(hashing.hash(&key)))).collect();
+        // Of a thousand keys two may share the 32 bits by chance, and more do not.
+        assert!(seen.len() >= 999, "{} of 1000", seen.len());
+    }
+}

@@ -275,6 +275,69 @@ mod tests {
     }
 
     #[test]
+    fn equal_keys_of_two_indexes_with_one_hash_do_not_mix() {
+        let mut postings = Postings::default();
+        let first = entry(1, 7);
+        let second = Arc::new(Entry {
+            key: 2,
+            hash: 0,
+            bytes: 0,
+            record: Row(2),
+            places: [Place::new(1, 7)].into_iter().collect(),
+        });
+        postings.add(b"red", &first, 0);
+        postings.add(b"red", &second, 0);
+        assert_eq!(keys(&postings, b"red"), [1]);
+        assert_eq!(postings.find(7, 1, b"red").len(), 1);
+        assert_eq!(postings.len(), 2);
+    }
+
+    #[test]
+    fn a_list_gives_room_back_in_few_steps() {
+        let mut postings = Postings::default();
+        let entries: Vec<_> = (0..1000).map(|key| entry(key, 7)).collect();
+        for entry in &entries {
+            postings.add(b"red", entry, 0);
+        }
+        // Half of the room at once: each record is moved once more at most, however many go.
+        let mut capacities = Vec::new();
+        for entry in &entries[10..] {
+            postings.remove(entry, 0);
+            let posting = postings.posting(7, 0, b"red").expect("ten are left");
+            let Members::Many(members) = &posting.members else {
+                panic!("ten are a list");
+            };
+            capacities.push(members.capacity());
+        }
+        capacities.dedup();
+        assert!(capacities.len() < 10, "{capacities:?}");
+    }
+
+    #[test]
+    fn a_list_with_the_least_room_to_give_back_gives_it_and_a_shorter_one_keeps_it() {
+        for (entries, gives) in [(SHRINK_MIN, true), (SHRINK_MIN / 2, false)] {
+            let mut postings = Postings::default();
+            let entries: Vec<_> = (0..).take(entries).map(|key| entry(key, 7)).collect();
+            for entry in &entries {
+                postings.add(b"red", entry, 0);
+            }
+            let capacity = |postings: &Postings<Row>| {
+                let posting = postings.posting(7, 0, b"red").expect("some are left");
+                match &posting.members {
+                    Members::Many(members) => members.capacity(),
+                    Members::One(_) => 1,
+                }
+            };
+            let before = capacity(&postings);
+            assert_eq!(before, entries.len());
+            for entry in &entries[2..] {
+                postings.remove(entry, 0);
+            }
+            assert_eq!(capacity(&postings) < before, gives, "of {before}");
+        }
+    }
+
+    #[test]
     fn a_list_gives_room_back_as_it_shrinks() {
         let mut postings = Postings::default();
         let entries: Vec<_> = (0..1000).map(|key| entry(key, 7)).collect();

@@ -220,6 +220,37 @@ fn a_map_and_its_views_do_what_the_model_does() {
 }
 
 #[test]
+fn a_map_is_empty_until_it_has_a_key_and_once_it_has_none() {
+    let map = Map::default();
+    assert!(map.is_empty() && map.view(1).is_empty());
+    drop(map.apply(item(b"k", b"v", 1)));
+    assert!(!map.is_empty() && !map.view(2).is_empty());
+    drop(map.apply(Item::tombstone(Lsn(2), b"k")));
+    assert!(map.is_empty() && map.view(3).is_empty());
+}
+
+#[test]
+fn six_runs_that_each_are_much_shorter_than_the_one_before_stay_and_a_seventh_is_merged() {
+    let map = Map::default();
+    let mut version = 0;
+    let mut merged = Vec::new();
+    for (number, len) in (0_u8..).zip([66_406, 13_281, 2656, 531, 106, 21, 4_u32]) {
+        for key in 0..len {
+            version += 1;
+            drop(map.apply(item(
+                &[&[number][..], &key.to_be_bytes()].concat(),
+                b"",
+                version,
+            )));
+        }
+        drop(map.view(version + 1));
+        merged.push((map.merge_runs(), map.runs()));
+    }
+    let kept = (1..=6).map(|runs| (false, runs));
+    assert_eq!(merged, kept.chain([(true, 6)]).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_deletion_is_seen_as_a_change_until_it_is_forgotten_and_then_too() {
     let map = Map::default();
     drop(map.apply(item(b"k", b"v", 1)));

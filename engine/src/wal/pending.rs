@@ -322,6 +322,30 @@ mod tests {
     }
 
     #[test]
+    fn buffers_are_used_again_and_no_more_than_two_are_kept() {
+        let payload = [7; 1000];
+        let mut pending = filled(&[&payload[..]; 20]);
+        let mut chunks = pending.take();
+        assert!(chunks.len() > 3);
+        // One that was never filled is no buffer to keep.
+        chunks[0].bytes = Vec::new();
+        pending.reuse(chunks);
+        assert_eq!(pending.spare.len(), 2);
+        assert!(
+            pending
+                .spare
+                .iter()
+                .all(|it| it.is_empty() && it.capacity() > 0)
+        );
+        let mut empty = filled(&[b"a"]);
+        let mut chunks = empty.take();
+        empty.spare.clear();
+        chunks[0].bytes = Vec::new();
+        empty.reuse(chunks);
+        assert!(empty.spare.is_empty());
+    }
+
+    #[test]
     fn a_mark_for_an_earlier_segment_is_not_written() {
         let mut pending = filled(&[&[7; 1000][..]; 4]);
         pending.take();

@@ -14,6 +14,7 @@ fn a_key_has_the_value_that_it_was_given_last() {
     assert!(tea.get(b"green").is_none());
     let first = tea.put(b"green", b"sencha").unwrap();
     assert_eq!(tea.get(b"green").unwrap(), b"sencha");
+    assert!(tea.contains(b"green") && !tea.is_empty());
     let second = tea.put(b"green", b"gyokuro").unwrap();
     assert!(first < second);
     assert_eq!(tea.version(b"green"), Some(second));
@@ -51,6 +52,36 @@ fn scans_go_both_ways_and_see_no_later_write() {
     assert_eq!(keys(tea.range("b".."cc")), ["b", "bb"]);
     assert_eq!(keys(tea.range("b"..="cc").rev()), ["cc", "bb", "b"]);
     assert!(keys(tea.range("d".."a")).is_empty());
+}
+
+#[test]
+fn scans_between_writes_keep_the_generations_few() {
+    let engine = Engine::in_memory();
+    let tea = engine.keyspace("tea").unwrap();
+    for number in 0..200_u32 {
+        // Each scan ends a generation.
+        tea.put(&number.to_be_bytes(), b"").unwrap();
+        assert_eq!(tea.scan().count(), number as usize + 1);
+        let generations = engine.stats().keyspaces["tea"].generations;
+        assert!(generations < 8, "{generations} after {number}");
+    }
+}
+
+#[test]
+fn views_of_what_did_not_change_add_no_generation() {
+    let engine = Engine::in_memory();
+    let tea = engine.keyspace("tea").unwrap();
+    // Nothing comes of it: the key was never there.
+    for _ in 0..3 {
+        tea.delete(b"green").unwrap();
+        drop(engine.view());
+    }
+    assert_eq!(engine.stats().keyspaces["tea"].generations, 0);
+    tea.put(b"green", b"sencha").unwrap();
+    for _ in 0..3 {
+        drop(engine.view());
+    }
+    assert_eq!(engine.stats().keyspaces["tea"].generations, 1);
 }
 
 #[test]

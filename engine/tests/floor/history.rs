@@ -2,8 +2,9 @@
 
 use engine::Engine;
 use engine::engine::OpenError;
+use engine::frame::{Kind, Record};
 use engine::vfs::{Memory, Vfs};
-use engine::wal::{self, Fit, Floor, Lsn, Mode, Policy, Wal};
+use engine::wal::{self, Fit, Floor, HEADER_BYTES, Lsn, Mode, Origin, Policy, Wal};
 
 use super::{
     change, contents, dir, files, flip, left_behind, log_options, model, open, options, rewound,
@@ -167,4 +168,46 @@ fn log_of_a_snapshot_that_is_not_its_own_is_verified_whole() {
     assert!(unverified(&retained(390), 0) > 4);
     assert_eq!(unverified(&retained(390), 1), 0, "another history");
     assert_eq!(unverified(&rewound(350), 0), 0);
+}
+
+#[test]
+fn end_of_one_segment_is_the_beginning_of_the_next_of_the_same_history_only() {
+    let vfs = Memory::default();
+    let open = || Wal::open(vfs.clone(), dir(), log_options(Policy::TornTail)).unwrap();
+    let (wal, _) = open();
+    let record = Record {
+        kind: Kind(0x40),
+        version: 1,
+        payload: b"record",
+    };
+    for _ in 0..10 {
+        wal.append(record).unwrap();
+    }
+    wal.sync().unwrap();
+    let noted = wal.origin(Lsn(10)).unwrap();
+    drop(wal);
+    // Recovery goes on in a segment that begins with the next record.
+    let (wal, _) = open();
+    let here = wal.origin(Lsn(10)).unwrap();
+    assert_eq!(
+        (here.segment, here.offset),
+        (noted.segment + 1, HEADER_BYTES as u64)
+    );
+    assert_eq!(wal.fit(Lsn(10), &noted).unwrap(), Fit::Held);
+    for other in [
+        Origin {
+            chain: noted.chain ^ 1,
+            ..noted
+        },
+        Origin {
+            epoch: noted.epoch + 1,
+            ..noted
+        },
+        Origin {
+            segment: noted.segment + 2,
+            ..noted
+        },
+    ] {
+        assert_eq!(wal.fit(Lsn(10), &other).unwrap(), Fit::Rewound, "{other:?}");
+    }
 }

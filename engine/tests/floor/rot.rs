@@ -70,6 +70,37 @@ fn rot_above_a_snapshot_is_an_error() {
 }
 
 #[test]
+fn rot_below_a_snapshot_is_an_error_where_a_holder_needs_it_and_a_warning_where_none_does() {
+    // The record of the holder is the last one below the snapshot.
+    for (held, is_needed) in [(300, true), (301, false)] {
+        let vfs = Memory::default();
+        let (engine, _) = open(&vfs, Policy::TornTail).unwrap();
+        change(&engine, "first", 0..300);
+        engine
+            .transaction(|tx| tx.hold("reader", Lsn(held)))
+            .unwrap();
+        assert_eq!(engine.checkpoint().unwrap(), Lsn(301));
+        change(&engine, "first", 301..400);
+        drop(engine);
+        let path = files(&vfs, ".wal").swap_remove(0);
+        flip(&vfs, &path, HEADER_BYTES + 20);
+        match open(&vfs, Policy::TornTail) {
+            Ok((engine, recovery)) => {
+                assert!(!is_needed, "held from {held}");
+                assert_eq!(found(&engine, &recovery).len(), 1);
+            }
+            Err(refused) => {
+                assert!(is_needed, "held from {held}: {refused}");
+                let OpenError::Log(wal::OpenError::Corrupt(damage)) = refused else {
+                    panic!("{refused}");
+                };
+                assert_eq!(damage.path, path);
+            }
+        }
+    }
+}
+
+#[test]
 fn everything_below_a_snapshot_may_be_gone() {
     let pristine = Memory::default();
     left_behind(&pristine, 300);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine::kv::conformance::{self, Backend};
 use engine::kv::engine::{EngineOptions, EngineStore};
 use engine::kv::{Batch, Clock, KeyValueStore, KvError, SystemClock};
-use engine::vfs::Memory;
+use engine::vfs::{Memory, Vfs};
 use engine::wal::Mode;
 use engine::{Engine, Options};
 use tempfile::TempDir;
@@ -127,6 +127,7 @@ fn directory_that_is_open_is_busy() {
     let store = open(dir.path()).unwrap();
     let error = open(dir.path()).unwrap_err();
     assert!(matches!(error, KvError::Busy { .. }), "{error}");
+    assert!(error.is_transient(), "the other one closes some time");
     store.close().unwrap();
     drop(store);
     open(dir.path()).unwrap();
@@ -153,12 +154,37 @@ fn damaged_log_is_corrupt() {
     drop(store);
     let is_log = |path: &PathBuf| path.extension().is_some_and(|it| it == "wal");
     let files = std::fs::read_dir(dir.path()).unwrap();
-    let path = files.map(|it| it.unwrap().path()).find(is_log).unwrap();
+    // The records are in the first segment; a directory lists its files in any order.
+    let path = files.map(|it| it.unwrap().path()).filter(is_log).min();
+    let path = path.unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[2000] ^= 1;
     std::fs::write(&path, bytes).unwrap();
     let error = open(dir.path()).unwrap_err();
     assert!(matches!(error, KvError::Corrupt { .. }), "{error}");
+    assert!(!error.is_transient(), "waiting repairs nothing");
+}
+
+#[test]
+fn store_of_many_segments_is_read_back() {
+    let vfs = Memory::default();
+    let open = || {
+        let mut options = options(Mode::Strict, Arc::new(SystemClock));
+        options.engine.log.segment_bytes = 1 << 16;
+        EngineStore::open_with(vfs.clone(), Path::new("db"), options).unwrap()
+    };
+    let store = open();
+    for number in 0..500_u16 {
+        store.put(&number.to_be_bytes(), &[7; 1000]).unwrap();
+    }
+    store.close().unwrap();
+    drop(store);
+    let names = vfs.list(Path::new("db")).unwrap();
+    let segments = names.iter().filter(|name| name.ends_with(".wal"));
+    assert!(segments.count() > 5, "{names:?}");
+    let store = open();
+    assert_eq!(store.stats().unwrap().keys, 500);
+    assert_eq!(store.get(&[1, 243]).unwrap().unwrap(), [7; 1000][..]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::Engine;
 use engine::kv::engine::EngineStore;
-use engine::kv::{KeyValueStore, MemoryStore, StorePersister};
+use engine::kv::{BATCH_ITEMS_MAX, KeyValueStore, MemoryStore, PAGE_ENTRIES_MAX, StorePersister};
 use engine::memtable::{
     BadRecord, Index, IndexKeys, Memtable, Options, Persister, Record, WriteError,
 };
@@ -136,6 +136,69 @@ fn flushes_to(store: &Arc<dyn KeyValueStore>) {
 fn sorted(mut cups: Vec<Cup>) -> Vec<Cup> {
     cups.sort_by_key(|cup| cup.number);
     cups
+}
+
+#[test]
+fn removed_records_leave_no_entry_and_those_that_stay_lose_none() {
+    let store: Arc<dyn KeyValueStore> = Arc::new(MemoryStore::default());
+    let persister = StorePersister::new(Arc::clone(&store), "cups");
+    let table = Memtable::in_memory(persister.clone(), Options::default()).unwrap();
+    table.put(cup(1, "sencha", &[1])).unwrap();
+    table.put(cup(2, "sencha", &[2])).unwrap();
+    table.close(PATIENT).unwrap();
+    // The second key is none that it has.
+    Persister::<Cup>::remove(&persister, &[1, 3]).unwrap();
+    let left = vec![cup(2, "sencha", &[2])];
+    assert_eq!(all(&persister), left);
+    let found: Vec<Cup> = persister.get_by_index(BY_TEA, b"sencha").unwrap();
+    assert_eq!(found, left);
+    let none: Vec<Cup> = persister.get_by_index(BY_TAG, &[1]).unwrap();
+    assert!(none.is_empty());
+    assert_eq!(
+        store.stats().unwrap().keys,
+        3,
+        "a record and its two entries"
+    );
+}
+
+#[test]
+fn flush_is_written_in_as_few_batches_as_it_fits() {
+    // A record and its tea are two items.
+    let most = i32::try_from(BATCH_ITEMS_MAX / 2).unwrap();
+    for (cups, batches) in [(10, 1), (most, 1), (most + 1, 2)] {
+        let engine = Engine::in_memory();
+        let store: Arc<dyn KeyValueStore> = Arc::new(EngineStore::of(&engine, "cups").unwrap());
+        let persister = StorePersister::new(store, "cups");
+        let options = Options {
+            is_background: false,
+            batch_records: usize::MAX,
+            ..Options::default()
+        };
+        let table = Memtable::in_memory(persister.clone(), options).unwrap();
+        for number in 0..cups {
+            table.put(cup(number, "sencha", &[])).unwrap();
+        }
+        let before = engine.stats().commits;
+        table.flush(PATIENT).unwrap();
+        assert_eq!(engine.stats().commits - before, batches, "{cups} cups");
+        assert_eq!(all(&persister).len(), usize::try_from(cups).unwrap());
+    }
+}
+
+#[test]
+fn scan_over_several_pages_keeps_to_its_limit() {
+    let store: Arc<dyn KeyValueStore> = Arc::new(MemoryStore::default());
+    let persister = StorePersister::new(store, "cups");
+    let table = Memtable::in_memory(persister.clone(), Options::default()).unwrap();
+    let cups = i32::try_from(PAGE_ENTRIES_MAX).unwrap() * 2 + 10;
+    for number in 0..cups {
+        table.put(cup(number, "", &[])).unwrap();
+    }
+    table.close(PATIENT).unwrap();
+    for limit in [1, PAGE_ENTRIES_MAX, PAGE_ENTRIES_MAX + 5] {
+        let some: Vec<Cup> = persister.scan(Some(&2), limit).unwrap();
+        assert_eq!((some.len(), some[0].number), (limit, 3));
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Bad input: each is an error that says what is wrong, and changes nothing.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +159,17 @@ fn options_and_names_that_cannot_be_are_refused() {
     let engine = Engine::in_memory();
     let opened = Memtable::<Item>::open(&longest, engine, NoopPersister::default(), by_hand());
     assert!(opened.is_ok());
+}
+
+#[test]
+fn keys_are_spread_over_hashes_and_so_are_equal_keys_of_two_indexes() {
+    let table = Memtable::in_memory(MapPersister::default(), by_hand()).expect("opens");
+    let shared = &table.shared;
+    let of_keys = (0..=255_u8).map(|key| shared.hash(&key));
+    let of_index =
+        (0..=255_u8).flat_map(|key| [0, 1].map(|index| shared.index_hash(index, &[key])));
+    let hashes: BTreeSet<_> = of_keys.chain(of_index).collect();
+    assert_eq!(hashes.len(), 3 * 256);
 }
 
 #[test]
