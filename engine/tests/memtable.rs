@@ -305,6 +305,11 @@ fn write_only_persister_is_never_read() {
         id,
         email: email.to_owned(),
     };
+    assert_eq!(
+        customer(1, "").heap_bytes(),
+        0,
+        "what a record says of itself by default"
+    );
     for round in 0..2 {
         // In the second round all of it was flushed, and is gone from sight.
         table.insert(customer(1, "ada@example.com")).unwrap();
@@ -488,5 +493,28 @@ fn flush_beside_a_flush_waits_for_it_and_does_not_ask_the_persister_too() {
     );
     assert_eq!(calls, 1);
     table.flush(Duration::MAX).unwrap();
+    assert_eq!((persister.calls(), table.status().persisted), (2, 2));
+}
+
+#[test]
+fn flush_ends_no_generation_while_there_is_no_room_for_another() {
+    let persister = Held::default();
+    let options = Options {
+        immutables_max: 1,
+        ..options()
+    };
+    let table = Memtable::in_memory(persister.clone(), options).unwrap();
+    table.put(page(1, 0)).unwrap();
+    assert!(table.rotate());
+    table.put(page(2, 0)).unwrap();
+    let waiting = std::thread::scope(|scope| {
+        let flush = scope.spawn(|| table.flush(Duration::MAX));
+        persister.wait_for_caller();
+        let waiting = table.status().immutables;
+        persister.open();
+        flush.join().unwrap().unwrap();
+        waiting
+    });
+    assert_eq!(waiting, 1);
     assert_eq!((persister.calls(), table.status().persisted), (2, 2));
 }

@@ -274,3 +274,23 @@ fn records_of_callers_in_the_same_log_are_passed_over_and_those_of_views_that_ar
         "{refused}"
     );
 }
+
+#[test]
+fn transaction_that_writes_nothing_asks_the_disk_for_nothing() {
+    let sim = Sim::default();
+    let (engine, _) = open(&sim);
+    let tea = engine.keyspace("tea").unwrap();
+    tea.put(b"a", b"1").unwrap();
+    sim.plan(Plan::FailAt(1, Failure::Refused));
+    let failed = tea.put(b"b", b"2");
+    assert!(
+        matches!(failed, Err(CommitError::NotDurable(_))),
+        "{failed:?}"
+    );
+    sim.plan(Plan::Fair);
+    // The log failed for good, and what is in memory is still read.
+    let read = engine.transaction(|tx| Ok(tx.contains(&tea, b"a")));
+    let read = read.unwrap();
+    assert!(read.value && read.first == read.end);
+    assert!(tea.put(b"c", b"3").is_err());
+}

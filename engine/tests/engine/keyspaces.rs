@@ -68,6 +68,24 @@ fn scans_between_writes_keep_the_generations_few() {
 }
 
 #[test]
+fn a_generation_is_merged_once_it_has_a_quarter_of_the_one_before() {
+    for (newer, generations) in [(4, 2), (5, 1)] {
+        let engine = Engine::in_memory();
+        let tea = engine.keyspace("tea").unwrap();
+        for (round, count) in [(0_u8, 20), (1, newer)] {
+            for number in 0..count {
+                tea.put(&[round, number], b"").unwrap();
+            }
+            drop(engine.view());
+        }
+        engine.maintain().unwrap();
+        let stats = engine.stats().keyspaces["tea"];
+        assert_eq!(stats.generations, generations, "{newer} after 20");
+        assert_eq!(keys(tea.scan()).len(), 20 + usize::from(newer));
+    }
+}
+
+#[test]
 fn views_of_what_did_not_change_add_no_generation() {
     let engine = Engine::in_memory();
     let tea = engine.keyspace("tea").unwrap();

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use camino::Utf8PathBuf;
 use icgate_core::compare::base_run::base_run;
 use icgate_core::compare::merge::{MergeError, merge};
-#[cfg(feature = "github")]
 use icgate_core::model::note::Note;
+#[cfg(feature = "github")]
 use icgate_core::model::proof::Proofs;
 use icgate_core::model::run::{CiRun, Run};
 use icgate_core::publish::artifact::{self, BYTES_MAX};

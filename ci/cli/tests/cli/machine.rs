@@ -148,13 +148,17 @@ fn what_depends_on_random_numbers_is_named() {
         answer.code,
         &["benchmarks moved in 3 measurement environments"],
     );
-    let after = |id: &str| {
-        let (_, rest) = answer.stdout.split_once(id).expect("its line");
-        let end = rest.find("\nnoise ").unwrap_or(rest.len());
-        rest[..end].to_owned()
+    // What is said of a benchmark is indented below its line.
+    let after = |name: &str| {
+        let (_, rest) = answer
+            .stdout
+            .split_once(&format!("  machine/{name}\n"))
+            .expect("its line");
+        let lines = rest.lines().take_while(|line| line.starts_with(' '));
+        lines.collect::<String>()
     };
     for name in ASKING {
-        let text = after(&format!("machine/{name}\n"));
+        let text = after(name);
         // Others move too: whoever looks for an environment variable passes over all before it.
         let depends = text.contains("depends on random numbers: ");
         assert_eq!(depends, name.starts_with("random"), "{name}: {text}");
